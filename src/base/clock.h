@@ -1,0 +1,11 @@
+/* clock.h - time. The monotonic clock for deadlines and durations, the wall clock for records.
+ *
+ * Tests may set a fixed wall clock (clock_set_wall); production never does.
+ */
+#pragma once
+
+#include "base/base.h"
+
+int64_t clock_mono_ns(void);
+int64_t clock_wall_ns(void);              /* since the epoch, UTC */
+void clock_set_wall(int64_t fixed_ns);    /* 0: the real clock again */

@@ -1,0 +1,82 @@
+/* store.h - content-addressed blobs: put, get, has, sync.
+ *
+ * A blob is immutable, at most CHUNK_BYTES_MAX of plaintext, and named by its SHA-256. Blobs are appended to
+ * packs (README.md has the format); a pack carries its own index at its end, and what is not yet indexed is
+ * found again by scanning the newest packs, so that the index can always be rebuilt from packs alone.
+ * The index itself is a table of functions (StoreIndex): SQL in the server, memory in tests.
+ *
+ * put is not durable by itself: what was put before store_sync began is on stable storage when it returns.
+ * Concurrent syncs share one fdatasync. A Store may be shared by threads.
+ */
+#pragma once
+
+#include "chunk/chunk.h"
+
+typedef struct Store Store;
+
+/* Where a blob lies. */
+typedef struct BlobPlace {
+    uint64_t pack;   /* number of the pack, from 1 */
+    uint64_t offset; /* of the record's header in it */
+    uint32_t stored_size;
+    uint32_t plain_size;
+} BlobPlace;
+
+typedef struct BlobRow {
+    Hash hash;
+    BlobPlace place;
+} BlobRow;
+
+/* The index: hash to place. put is called with batches, from one thread at a time; lookups come from any. What put
+ * was given may be lost in a crash as long as indexed_pack says so honestly. */
+typedef struct StoreIndex {
+    Status (*lookup)(void *self, Ctx *ctx, const Hash *hash, BlobPlace *out); /* NOT_FOUND (bare) */
+    /* Adds rows, and remembers that every record of packs <= sealed_pack, and of pack sealed_pack + 1 below
+     * tail_offset, is in the index: one transaction. */
+    Status (*put)(void *self, Ctx *ctx, const BlobRow *rows, size_t n, uint64_t sealed_pack, uint64_t tail_offset);
+    Status (*progress)(void *self, Ctx *ctx, uint64_t *out_sealed_pack, uint64_t *out_tail_offset);
+    Status (*remove)(void *self, Ctx *ctx, const Hash *hashes, size_t n);
+    void *self;
+} StoreIndex;
+
+typedef struct StoreConfig {
+    const char *dir;          /* packs live in dir/packs */
+    uint64_t pack_bytes_max;  /* a pack is sealed when it reaches this; 0: STORE_PACK_BYTES */
+    size_t cache_bytes_max;   /* plaintext of recently read small blobs; 0: STORE_CACHE_BYTES */
+} StoreConfig;
+
+#define STORE_PACK_BYTES (256 * MiB)
+#define STORE_CACHE_BYTES (32 * MiB)
+
+/* Opens or creates; re-indexes what a crash left out of the index and cuts off a torn last record.
+ * Errors: INTERNAL and others from the disk; DATA_LOSS for a damaged sealed pack. */
+Status store_open(Ctx *ctx, const StoreConfig *config, const StoreIndex *index, Store **out) NODISCARD;
+Store *store_close(Store *store); /* flushes; NULL is fine */
+static inline void store_closep(Store **store)
+{
+    *store = store_close(*store);
+}
+
+/* Stores data unless it is known. hash may be NULL (computed) or the right one (trusted). */
+Status store_put(Ctx *ctx, Store *store, Bytes data, const Hash *hash, Hash *out_hash);
+/* Appends the blob's plaintext to out, verified. Errors: NOT_FOUND, DATA_LOSS (naming the blob and pack). */
+Status store_get(Ctx *ctx, Store *store, const Hash *hash, Buf *out);
+Status store_has(Ctx *ctx, Store *store, const Hash *hash, bool *out);
+Status store_sync(Ctx *ctx, Store *store);
+
+/* Hands over to the index what it does not have yet (also done by itself now and then). */
+Status store_flush_index(Ctx *ctx, Store *store);
+
+typedef struct StoreStats {
+    uint64_t blobs_put, blobs_known, plain_bytes_put, stored_bytes_put, packs, stored_bytes, syncs;
+} StoreStats;
+void store_stats(Store *store, StoreStats *out);
+
+/* Reads every record of every pack and checks it; calls fn for each (its plaintext is valid during the call).
+ * Damage is reported through fn with an error status and the scrub goes on. */
+typedef Status (*StoreScrubFn)(void *arg, Ctx *ctx, const Hash *hash, const BlobPlace *place, Status health);
+Status store_scrub(Ctx *ctx, Store *store, StoreScrubFn fn, void *arg);
+
+/* An index in memory, for tests and tools. */
+StoreIndex store_index_mem_new(void);
+void store_index_mem_free(StoreIndex *index);

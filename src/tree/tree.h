@@ -1,0 +1,155 @@
+/* tree.h - a commit's files: a sorted map from (path, datum tag) to record, as a content-addressed search
+ * tree whose node boundaries depend on content only (a prolly tree). Pure, over a reader of blobs.
+ *
+ *   - The same set of entries has the same root hash however it was made.
+ *   - Inner nodes carry counts and byte totals: the size of any directory is O(log n).
+ *   - Two trees are compared by skipping equal hashes: a diff is O(changes).
+ *
+ * Order is bytewise on the full path, then on the tag: "/a-b" < "/a.txt" < "/a/x" < "/a0". Directories are
+ * not entries: "/a" is a directory iff some path starts with "/a/".
+ *
+ * A LAYER is a tree whose records say what to do to a base: TREE_PUT replaces, TREE_APPEND appends to what is
+ * there (or creates), TREE_DELETE removes. A plain tree holds TREE_PUT records only. tree_apply lays a layer over
+ * a plain tree; tree_compose lays one layer over another.
+ *
+ * A root is a Hash; all zeros is the empty tree. README.md has the node format. All functions: any thread;
+ * errors, unless said otherwise, are those of the TreeIo, DATA_LOSS for a malformed node, CANCELLED and
+ * DEADLINE_EXCEEDED from ctx, RESOURCE_EXHAUSTED past the arena's limit.
+ */
+#pragma once
+
+#include "chunk/chunk.h"
+
+/* Where nodes come from and go to. get appends the blob to out. put may be NULL for readers. */
+typedef struct TreeIo {
+    Status (*get)(void *self, Ctx *ctx, const Hash *hash, Buf *out);
+    Status (*put)(void *self, Ctx *ctx, Bytes blob, Hash *out_hash);
+    void *self;
+} TreeIo;
+
+typedef enum TreeOp { TREE_PUT = 0, TREE_APPEND = 1, TREE_DELETE = 2 } TreeOp;
+
+/* How a record's content is held. */
+typedef enum TreeForm {
+    TREE_INLINE = 0, /* the bytes themselves: up to TREE_INLINE_MAX */
+    TREE_BLOB = 1,   /* one blob, named by the content's hash */
+    TREE_LIST = 2,   /* data = varint plain sizes and hashes of the chunks, in order (tree_list_*) */
+    TREE_LIST_BLOB = 3, /* data = hash of a blob that holds such a list */
+} TreeForm;
+
+#define TREE_INLINE_MAX 2048
+#define TREE_PATH_MAX 4096
+#define TREE_TAG_MAX 128
+#define TREE_LIST_INLINE_MAX 64 /* chunks; a longer list is a TREE_LIST_BLOB */
+
+typedef struct TreeRecord {
+    TreeOp op;
+    TreeForm form;
+    uint64_t size; /* bytes of content */
+    Hash hash;     /* content hash: SHA-256 of the content (INLINE, BLOB), or of its encoded chunk list */
+    Bytes data;    /* see TreeForm; empty for TREE_BLOB */
+} TreeRecord;
+
+typedef struct TreeEntry {
+    Str path; /* starts with '/', never ends with one */
+    Str tag;  /* datum tag; "default" for what users write */
+    TreeRecord record;
+} TreeEntry;
+
+/* One chunk of a file. */
+typedef struct TreeChunk {
+    Hash hash;
+    uint64_t size;
+} TreeChunk;
+void tree_list_add(Buf *list, const TreeChunk *chunk);
+/* Decodes an encoded chunk list into ctx's arena. Errors: DATA_LOSS. */
+Status tree_list_parse(Ctx *ctx, Bytes list, TreeChunk **out_chunks, size_t *out_n);
+
+typedef struct TreeSum {
+    uint64_t files; /* entries */
+    uint64_t bytes; /* of content */
+} TreeSum;
+
+/* --- reading ------------------------------------------------------------------------------------------- */
+
+/* A position between entries of one tree. Entry memory is valid until the next move. */
+typedef struct TreeCursor TreeCursor;
+TreeCursor *tree_cursor_new(const TreeIo *io, const Hash *root);
+TreeCursor *tree_cursor_free(TreeCursor *cursor);
+static inline void tree_cursor_freep(TreeCursor **cursor)
+{
+    *cursor = tree_cursor_free(*cursor);
+}
+/* To the first entry with (path, tag) >= the given one; tag "" sorts first. O(log n). */
+Status tree_cursor_seek(Ctx *ctx, TreeCursor *cursor, Str path, Str tag);
+/* To the last entry with (path, tag) < the given one. */
+Status tree_cursor_seek_before(Ctx *ctx, TreeCursor *cursor, Str path, Str tag);
+Status tree_cursor_seek_end(Ctx *ctx, TreeCursor *cursor); /* to the last entry */
+Status tree_cursor_next(Ctx *ctx, TreeCursor *cursor);
+Status tree_cursor_prev(Ctx *ctx, TreeCursor *cursor);
+/* The entry under the cursor; NULL before the first and after the last. */
+const TreeEntry *tree_cursor_entry(const TreeCursor *cursor);
+
+/* One entry; record memory in ctx's arena. Errors: NOT_FOUND (bare). */
+Status tree_get(Ctx *ctx, const TreeIo *io, const Hash *root, Str path, Str tag, TreeRecord *out);
+
+/* Sums over entries with from <= path < to; an empty `to` is no upper bound. O(log n). */
+Status tree_sum(Ctx *ctx, const TreeIo *io, const Hash *root, Str from, Str to, TreeSum *out);
+
+/* Hash of a directory ("/", or "/a/b/" with its slash): equal iff the same entries with the same content are
+ * below it, wherever else the trees differ. O(log n). Zero when nothing is below. */
+Status tree_dir_hash(Ctx *ctx, const TreeIo *io, const Hash *root, Str dir, Hash *out);
+
+/* The first path component boundary: for walking children, the least path that sorts after all of dir's
+ * content ("/a/" gives "/a0"). In ctx's arena. */
+Str tree_dir_end(Ctx *ctx, Str dir);
+
+/* --- writing ------------------------------------------------------------------------------------------- */
+
+/* Builds a tree from entries in strictly ascending order. */
+typedef struct TreeBuilder TreeBuilder;
+TreeBuilder *tree_builder_new(const TreeIo *io);
+Status tree_builder_add(Ctx *ctx, TreeBuilder *builder, const TreeEntry *entry);
+Status tree_builder_finish(Ctx *ctx, TreeBuilder *builder, Hash *out_root);
+TreeBuilder *tree_builder_free(TreeBuilder *builder);
+static inline void tree_builder_freep(TreeBuilder **builder)
+{
+    *builder = tree_builder_free(*builder);
+}
+
+/* Makes the record of old content followed by new content; called for TREE_APPEND over something. The
+ * implementation (pfs) reads the last chunk and cuts again, so the result does not depend on the pieces. */
+typedef struct TreeAppend {
+    Status (*join)(void *self, Ctx *ctx, const TreeRecord *old, const TreeRecord *more, TreeRecord *out);
+    void *self;
+} TreeAppend;
+
+/* Lays `layer` over the plain tree `base`: O(entries of layer × log n). */
+Status tree_apply(Ctx *ctx, const TreeIo *io, const TreeAppend *append, const Hash *base, const Hash *layer,
+                  Hash *out_root);
+
+/* Lays the layer `upper` over the layer `lower`, giving one layer that does both. */
+Status tree_compose(Ctx *ctx, const TreeIo *io, const TreeAppend *append, const Hash *lower, const Hash *upper,
+                    Hash *out_layer);
+
+/* --- comparing ----------------------------------------------------------------------------------------- */
+
+/* Entries that differ, in order; old or new is NULL when absent. Restricted to from <= path < to (empty `to`:
+ * no upper bound). Memory is valid during the call. O(changes × log n). */
+typedef Status (*TreeDiffFn)(void *arg, Ctx *ctx, const TreeEntry *old_entry, const TreeEntry *new_entry);
+Status tree_diff(Ctx *ctx, const TreeIo *io, const Hash *old_root, const Hash *new_root, Str from, Str to,
+                 TreeDiffFn fn, void *arg);
+
+/* Three-way merge: what ours and theirs changed since base. fn is told each entry that both changed to
+ * different things and decides (TREE_TAKE_OURS, TREE_TAKE_THEIRS); it may count instead of stopping.
+ * O(changes). */
+typedef enum TreeTake { TREE_TAKE_OURS, TREE_TAKE_THEIRS } TreeTake;
+typedef Status (*TreeConflictFn)(void *arg, Ctx *ctx, const TreeEntry *base, const TreeEntry *ours,
+                                 const TreeEntry *theirs, TreeTake *out_take);
+Status tree_merge3(Ctx *ctx, const TreeIo *io, const Hash *base, const Hash *ours, const Hash *theirs,
+                   TreeConflictFn fn, void *arg, Hash *out_root, uint64_t *out_changes);
+
+/* Calls fn for each node of the tree and each blob its records name, parents before children; fn may say that a
+ * subtree is known already. For garbage collection and fsck. */
+typedef Status (*TreeVisitFn)(void *arg, Ctx *ctx, const Hash *blob, bool is_node, bool *out_descend);
+Status tree_visit(Ctx *ctx, const TreeIo *io, const Hash *root, TreeVisitFn fn, void *arg);
