@@ -1,0 +1,47 @@
+/* view.h - reading files (§13, §15): one consistent snapshot of a commit or file set, and every listing of it.
+ *
+ * A PfsView is a root hash and the handle to report; it holds no lock and no transaction. All results come in path
+ * order; costs are O(log n + what is returned). Threads: any; a view may be shared.
+ */
+#pragma once
+
+#include "pfs/pfs.h"
+#include "tree/tree.h"
+
+typedef struct PfsView {
+    Pfs *pfs;
+    Hash root;
+    PfsV2__Commit *commit; /* as reported in FileInfo.file.commit */
+    int64_t committed_ns;  /* finishing time; 0: open or a file set */
+    int64_t commit_id;     /* row; 0 for a file set */
+} PfsView;
+
+/* Picks and opens; waits for a finishing commit (§9.4). In ctx's arena. */
+Status pfs_view_open(Ctx *ctx, Pfs *pfs, const PfsV2__Commit *commit, PfsView *out);
+
+typedef Status (*PfsFileFn)(void *arg, Ctx *ctx, const PfsV2__FileInfo *info);
+typedef Status (*PfsBytesFn)(void *arg, Ctx *ctx, Bytes piece);
+typedef Status (*PfsDiffFn)(void *arg, Ctx *ctx, const PfsV2__FileInfo *new_file, const PfsV2__FileInfo *old_file);
+
+Status pfs_inspect_file(Ctx *ctx, Pfs *pfs, const PfsV2__File *file, PfsV2__FileInfo **out);
+Status pfs_list_file(Ctx *ctx, Pfs *pfs, const PfsV2__ListFileRequest *request, PfsFileFn fn, void *arg);
+Status pfs_walk_file(Ctx *ctx, Pfs *pfs, const PfsV2__WalkFileRequest *request, PfsFileFn fn, void *arg);
+Status pfs_glob_file(Ctx *ctx, Pfs *pfs, const PfsV2__GlobFileRequest *request, PfsFileFn fn, void *arg);
+Status pfs_diff_file(Ctx *ctx, Pfs *pfs, const PfsV2__DiffFileRequest *request, PfsDiffFn fn, void *arg);
+Status pfs_get_file(Ctx *ctx, Pfs *pfs, const PfsV2__GetFileRequest *request, PfsBytesFn fn, void *arg);
+Status pfs_get_file_tar(Ctx *ctx, Pfs *pfs, const PfsV2__GetFileRequest *request, PfsBytesFn fn, void *arg);
+Status pfs_find_commits(Ctx *ctx, Pfs *pfs, const PfsV2__FindCommitsRequest *request,
+                        Status (*fn)(void *arg, Ctx *ctx, const PfsV2__FindCommitsResponse *response), void *arg);
+
+/* For pps: what a glob matches in a view, files and directories (paths of directories end with '/'); hash covers the
+ * subtree. */
+typedef struct PfsMatch {
+    Str path;
+    bool is_dir;
+    uint64_t size;
+    Hash hash;
+} PfsMatch;
+Status pfs_view_glob(Ctx *ctx, const PfsView *view, const char *glob,
+                     Status (*fn)(void *arg, Ctx *ctx, const PfsMatch *match), void *arg);
+/* The same for one path ("/a/b" or "/a/b/"): NOT_FOUND (bare) when nothing is there. */
+Status pfs_view_stat(Ctx *ctx, const PfsView *view, Str path, PfsMatch *out);

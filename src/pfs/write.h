@@ -1,0 +1,47 @@
+/* write.h - writing files (§14) and file sets (§17).
+ *
+ * A PfsWriter takes the operations of one stream, in order, cuts content into blobs as it comes (so memory does not
+ * grow with the stream: entries spill as layers), and in the end becomes a layer of a commit, or a file set: atomically,
+ * durable, or not at all.
+ */
+#pragma once
+
+#include "pfs/pfs.h"
+#include "tree/tree.h"
+
+typedef struct PfsWriter PfsWriter;
+
+PfsWriter *pfs_writer_new(Pfs *pfs);
+PfsWriter *pfs_writer_free(PfsWriter *writer); /* NULL is fine: drops what was not finished */
+static inline void pfs_writer_freep(PfsWriter **writer)
+{
+    *writer = pfs_writer_free(*writer);
+}
+
+/* §14.2: decides which commit is written; fails early when it can. */
+Status pfs_writer_target(Ctx *ctx, PfsWriter *writer, const PfsV2__Commit *commit);
+/* Any message but set_commit. */
+Status pfs_writer_modify(Ctx *ctx, PfsWriter *writer, const PfsV2__ModifyFileRequest *request);
+/* The pieces, for callers that have no message. tag "": "default". put starts a file (replacing it in this layer and
+ * below), append continues or extends it. */
+Status pfs_writer_put(Ctx *ctx, PfsWriter *writer, Str path, Str tag, Bytes data);
+Status pfs_writer_append(Ctx *ctx, PfsWriter *writer, Str path, Str tag, Bytes data);
+Status pfs_writer_put_record(Ctx *ctx, PfsWriter *writer, Str path, Str tag, const TreeRecord *record);
+Status pfs_writer_delete(Ctx *ctx, PfsWriter *writer, Str path, Str tag);
+
+/* Ends the stream: syncs the blobs and attaches to the target (a one-off commit when §14.2 says so). */
+Status pfs_writer_commit(Ctx *ctx, PfsWriter *writer);
+/* Ends the stream as a layer with no target: its root, blobs synced. */
+Status pfs_writer_layer(Ctx *ctx, PfsWriter *writer, Hash *out_layer);
+
+/* --- file sets (§17) ---------------------------------------------------------------------------------------- */
+
+Status pfs_fileset_from_writer(Ctx *ctx, PfsWriter *writer, const char **out_id);
+Status pfs_fileset_get(Ctx *ctx, Pfs *pfs, const PfsV2__GetFileSetRequest *request, const char **out_id);
+Status pfs_fileset_add(Ctx *ctx, Pfs *pfs, const PfsV2__AddFileSetRequest *request);
+Status pfs_fileset_renew(Ctx *ctx, Pfs *pfs, const char *id, int64_t ttl_seconds);
+Status pfs_fileset_compose(Ctx *ctx, Pfs *pfs, char *const *ids, size_t n, int64_t ttl_seconds, const char **out_id);
+Status pfs_fileset_shard(Ctx *ctx, Pfs *pfs, const PfsV2__ShardFileSetRequest *request,
+                         PfsV2__ShardFileSetResponse **out);
+/* The layer of a file set, and its plain content. UNKNOWN "path does not exist" when missing or expired. */
+Status pfs_fileset_roots(Ctx *ctx, Pfs *pfs, const char *id, Hash *out_layer, Hash *out_root);
