@@ -1,0 +1,40 @@
+/* api.h - the services: one table of methods onto pfs, pps and the rest.
+ *
+ * Every way in ends here: gRPC calls this with wire's messages, the JSON gateway with its own CallIo. A call is
+ * checked (the method exists, the request obeys the validation rules, the caller may), run, and answered, whoever
+ * carried it.
+ */
+#pragma once
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "control/control.h"
+#include "pfs/pfs.h"
+#include "pps/pps.h"
+#include "wire/wire.h"
+
+typedef struct Api Api;
+
+typedef struct ApiConfig {
+    Pfs *pfs;
+    Pps *pps;
+    Control *control;
+    const char *cluster_id; /* a UUID made at first start */
+} ApiConfig;
+
+Api *api_new(const ApiConfig *config); /* config's strings must outlive it */
+Api *api_free(Api *api);               /* no call may be running; NULL is fine */
+
+/* wire's handle: self is the Api. Unknown methods of known services answer UNIMPLEMENTED naming themselves. */
+Status api_handle(void *self, Ctx *ctx, WireCall *call);
+
+/* How messages reach a call, for ways in other than gRPC. */
+typedef struct CallIo {
+    Status (*recv)(void *self, Ctx *ctx, Buf *buf, bool *out_end);
+    Status (*send)(void *self, Ctx *ctx, Bytes message);
+    const char *(*metadata)(void *self, const char *key, size_t nth); /* NULL: none */
+    void *self;
+} CallIo;
+
+/* Runs the method at path ("/pfs_v2.API/CreateRepo") over io. */
+Status api_call(Api *api, Ctx *ctx, const char *path, const CallIo *io);
