@@ -1,0 +1,42 @@
+/* control.h - what moves pipelines and jobs along: one thread that looks when something changed, decides by pps's
+ * pure functions, and hands datum sets to workers.
+ *
+ * A job here is a sequence of steps (wait for inputs, plan, run, finish). Progress is durable datum by datum in the
+ * result cache, so a job that a crash interrupted is planned again and goes on where it was; nothing else is kept.
+ */
+#pragma once
+
+#include "engine/engine.h"
+#include "pps/pps.h"
+#include "procavia/work/work.pb-c.h"
+
+typedef struct Control Control;
+
+typedef struct ControlConfig {
+    Pps *pps;
+    Engine *engine; /* may be NULL in tests: workers then join by themselves */
+} ControlConfig;
+
+Status control_start(Ctx *ctx, const ControlConfig *config, Control **out) NODISCARD;
+Control *control_stop(Control *control); /* no worker session may be open; NULL is fine */
+
+/* --- for the Work service: one session a connected worker ------------------------------------------------------ */
+
+typedef struct ControlSession ControlSession;
+
+/* PERMISSION_DENIED when the token is not one that the engine gave out. */
+Status control_join(Ctx *ctx, Control *control, const Procavia__Work__WorkReport__Hello *hello,
+                    ControlSession **out) NODISCARD;
+/* Waits for the next order; in ctx's arena. CANCELLED when the connection or the server ends. */
+Status control_next_order(Ctx *ctx, ControlSession *session, Procavia__Work__WorkOrder **out);
+/* Takes what the worker says. Results are durable when it returns. */
+Status control_report(Ctx *ctx, ControlSession *session, const Procavia__Work__WorkReport *report);
+/* Gives back its leases; what they covered runs elsewhere. */
+ControlSession *control_leave(ControlSession *session);
+
+/* --- for the API -------------------------------------------------------------------------------------------- */
+
+/* Workers on this job now (JobInfo.details.worker_status). */
+Status control_worker_status(Ctx *ctx, Control *control, int64_t job, PpsV2__WorkerStatus ***out, size_t *out_n);
+/* §26.11 */
+Status control_restart_datum(Ctx *ctx, Control *control, const PpsV2__RestartDatumRequest *request);

@@ -1,0 +1,178 @@
+/* pps.h - pipelines and jobs as rows: created, listed, moved from state to state, in pfs's transactions.
+ *
+ * What is pure lives beside it (spec.h, input.h, datum.h, key.h, plan.h, state.h); what waits and starts processes
+ * lives above (control). Requests and infos are the API's messages (proto/pps/pps.proto) in ctx's arena. Behaviour:
+ * the reference's pps.md; its section is named at each function.
+ */
+#pragma once
+
+#include "pfs/pfs.h"
+#include "pps/pps.pb-c.h"
+
+typedef struct Pps Pps;
+
+/* What pps needs from above. */
+typedef struct PpsHost {
+    /* The digest of an image, or of the host's root for "" and "host". NOT_FOUND when there is no such image: the
+     * pipeline is created all the same, and crashes with the reason until the image appears. */
+    Status (*resolve_image)(void *self, Ctx *ctx, const char *image, const char **out_digest);
+    void *self;
+} PpsHost;
+
+/* db must have been opened with pps_migrations after pfs's. Installs its hooks into pfs; writes a fresh server's
+ * cluster defaults. */
+extern const DbMigration pps_migrations[];
+extern const size_t pps_migration_count;
+Status pps_open(Ctx *ctx, Pfs *pfs, const PpsHost *host, Pps **out) NODISCARD;
+Pps *pps_close(Pps *pps);
+Pfs *pps_pfs(Pps *pps);
+
+/* Topics: a pipeline's row changed; a job's row changed; any pipeline or job changed; a job logged. */
+uint64_t pps_topic_pipeline(const char *project, const char *name);
+uint64_t pps_topic_job(int64_t job);
+uint64_t pps_topic_any(void);
+uint64_t pps_topic_logs(int64_t job);
+
+/* --- pipelines (§6, §7, §26.13-26.22) ---------------------------------------------------------------------- */
+
+typedef Status (*PpsPipelineFn)(void *arg, Ctx *ctx, const PpsV2__PipelineInfo *info);
+
+/* Makes the effective spec of a request: parsed, merged with the defaults, checked (§3). */
+Status pps_prepare(Ctx *ctx, PfsTx *tx, const PpsV2__CreatePipelineV2Request *request,
+                   PpsV2__CreatePipelineTransaction **out);
+Status pps_prepare_v1(Ctx *ctx, PfsTx *tx, const PpsV2__CreatePipelineRequest *request,
+                      PpsV2__CreatePipelineTransaction **out);
+/* Creates or updates (§4, §6). */
+Status pps_create_pipeline(Ctx *ctx, PfsTx *tx, Pps *pps, const PpsV2__CreatePipelineTransaction *prepared);
+Status pps_inspect_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__InspectPipelineRequest *request,
+                            PpsV2__PipelineInfo **out);
+Status pps_list_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__ListPipelineRequest *request, PpsPipelineFn fn, void *arg);
+Status pps_stop_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__StopPipelineRequest *request);
+Status pps_start_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__StartPipelineRequest *request);
+Status pps_rerun_pipeline(Ctx *ctx, PfsTx *tx, Pps *pps, const PpsV2__RerunPipelineRequest *request);
+Status pps_delete_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__DeletePipelineRequest *request);
+Status pps_delete_pipelines(Ctx *ctx, PfsTx *tx, const PpsV2__DeletePipelinesRequest *request,
+                            PpsV2__DeletePipelinesResponse **out);
+Status pps_delete_all(Ctx *ctx, PfsTx *tx);
+Status pps_summary(Ctx *ctx, PfsTx *tx, const PpsV2__PipelinesSummaryRequest *request,
+                   PpsV2__PipelinesSummaryResponse **out);
+Status pps_run_cron(Ctx *ctx, Pps *pps, const PpsV2__Pipeline *pipeline);
+Status pps_check_status(Ctx *ctx, PfsTx *tx, const PpsV2__CheckStatusRequest *request,
+                        Status (*fn)(void *arg, Ctx *ctx, const PpsV2__CheckStatusResponse *response), void *arg);
+
+/* A pipeline's current version, as the controller sees it. Memory: ctx's arena. */
+typedef struct PpsPipelineRow {
+    int64_t id;
+    const char *project, *name;
+    uint64_t version;
+    PpsV2__PipelineState state;
+    const char *reason;
+    bool stopped;
+    const char *image_digest;  /* "" when the image was not found */
+    PpsV2__PipelineInfo *info; /* with details */
+} PpsPipelineRow;
+Status pps_pipeline_row(Ctx *ctx, PfsTx *tx, int64_t id, PpsPipelineRow *out);
+Status pps_each_pipeline(Ctx *ctx, PfsTx *tx, Status (*fn)(void *arg, Ctx *ctx, const PpsPipelineRow *row), void *arg);
+Status pps_set_pipeline_state(Ctx *ctx, PfsTx *tx, int64_t id, PpsV2__PipelineState state, const char *reason);
+/* Looks the image up again; true when a crashing pipeline's image is there now. */
+Status pps_retry_image(Ctx *ctx, PfsTx *tx, Pps *pps, int64_t id, bool *out_found);
+
+/* --- jobs (§9, §26.1-26.7) ------------------------------------------------------------------------------------ */
+
+typedef Status (*PpsJobFn)(void *arg, Ctx *ctx, const PpsV2__JobInfo *info);
+typedef Status (*PpsJobSetFn)(void *arg, Ctx *ctx, const PpsV2__JobSetInfo *info);
+
+Status pps_inspect_job(Ctx *ctx, Pps *pps, const PpsV2__InspectJobRequest *request, PpsV2__JobInfo **out);
+Status pps_inspect_job_set(Ctx *ctx, Pps *pps, const PpsV2__InspectJobSetRequest *request, PpsJobFn fn, void *arg);
+Status pps_list_job(Ctx *ctx, PfsTx *tx, const PpsV2__ListJobRequest *request, PpsJobFn fn, void *arg);
+Status pps_list_job_set(Ctx *ctx, PfsTx *tx, const PpsV2__ListJobSetRequest *request, PpsJobSetFn fn, void *arg);
+Status pps_subscribe_job(Ctx *ctx, Pps *pps, const PpsV2__SubscribeJobRequest *request, PpsJobFn fn, void *arg);
+Status pps_stop_job(Ctx *ctx, PfsTx *tx, const PpsV2__StopJobRequest *request);
+Status pps_delete_job(Ctx *ctx, PfsTx *tx, const PpsV2__Job *job);
+Status pps_update_job_state(Ctx *ctx, PfsTx *tx, const PpsV2__UpdateJobStateRequest *request);
+
+/* Numbers of a job (§9.9). */
+typedef struct PpsCounters {
+    int64_t total, processed, skipped, failed, recovered;
+    int64_t download_ns, process_ns, upload_ns, download_bytes, upload_bytes;
+} PpsCounters;
+
+typedef struct PpsJobRow {
+    int64_t id;
+    int64_t pipeline_id;
+    const char *project, *pipeline;
+    char set_id[33];
+    uint64_t version;
+    int64_t output_commit, meta_commit; /* rows; meta 0: none */
+    PpsV2__JobState state;
+    const char *reason;
+    int64_t created_ns, started_ns, finished_ns; /* 0: not yet */
+    PpsCounters counters;
+    Hash plan; /* tree of its datums (plan.h); zero before planning */
+} PpsJobRow;
+
+Status pps_job_row(Ctx *ctx, PfsTx *tx, int64_t id, PpsJobRow *out);
+Status pps_find_job(Ctx *ctx, PfsTx *tx, const PpsV2__Job *job, PpsJobRow *out); /* NOT_FOUND naming it */
+/* Jobs that are not in a terminal state, oldest first. */
+Status pps_each_open_job(Ctx *ctx, PfsTx *tx, Status (*fn)(void *arg, Ctx *ctx, const PpsJobRow *row), void *arg);
+/* The spec a job runs: the pipeline's version as of the job. */
+Status pps_job_spec(Ctx *ctx, PfsTx *tx, const PpsJobRow *job, PpsPipelineRow *out);
+/* The nearest ancestor to build on (§11.1): its row, or id 0. */
+Status pps_job_base(Ctx *ctx, PfsTx *tx, const PpsJobRow *job, PpsJobRow *out);
+
+/* Moves a job that is not terminal; a terminal one answers UNKNOWN "job … has already finished". */
+Status pps_job_to(Ctx *ctx, PfsTx *tx, int64_t job, PpsV2__JobState state, const char *reason);
+Status pps_job_progress(Ctx *ctx, PfsTx *tx, int64_t job, const PpsCounters *counters, const Hash *plan);
+/* Ends processing: the layer becomes the output commit's content and both commits finish. error "" leads through
+ * FINISHING to SUCCESS (or FAILURE when the content breaks a rule); otherwise `failed` is the state it ends in. */
+Status pps_job_finish(Ctx *ctx, PfsTx *tx, int64_t job, const Hash *output_layer, const char *error,
+                      PpsV2__JobState failed);
+
+/* --- the datum cache (design, decision 3) ---------------------------------------------------------------------- */
+
+typedef struct PpsResult {
+    Hash output; /* plain tree of the datum's files; zero: none */
+    uint64_t output_bytes;
+    const char *run_job; /* "project/pipeline@id" that executed it */
+    PpsCounters stats;   /* times and bytes */
+} PpsResult;
+Status pps_cache_get(Ctx *ctx, PfsTx *tx, const Hash *key, PpsResult *out); /* NOT_FOUND (bare) */
+Status pps_cache_put(Ctx *ctx, PfsTx *tx, const Hash *key, const PpsResult *result);
+
+/* --- datums (§26.8-26.10) --------------------------------------------------------------------------------------- */
+
+typedef Status (*PpsDatumFn)(void *arg, Ctx *ctx, const PpsV2__DatumInfo *info);
+Status pps_inspect_datum(Ctx *ctx, Pps *pps, const PpsV2__Datum *datum, PpsV2__DatumInfo **out);
+Status pps_list_datum(Ctx *ctx, Pps *pps, const PpsV2__ListDatumRequest *request, PpsDatumFn fn, void *arg);
+
+/* --- defaults (§3.5), secrets (§26.23), logs (§25) ---------------------------------------------------------------- */
+
+Status pps_get_cluster_defaults(Ctx *ctx, PfsTx *tx, const char **out_json);
+Status pps_set_cluster_defaults(Ctx *ctx, PfsTx *tx, Pps *pps, const PpsV2__SetClusterDefaultsRequest *request,
+                                PpsV2__SetClusterDefaultsResponse **out);
+Status pps_get_project_defaults(Ctx *ctx, PfsTx *tx, const PfsV2__Project *project,
+                                PpsV2__GetProjectDefaultsResponse **out);
+Status pps_set_project_defaults(Ctx *ctx, PfsTx *tx, Pps *pps, const PpsV2__SetProjectDefaultsRequest *request,
+                                PpsV2__SetProjectDefaultsResponse **out);
+
+Status pps_create_secret(Ctx *ctx, PfsTx *tx, Bytes file);
+Status pps_delete_secret(Ctx *ctx, PfsTx *tx, const char *name);
+Status pps_inspect_secret(Ctx *ctx, PfsTx *tx, const char *name, PpsV2__SecretInfo **out);
+Status pps_list_secret(Ctx *ctx, PfsTx *tx, PpsV2__SecretInfos **out);
+/* One key's plaintext, for a worker. NOT_FOUND names what is missing. */
+Status pps_secret_value(Ctx *ctx, PfsTx *tx, const char *name, const char *key, Bytes *out);
+
+/* One line of a datum's (or the worker's own) log. */
+typedef struct PpsLogLine {
+    int64_t job;          /* row */
+    const char *datum_id; /* "" when none */
+    const char *worker_id;
+    int64_t ts_ns;
+    bool user, is_stderr, master;
+    Str message;
+} PpsLogLine;
+/* Buffers and stores; readers see it at once. Any thread. */
+Status pps_log(Ctx *ctx, Pps *pps, const PpsLogLine *line);
+Status pps_log_flush(Ctx *ctx, Pps *pps, int64_t job);
+Status pps_get_logs(Ctx *ctx, Pps *pps, const PpsV2__GetLogsRequest *request,
+                    Status (*fn)(void *arg, Ctx *ctx, const PpsV2__LogMessage *line), void *arg);
