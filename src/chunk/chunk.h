@@ -35,9 +35,10 @@ static inline void hasher_freep(Hasher **hasher)
     *hasher = hasher_free(*hasher);
 }
 
-/* Sizes of chunks, in bytes. CHUNK_BYTES_MAX is the largest blob there is. */
-#define CHUNK_BYTES_MIN (256 * KiB)
-#define CHUNK_BYTES_AVG (1 * MiB)
+/* Sizes of chunks, in bytes (README.md has the figures they were chosen by). CHUNK_BYTES_MAX is the largest blob
+ * there is; only monotonous data comes near it. */
+#define CHUNK_BYTES_MIN (64 * KiB)
+#define CHUNK_BYTES_AVG (256 * KiB)
 #define CHUNK_BYTES_MAX (4 * MiB)
 
 typedef struct CutParams {
@@ -49,9 +50,14 @@ extern const CutParams cut_params_default;
  * !is_last) before a cut is found, so that more is needed. A cut never depends on bytes after it. */
 size_t chunk_cut(const CutParams *params, Bytes data, bool is_last);
 
+/* The same, where a call with the first `seen` bytes of data gave 0: they are not looked at again, so that a stream
+ * that comes in pieces is read once. */
+size_t chunk_cut_more(const CutParams *params, Bytes data, size_t seen, bool is_last);
+
 /* zstd at a fixed fast level. Appends to out; false (out unchanged) when that would save under 1/16, which
  * is found out cheaply for incompressible data. */
 bool chunk_compress(Bytes data, Buf *out);
 
-/* Appends exactly plain_size bytes to out. Errors: DATA_LOSS. */
+/* Appends exactly plain_size bytes, at most CHUNK_BYTES_MAX, to out; out is unchanged when it fails.
+ * Errors: DATA_LOSS. */
 Status chunk_decompress(Ctx *ctx, Bytes data, size_t plain_size, Buf *out);
