@@ -7,7 +7,8 @@
 #pragma once
 
 #include "pfs/pfs.h"
-#include "pps/pps.pb-c.h"
+#include "pps/plan.h"
+#include "pps/state.h"
 
 typedef struct Pps Pps;
 
@@ -69,6 +70,7 @@ typedef struct PpsPipelineRow {
     const char *reason;
     bool stopped;
     const char *image_digest;  /* "" when the image was not found */
+    int64_t results_not_before_ns; /* older results of the cache do not count (update with reprocess) */
     PpsV2__PipelineInfo *info; /* with details */
 } PpsPipelineRow;
 Status pps_pipeline_row(Ctx *ctx, PfsTx *tx, int64_t id, PpsPipelineRow *out);
@@ -91,12 +93,6 @@ Status pps_stop_job(Ctx *ctx, PfsTx *tx, const PpsV2__StopJobRequest *request);
 Status pps_delete_job(Ctx *ctx, PfsTx *tx, const PpsV2__Job *job);
 Status pps_update_job_state(Ctx *ctx, PfsTx *tx, const PpsV2__UpdateJobStateRequest *request);
 
-/* Numbers of a job (§9.9). */
-typedef struct PpsCounters {
-    int64_t total, processed, skipped, failed, recovered;
-    int64_t download_ns, process_ns, upload_ns, download_bytes, upload_bytes;
-} PpsCounters;
-
 typedef struct PpsJobRow {
     int64_t id;
     int64_t pipeline_id;
@@ -107,8 +103,10 @@ typedef struct PpsJobRow {
     PpsV2__JobState state;
     const char *reason;
     int64_t created_ns, started_ns, finished_ns; /* 0: not yet */
-    PpsCounters counters;
-    Hash plan; /* tree of its datums (plan.h); zero before planning */
+    JobCounters counters;
+    Hash plan;  /* tree of its datums (plan.h); zero before planning */
+    Hash basis; /* plan_basis of that plan */
+    uint64_t restart;
 } PpsJobRow;
 
 Status pps_job_row(Ctx *ctx, PfsTx *tx, int64_t id, PpsJobRow *out);
@@ -122,7 +120,8 @@ Status pps_job_base(Ctx *ctx, PfsTx *tx, const PpsJobRow *job, PpsJobRow *out);
 
 /* Moves a job that is not terminal; a terminal one answers UNKNOWN "job … has already finished". */
 Status pps_job_to(Ctx *ctx, PfsTx *tx, int64_t job, PpsV2__JobState state, const char *reason);
-Status pps_job_progress(Ctx *ctx, PfsTx *tx, int64_t job, const PpsCounters *counters, const Hash *plan);
+Status pps_job_progress(Ctx *ctx, PfsTx *tx, int64_t job, const JobCounters *counters, const Hash *plan,
+                        const Hash *basis);
 /* Ends processing: the layer becomes the output commit's content and both commits finish. error "" leads through
  * FINISHING to SUCCESS (or FAILURE when the content breaks a rule); otherwise `failed` is the state it ends in. */
 Status pps_job_finish(Ctx *ctx, PfsTx *tx, int64_t job, const Hash *output_layer, const char *error,
@@ -130,14 +129,9 @@ Status pps_job_finish(Ctx *ctx, PfsTx *tx, int64_t job, const Hash *output_layer
 
 /* --- the datum cache (design, decision 3) ---------------------------------------------------------------------- */
 
-typedef struct PpsResult {
-    Hash output; /* plain tree of the datum's files; zero: none */
-    uint64_t output_bytes;
-    const char *run_job; /* "project/pipeline@id" that executed it */
-    PpsCounters stats;   /* times and bytes */
-} PpsResult;
-Status pps_cache_get(Ctx *ctx, PfsTx *tx, const Hash *key, PpsResult *out); /* NOT_FOUND (bare) */
-Status pps_cache_put(Ctx *ctx, PfsTx *tx, const Hash *key, const PpsResult *result);
+Status pps_cache_get(Ctx *ctx, PfsTx *tx, const Hash *key, PlanResultHit *out); /* NOT_FOUND (bare) */
+/* Keeps the first result of a key: what ran twice never gives two results. */
+Status pps_cache_put(Ctx *ctx, PfsTx *tx, const Hash *key, const PlanResultHit *result);
 
 /* --- datums (§26.8-26.10) --------------------------------------------------------------------------------------- */
 
