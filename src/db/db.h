@@ -63,8 +63,9 @@ Status db_exec(Ctx *ctx, DbTx *tx, int64_t *out_changes, const char *sql, const 
 /* Rows of a query: CLEANUP(db_rows_done) DbRows rows = { 0 }; then TRY(db_query(…)) and
  *   for (;;) { bool more; TRY(db_next(ctx, &rows, &more)); if (!more) break; … } */
 typedef struct DbRows {
-    void *stmt;
+    struct DbStmt *stmt; /* NULL once the last row was passed */
     DbTx *tx;
+    struct DbRows *next; /* open ones of tx: ending tx closes them, so an open DbRows must not be copied */
 } DbRows;
 Status db_query(Ctx *ctx, DbTx *tx, DbRows *rows, const char *sql, const char *types, ...);
 Status db_next(Ctx *ctx, DbRows *rows, bool *out_more);
@@ -83,6 +84,12 @@ Status db_query_int(Ctx *ctx, DbTx *tx, int64_t *out, const char *sql, const cha
 
 /* The next number of a named sequence, from 1; gaps are possible, order is commit order. */
 Status db_next_id(Ctx *ctx, DbTx *tx, const char *sequence, int64_t *out);
+
+typedef struct DbStats {
+    uint64_t commits; /* that changed something, since db_open */
+    uint64_t syncs;   /* that made them durable: fewer, as commits share them */
+} DbStats;
+void db_stats(Db *db, DbStats *out);
 
 /* The SQL implementation of the store's index, in this database (its tables are a migration of ours, applied by
  * db_open before the caller's). */
