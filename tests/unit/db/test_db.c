@@ -118,6 +118,13 @@ static void query_int_tells_a_missing_row(void **state)
     db_rollback(tx);
 }
 
+static bool next_row(Fixture *fx, DbRows *rows)
+{
+    bool more;
+    assert_ok(db_next(&fx->ctx, rows, &more));
+    return more;
+}
+
 static void the_same_statement_runs_inside_itself(void **state)
 {
     Fixture *fx = *state;
@@ -128,12 +135,11 @@ static void the_same_statement_runs_inside_itself(void **state)
     DbTx *tx;
     assert_ok(db_begin_read(ctx, fx->db, &tx));
     DbRows outer = { 0 }, inner = { 0 };
-    bool more;
     int seen = 0;
     assert_ok(db_query(ctx, tx, &outer, sql, ""));
-    for (assert_ok(db_next(ctx, &outer, &more)); more; assert_ok(db_next(ctx, &outer, &more))) {
+    while (next_row(fx, &outer)) {
         assert_ok(db_query(ctx, tx, &inner, sql, ""));
-        for (assert_ok(db_next(ctx, &inner, &more)); more; assert_ok(db_next(ctx, &inner, &more)))
+        while (next_row(fx, &inner))
             seen++;
     }
     assert_int_equal(seen, 9);
@@ -277,7 +283,7 @@ static void the_store_finds_its_rows(void **state)
     StoreIndex index = db_store_index(fx->db);
     BlobRow rows[100];
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        rows[i] = (BlobRow){ { { (uint8_t)(7 * i + 1) } }, { 3, 1000 * i, (uint32_t)i, (uint32_t)(2 * i) } };
+        rows[i] = (BlobRow){ { { (uint8_t)(200 - i) } }, { 3, 1000 * i, (uint32_t)i, (uint32_t)(2 * i) } };
     uint64_t sealed = 9, tail = 9;
     assert_ok(index.progress(index.self, ctx, &sealed, &tail));
     assert_int_equal(sealed + tail, 0);
