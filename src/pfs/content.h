@@ -37,6 +37,10 @@ void content_init(Content *content, Store *store);
 Status content_apply(Ctx *ctx, Content *content, const Hash *base, const Hash *layer, Hash *out_total,
                      const char **out_error);
 
+/* The content of a Pfs, which is where its layers are applied; defined beside struct Pfs. */
+struct Pfs;
+Content *pfs_content(struct Pfs *pfs);
+
 /* The rules alone: does `total`, which `layer` led to, have two datums' files at one path, or a file above another
  * file? Reports the first collision in path order, "" for none. */
 Status content_check(Ctx *ctx, Content *content, const Hash *layer, const Hash *total, const char **out_error);
