@@ -22,18 +22,23 @@ typedef struct JsonMember {
     JsonValue *value;
 } JsonMember;
 
+typedef struct JsonIndex JsonIndex; /* private: finds members by name once there are many */
+
 struct JsonValue {
     JsonType type;
     JsonPos pos;
-    bool boolean;        /* JSON_BOOL */
-    Str text;            /* JSON_STRING: UTF-8, decoded. JSON_NUMBER: as written */
-    size_t count;        /* of items or members */
-    size_t capacity;
-    JsonValue **items;   /* JSON_ARRAY */
-    JsonMember *members; /* JSON_OBJECT, in the order written */
-    uint32_t *index;     /* JSON_OBJECT, private: hash of names, once there are many */
-    size_t index_size;
-    uint64_t index_seed;
+    bool boolean; /* JSON_BOOL */
+    size_t count; /* of items or members; else 0 */
+    union {
+        Str text; /* JSON_STRING: UTF-8, decoded. JSON_NUMBER: as written */
+        struct {
+            union {
+                JsonValue **items;   /* JSON_ARRAY */
+                JsonMember *members; /* JSON_OBJECT, in the order written */
+            };
+            JsonIndex *index;
+        };
+    };
 };
 
 #define JSON_DEPTH_MAX 256 /* arrays and objects within each other */
@@ -56,7 +61,7 @@ Status json_parse_explain(Ctx *ctx, Str text, JsonValue **out, JsonError *error)
 /* Parses documents that follow one another, with or without white space between. *out[*out_count]. */
 Status json_parse_all(Ctx *ctx, Str text, JsonValue ***out, size_t *out_count) NODISCARD;
 
-/* --- making ---------------------------------------------------------------------------------------------- */
+/* --- making: these abort past the arena's limit, as what one makes by hand is small ----------------------- */
 
 JsonValue *json_null(Arena *arena);
 JsonValue *json_bool(Arena *arena, bool value);
@@ -66,9 +71,14 @@ JsonValue *json_string(Arena *arena, Str text); /* copies */
 JsonValue *json_array(Arena *arena);
 JsonValue *json_object(Arena *arena);
 
+/* Room for one more item or member; false past the arena's limit. For containers whose size others choose. */
+bool json_reserve(Arena *arena, JsonValue *container) NODISCARD;
+
 void json_append(Arena *arena, JsonValue *array, JsonValue *item);
 /* Replaces the member of that name where it stands, or adds one at the end. */
 void json_set(Arena *arena, JsonValue *object, Str name, JsonValue *value);
+/* Adds a member that is known not to be there; its name is not copied. */
+void json_add(Arena *arena, JsonValue *object, JsonMember member);
 bool json_remove(JsonValue *object, Str name); /* was it there? */
 void json_sort(JsonValue *object);             /* members by name, bytewise; not what is below */
 
@@ -86,8 +96,9 @@ const char *json_type_name(JsonType type);  /* "object" */
 
 /* --- changing and writing ------------------------------------------------------------------------------------ */
 
-/* RFC 7396: `patch` laid over `target`; neither is changed, the result shares their parts. target may be NULL. */
-JsonValue *json_merge_patch(Arena *arena, JsonValue *target, JsonValue *patch);
+/* RFC 7396: `patch` laid over `target`; neither is changed, the result shares their parts. target may be NULL.
+ * NULL past the arena's limit. */
+JsonValue *json_merge_patch(Arena *arena, JsonValue *target, JsonValue *patch) NODISCARD;
 
 typedef struct JsonStyle {
     unsigned indent; /* blanks for each level; 0: one line without blanks */
