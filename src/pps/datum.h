@@ -1,9 +1,10 @@
 /* datum.h - datums: what an input tree cuts commits into, and their ids and hashes (pps.md §10).
  *
- * Enumeration is pure: files come from an InputSource, datums go to a function. A pfs input streams: its datums live
- * during the call only. A cross holds its children's datums (not their product); join and group hold theirs.
- * Composites read each child in ascending order of datum id and without duplicates; what reaches the caller may
- * repeat an id (union, outer join): the planner keeps the first.
+ * Enumeration is pure: files come from an InputSource, datums go to a function. A pfs input
+ * streams: its datums live during the call only. A cross holds its children's datums (not their
+ * product); join and group hold theirs. Composites read each child in ascending order of datum id
+ * and without duplicates; what reaches the caller may repeat an id (union, outer join): the planner
+ * keeps the first.
  */
 #pragma once
 
@@ -13,7 +14,7 @@
 
 /* One file or directory of a datum. */
 typedef struct DatumInput {
-    const PpsV2__PFSInput *from; /* which input, branch and commit, and its flags; a cron input as input_leaf has it */
+    const PpsV2__PFSInput *from; /* input, branch, commit and flags; a cron input as input_leaf */
     Str path;                    /* a directory's ends with '/' */
     bool is_dir;
     uint64_t size; /* bytes; a directory's is that of all below */
@@ -34,9 +35,11 @@ typedef struct InputSource {
     /* What input->glob matches in the input's commit. */
     Status (*list)(void *self, Ctx *ctx, const PpsV2__PFSInput *input,
                    Status (*fn)(void *arg, Ctx *ctx, const PfsMatch *match), void *arg);
-    /* One path of the input's commit ("/a", "/a/" or "/"): NOT_FOUND (bare) when nothing is there. */
+    /* One path of the input's commit ("/a", "/a/" or "/"): NOT_FOUND (bare) when nothing is there,
+     * "/" of an empty commit included. */
     Status (*stat)(void *self, Ctx *ctx, const PpsV2__PFSInput *input, Str path, PfsMatch *out);
-    /* Paths of files that differ between the commit of the previous plan and the input's commit; O(changes). */
+    /* Paths of files that differ between the commit of the previous plan and the input's commit, in
+     * path order; O(changes). */
     Status (*changes)(void *self, Ctx *ctx, const PpsV2__PFSInput *input,
                       Status (*fn)(void *arg, Ctx *ctx, Str path), void *arg);
     void *self;
@@ -45,36 +48,39 @@ typedef struct InputSource {
 /* The datum and all it points to are valid during the call. */
 typedef Status (*DatumFn)(void *arg, Ctx *ctx, const Datum *datum);
 
-/* Calls fn for each datum of the input (NULL: none). Errors: the source's; UNKNOWN for a glob that does not parse;
- * RESOURCE_EXHAUSTED when a composite outgrows ctx's arena. */
-Status datum_each(Ctx *ctx, const InputSource *source, const PpsV2__Input *input, DatumFn fn, void *arg);
+/* Calls fn for each datum of the input (NULL: none). Errors: the source's; UNKNOWN for a glob that
+ * does not parse; RESOURCE_EXHAUSTED when a composite outgrows ctx's arena. */
+Status datum_each(Ctx *ctx, const InputSource *source, const PpsV2__Input *input, DatumFn fn,
+                  void *arg);
 
-/* --- only what changed ---------------------------------------------------------------------------------- */
+/* --- only what changed ------------------------------------------------------------------------ */
 
-/* Can the change of this tree's datums be told from the changes of its leaves? True for pfs, cron, and crosses and
- * unions of such (§33.8); joins and groups are enumerated again. */
+/* Can the change of this tree's datums be told from the changes of its leaves? True for pfs, cron,
+ * and crosses and unions of such (§33.8); joins and groups are enumerated again. */
 bool datum_has_delta(Ctx *ctx, const PpsV2__Input *input);
 
-/* What changed since the previous plan: put gets datums that are new or whose content may differ, drop the ids of
- * those that are gone. A superset is told: an unchanged datum may be put again, an id that never was may be dropped,
- * and one that is both was put. Cost: O(changes) for leaves and unions; a cross lists its other children when one
- * changed. Requires datum_has_delta. */
-typedef Status (*DatumDropFn)(void *arg, Ctx *ctx, const Hash *id);
-Status datum_each_change(Ctx *ctx, const InputSource *source, const PpsV2__Input *input, DatumFn put,
-                         DatumDropFn drop, void *arg);
+/* What changed since the previous plan: put gets datums that are new or whose content may differ,
+ * gone those that are no longer there (by id, names and paths; their content means nothing). A
+ * superset is told: an unchanged datum may be put again, one that never was may be gone, and one
+ * that is told both ways is there. Indexes count changes only. Cost: O(changes) for leaves and
+ * unions; a cross lists its other children when one changed. Requires datum_has_delta. */
+Status datum_each_change(Ctx *ctx, const InputSource *source, const PpsV2__Input *input,
+                         DatumFn put, DatumFn gone, void *arg);
 
-/* --- identity ------------------------------------------------------------------------------------------- */
+/* --- identity --------------------------------------------------------------------------------- */
 
-/* SHA-256 over name, repo, branch and path of each input, each followed by its length (§10.3). hasher is scratch. */
+/* SHA-256 over name, repo, branch and path of each input, each followed by its length (§10.3).
+ * hasher is scratch. */
 Hash datum_id(Hasher *hasher, const DatumInput *const *inputs, size_t n);
 
-/* SHA-256 over the id in hex, the content hashes of inputs that are not `reference`, and the salt (§10.4). */
+/* SHA-256 over the id in hex, the content hashes of inputs that are not `reference`, and the salt
+ * (§10.4). */
 Hash datum_hash(Hasher *hasher, const Datum *datum, const char *salt);
 
 /* Sum of its inputs' sizes in bytes. */
 uint64_t datum_size(const Datum *datum);
 
-/* --- datum sets (§12) ------------------------------------------------------------------------------------- */
+/* --- datum sets (§12) ------------------------------------------------------------------------- */
 
 /* Cuts a stream of datums into sets. */
 typedef struct DatumSets {
@@ -85,9 +91,13 @@ typedef struct DatumSets {
 
 #define DATUM_SETS_PER_WORKER 4
 
-/* spec may be NULL; what it leaves open (or sets to zero or less) gives DATUM_SETS_PER_WORKER sets a worker.
- * datum_count  datums to process; parallelism  workers, at least 1 */
-DatumSets datum_sets_new(const PpsV2__DatumSetSpec *spec, uint64_t datum_count, uint64_t parallelism);
+/* spec may be NULL; what it leaves open (or sets to zero or less) gives DATUM_SETS_PER_WORKER sets
+ * a worker.
+ *
+ * datum_count  datums to process
+ * parallelism  workers, at least 1 */
+DatumSets datum_sets_new(const PpsV2__DatumSetSpec *spec, uint64_t datum_count,
+                         uint64_t parallelism);
 
 /* Takes the next datum; true when it starts a set (the first always does). */
 bool datum_sets_add(DatumSets *sets, uint64_t datum_bytes);

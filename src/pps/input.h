@@ -1,9 +1,10 @@
-/* input.h - a pipeline's input: a tree of pfs and cron leaves under cross, union, join and group nodes.
+/* input.h - a pipeline's input: pfs and cron leaves under cross, union, join and group nodes.
  *
- * The tree is the API's own message, in ctx's arena. Its life: as the user wrote it; then input_fill_defaults
- * (pps.md §5.2), which sorts it and names everything; then input_check (§5.3), after which each node has exactly one
- * kind and the functions below may be used freely; then, for a job, input_with_commit (§10.2).
- * Pure. Errors without a code of their own are UNKNOWN, as clients expect.
+ * The tree is the API's own message, in ctx's arena. Its life: as the user wrote it; then
+ * input_fill_defaults (pps.md §5.2), which sorts it and names everything; then input_check (§5.3),
+ * after which each node has exactly one kind and the functions below may be used freely; then, for
+ * a job, input_with_commit (§10.2). Pure. Errors without a code of their own are UNKNOWN, as
+ * clients expect.
  */
 #pragma once
 
@@ -12,7 +13,7 @@
 
 /* Deeper trees and wider ones are refused: nobody writes them, and every walk is recursive. */
 #define INPUT_DEPTH_MAX 64
-#define INPUT_LEAVES_MAX 4096
+#define INPUT_NODES_MAX 4096
 
 typedef enum InputKind {
     INPUT_NONE,
@@ -34,30 +35,34 @@ typedef struct InputChildren {
 InputKind input_kind(const PpsV2__Input *node);
 InputChildren input_children(const PpsV2__Input *node);
 
-/* INVALID_ARGUMENT when the tree is deeper or wider than the limits. Call it on every tree from outside before any
- * other function here. NULL is fine. */
+/* INVALID_ARGUMENT when the tree is deeper or wider than the limits. Call it on every tree from
+ * outside before any other function here. NULL is fine. */
 Status input_check_size(Ctx *ctx, const PpsV2__Input *input);
 
-/* Calls fn for each node, children before parents, in child order; an error ends the walk and is returned. */
+/* Calls fn for each node, children before parents, in child order; an error ends the walk and is
+ * returned. */
 typedef Status (*InputFn)(void *arg, Ctx *ctx, PpsV2__Input *node);
 Status input_visit(Ctx *ctx, PpsV2__Input *input, InputFn fn, void *arg);
 
-/* Sorts children by input name and fills in names, branches, repos, globs and start times, in place (§5.2). Branches
- * of triggers count per repo from 1.
+/* Sorts children by input name and fills in names, branches, repos, globs and start times, in place
+ * (§5.2). Branches of triggers count per repo from 1.
  *
  * pipeline  its project must be set
  * now_ns    a cron input's start when it has none */
-void input_fill_defaults(Ctx *ctx, PpsV2__Input *input, const PpsV2__Pipeline *pipeline, int64_t now_ns);
+void input_fill_defaults(Ctx *ctx, PpsV2__Input *input, const PpsV2__Pipeline *pipeline,
+                         int64_t now_ns);
 
-/* The rules of §5.3, names first. NULL (no input) is valid. Errors: UNKNOWN with the exact texts. */
+/* The rules of §5.3, names first. NULL (no input) is valid. Errors: UNKNOWN with the exact
+ * texts. */
 Status input_check(Ctx *ctx, const PpsV2__Input *input);
 
-/* A leaf as a pfs input: a cron input reads what is at the top of its repo's master. NULL for composites. In ctx's
- * arena when it has to be made. */
+/* A leaf as a pfs input: a cron input reads what is at the top of its repo's master. NULL for
+ * composites. In ctx's arena when it has to be made. */
 const PpsV2__PFSInput *input_leaf(Ctx *ctx, const PpsV2__Input *node);
 
-/* Branches that the output branch gets direct provenance on, without the spec branch, in visiting order, each once
- * (§5.4). A pfs input's branch is that of the USER repo, whatever its repo_type says. */
+/* Branches that the output branch gets direct provenance on, without the spec branch, in visiting
+ * order, each once (§5.4). A pfs input's branch is that of the USER repo, whatever its repo_type
+ * says. */
 typedef struct InputBranch {
     PfsV2__Branch *branch;
     bool propagate; /* false: propagation_spec.never */

@@ -1,16 +1,17 @@
-/* plan.h - which datums of a job must run (pps.md §11, design.md §5): the previous plan and the datums of now give the
- * new plan, by their difference. Pure, over a TreeIo.
+/* plan.h - which datums of a job must run (pps.md §11, design.md §5): the previous plan and the
+ * datums of now give the new plan, by their difference. Pure, over a TreeIo.
  *
  *   base      the plan of the job to build upon; zero: none
  *   done      the plan so far: datums carried over from base, and hits of the cache
- *   todo      the datums to run, as PENDING records at "/<position, 16 hex digits>", in processing order; positions
- *             count from 0 without gaps, so a set of datums is a range of them
+ *   todo      the datums to run, as PENDING records at "/<position, 16 hex digits>", in processing
+ *             order; positions count from 0 without gaps, so a set of datums is a range of them
  *
- * As sets of datums finish, plan_finish lays their records over done; when all have, done is the job's plan and the
- * base of the next. Everything a job does to its output follows from plan_diff(base, done).
+ * As sets of datums finish, plan_finish lays their records over done; when all have, done is the
+ * job's plan and the base of the next. Everything a job does to its output follows from
+ * plan_diff(base, done).
  *
- * A planner takes either all datums of now, or (delta) only what changed since base. Delta needs the same PlanBasis as
- * base had, and costs O(changes × log n).
+ * A planner takes either all datums of now, or (delta) only what changed since base. Delta needs
+ * the same PlanBasis as base had, and costs O(changes × log n).
  */
 #pragma once
 
@@ -20,11 +21,11 @@
 typedef enum PlanRule {
     PLAN_UNTIL_SUCCESS, /* base has the same id and datum hash, and it was PROCESSED */
     PLAN_EVERY_JOB,     /* nothing is skipped */
-    PLAN_EXACT,         /* like until_success and the same key; else the cache of results is asked */
+    PLAN_EXACT,         /* the key is the same as well; else the cache of results is asked */
 } PlanRule;
 
-/* "until_success", "every_job", "exact"; anything else is until_success, as specs are checked earlier. s3_out never
- * skips. */
+/* "until_success", "every_job", "exact"; anything else is until_success, as specs are checked
+ * earlier. s3_out never skips. */
 PlanRule plan_rule(const char *reprocess_spec, bool s3_out);
 
 /* A result of the cache. */
@@ -38,7 +39,8 @@ typedef struct PlanResultHit {
 } PlanResultHit;
 
 typedef struct PlanCache {
-    Status (*find)(void *self, Ctx *ctx, const Hash *key, PlanResultHit *out); /* NOT_FOUND (bare) is a miss */
+    /* NOT_FOUND (bare) is a miss. */
+    Status (*find)(void *self, Ctx *ctx, const Hash *key, PlanResultHit *out);
     void *self;
 } PlanCache;
 
@@ -49,11 +51,13 @@ typedef struct PlanParams {
     Hash base;
     const char *salt;
     const KeyStep *step;
-    PlanCache cache;              /* asked by PLAN_EXACT only; find may be NULL */
-    int64_t results_not_before_ns; /* older results do not count: set by an update with `reprocess` */
+    PlanCache cache; /* asked by PLAN_EXACT only; find may be NULL */
+    /* Results of the cache that are older do not count: when an update with `reprocess` was. */
+    int64_t results_not_before_ns;
 } PlanParams;
 
-/* Two plans with the same basis differ only by what their inputs' files do. input: commits do not matter. */
+/* Two plans with the same basis differ only by what their inputs' files do. input: commits do not
+ * matter. */
 Hash plan_basis(Ctx *ctx, const PlanParams *params, const PpsV2__Input *input);
 
 typedef struct PlanCounts {
@@ -78,23 +82,24 @@ static inline void planner_freep(Planner **planner)
     *planner = planner_free(*planner);
 }
 
-/* A datum of now (delta: a changed one), in any order; of datums with one id the first counts. A DatumFn. */
+/* A datum of now (delta: a changed one), in any order; of datums with one id the first counts. A
+ * DatumFn. */
 Status planner_put(void *planner, Ctx *ctx, const Datum *datum);
-/* Delta only: this id is gone unless it is put as well. A DatumDropFn. */
-Status planner_drop(void *planner, Ctx *ctx, const Hash *id);
+/* Delta only: this datum is gone unless it is put as well. A DatumFn; only the id counts. */
+Status planner_gone(void *planner, Ctx *ctx, const Datum *datum);
 
 /* Decides. Memory is bounded by PLAN_MEMORY_BYTES, whatever the number of datums. Once only. */
 Status planner_finish(Ctx *ctx, Planner *planner, Plan *out);
 #define PLAN_MEMORY_BYTES (64 * MiB)
 
-/* --- reading and changing plans ----------------------------------------------------------------------------- */
+/* --- reading and changing plans --------------------------------------------------------------- */
 
 typedef Status (*PlanFn)(void *arg, Ctx *ctx, const DatumRecord *record);
 
-/* Records of a plan in ascending order of id, from the first id > after (NULL: all); reverse: descending, from the
- * last id < after. fn may end it early with any error. */
-Status plan_each(Ctx *ctx, const TreeIo *io, const Hash *plan, const Hash *after, bool reverse, PlanFn fn,
-                 void *arg);
+/* Records of a plan in ascending order of id, from the first id > after (NULL: all); reverse:
+ * descending, from the last id < after. fn may end it early with any error. */
+Status plan_each(Ctx *ctx, const TreeIo *io, const Hash *plan, const Hash *after, bool reverse,
+                 PlanFn fn, void *arg);
 /* One record. Errors: NOT_FOUND (bare). */
 Status plan_get(Ctx *ctx, const TreeIo *io, const Hash *plan, const Hash *id, DatumRecord *out);
 /* Datums in a plan. O(log n). */
@@ -103,13 +108,15 @@ Status plan_count(Ctx *ctx, const TreeIo *io, const Hash *plan, uint64_t *out);
 Status plan_each_unsettled(Ctx *ctx, const TreeIo *io, const Hash *plan, PlanFn fn, void *arg);
 
 /* Records of a todo tree from position `from` up to and without `to`, in processing order. */
-Status plan_each_todo(Ctx *ctx, const TreeIo *io, const Hash *todo, uint64_t from, uint64_t to, PlanFn fn,
-                      void *arg);
+Status plan_each_todo(Ctx *ctx, const TreeIo *io, const Hash *todo, uint64_t from, uint64_t to,
+                      PlanFn fn, void *arg);
 
 /* Lays records[n] of datums that ran over done. */
-Status plan_finish(Ctx *ctx, const TreeIo *io, const Hash *done, const DatumRecord *records, size_t n,
-                   Hash *out_done);
+Status plan_finish(Ctx *ctx, const TreeIo *io, const Hash *done, const DatumRecord *records,
+                   size_t n, Hash *out_done);
 
 /* Records that differ, in order of id; one side is NULL when absent. O(changes × log n). */
-typedef Status (*PlanDiffFn)(void *arg, Ctx *ctx, const DatumRecord *old_record, const DatumRecord *new_record);
-Status plan_diff(Ctx *ctx, const TreeIo *io, const Hash *old_plan, const Hash *new_plan, PlanDiffFn fn, void *arg);
+typedef Status (*PlanDiffFn)(void *arg, Ctx *ctx, const DatumRecord *old_record,
+                             const DatumRecord *new_record);
+Status plan_diff(Ctx *ctx, const TreeIo *io, const Hash *old_plan, const Hash *new_plan,
+                 PlanDiffFn fn, void *arg);

@@ -1,7 +1,8 @@
-/* record.h - what is kept of a datum: its inputs, its keys, and how it went. README.md has the format.
+/* record.h - what is kept of a datum: inputs, keys, and how it went. README.md has the format.
  *
- * A plan is a tree (tree/tree.h) of such records: "/<datum id>" for each datum, and "/~<datum id>", empty, for each
- * whose state is not PROCESSED, so that what must run again is found without reading the rest. Both have no tag.
+ * A plan is a tree (tree/tree.h) of such records: "/<datum id>" for each datum, and "/~<datum id>",
+ * empty, for each whose state is not PROCESSED, so that what must run again is found without
+ * reading the rest. Both have no tag.
  */
 #pragma once
 
@@ -12,7 +13,7 @@ typedef enum RecordState {
     RECORD_PENDING = 0, /* to be run */
     RECORD_PROCESSED = 1,
     RECORD_FAILED = 2,
-    RECORD_RECOVERED = 3, /* cmd failed, err_cmd did not: counts as done, runs again in the next job */
+    RECORD_RECOVERED = 3, /* cmd failed, err_cmd did not: done for this job, runs again in the next */
 } RecordState;
 
 typedef struct RecordStats {
@@ -46,7 +47,8 @@ void record_encode(const DatumRecord *record, Buf *out);
 Status record_decode(Ctx *ctx, Bytes encoded, DatumRecord *out);
 Status record_decode_head(Ctx *ctx, Bytes encoded, RecordHead *out);
 
-/* To and from a tree's record: inline when small, else blobs (io->put). Memory of the result: ctx's arena. */
+/* To and from a tree's record: inline when small, else blobs (io->put). Memory of the result: ctx's
+ * arena. */
 Status record_store(Ctx *ctx, const TreeIo *io, const DatumRecord *record, TreeRecord *out);
 Status record_load(Ctx *ctx, const TreeIo *io, const TreeRecord *stored, DatumRecord *out);
 Status record_load_head(Ctx *ctx, const TreeIo *io, const TreeRecord *stored, RecordHead *out);
@@ -55,4 +57,5 @@ Status record_load_head(Ctx *ctx, const TreeIo *io, const TreeRecord *stored, Re
 #define RECORD_PATH_SIZE (1 + 1 + HASH_HEX_SIZE)
 Str record_path(const Hash *id, char out[RECORD_PATH_SIZE]);
 Str record_mark_path(const Hash *id, char out[RECORD_PATH_SIZE]);
-#define RECORD_MARKS STR("/~") /* records sort below, marks at or above */
+bool record_path_id(Str path, Hash *out); /* of either; false when it is neither */
+#define RECORD_MARKS STR("/~")            /* records sort below, marks at or above */

@@ -1,12 +1,13 @@
-/* state.h - what pipelines and jobs do when something happens (pps.md §8, §9): pure functions from a state and an event
- * to the next state and a list of effects. The controller elsewhere sees the events and carries out the effects.
+/* state.h - what pipelines and jobs do when something happens (pps.md §8, §9): pure functions from
+ * a state and an event to the next state and a list of effects. The controller elsewhere sees the
+ * events and carries out the effects.
  */
 #pragma once
 
 #include "base/ctx.h"
 #include "pps/pps.pb-c.h"
 
-/* --- pipelines (§8) ------------------------------------------------------------------------------------- */
+/* --- pipelines (§8) --------------------------------------------------------------------------- */
 
 typedef enum PipelineEvent {
     PIPELINE_EV_WORKERS_READY, /* what the workers need exists */
@@ -22,9 +23,9 @@ typedef enum PipelineEvent {
 } PipelineEvent;
 
 typedef enum PipelineEffect {
-    PIPELINE_DO_START_WORKERS = 1 << 0,  /* make what workers need, and start them */
-    PIPELINE_DO_SCALE_UP = 1 << 1,       /* from zero: one worker, then as many as there is work for */
-    PIPELINE_DO_SCALE_DOWN = 1 << 2,     /* to zero */
+    PIPELINE_DO_START_WORKERS = 1 << 0, /* make what workers need, and start them */
+    PIPELINE_DO_SCALE_UP = 1 << 1,   /* from zero: one worker, then as many as there is work for */
+    PIPELINE_DO_SCALE_DOWN = 1 << 2, /* to zero */
     PIPELINE_DO_REMOVE_WORKERS = 1 << 3, /* and all that was made for them */
     PIPELINE_DO_STOP_JOBS = 1 << 4,      /* each unfinished job of it is KILLED */
     PIPELINE_DO_NOTE_UP = 1 << 5,        /* details.workers_started_at = now */
@@ -38,47 +39,47 @@ typedef struct PipelineFacts {
 } PipelineFacts;
 
 typedef struct PipelineStep {
-    bool changed; /* false: the event means nothing in this state; nothing is written */
+    bool changed; /* true: state and the event's reason ("" for healthy ones) are written, even when
+                     equal */
     PpsV2__PipelineState state;
-    bool keep_reason; /* otherwise the event's reason is written, "" for healthy states */
-    unsigned effects; /* PipelineEffect */
+    unsigned effects; /* PipelineEffect; may be set without a change */
 } PipelineStep;
 
 /* A new version starts in PIPELINE_STARTING with PIPELINE_DO_START_WORKERS. */
 PipelineStep pipeline_step(const PipelineFacts *facts, PipelineEvent event);
 
-/* Why a pipeline can never run, known before its first worker starts; NULL when nothing speaks against it (§8.3,
- * §8.6). */
+/* Why a pipeline can never run, known before its first worker starts; NULL when nothing speaks
+ * against it (§8.3, §8.6). */
 const char *pipeline_fatal(const PpsV2__PipelineInfo *info);
 
-/* --- jobs (§9) ------------------------------------------------------------------------------------------ */
+/* --- jobs (§9) -------------------------------------------------------------------------------- */
 
 typedef enum JobEvent {
-    JOB_EV_ACCEPTED,       /* one of the pipeline's slots is free */
-    JOB_EV_INPUTS_READY,   /* every input commit is FINISHED without error */
-    JOB_EV_INPUT_FAILED,   /* one carries an error; reason from job_unrunnable_reason */
-    JOB_EV_DATUMS_DONE,    /* all processed, skipped or recovered */
-    JOB_EV_DATUM_FAILED,   /* its phase is over; reason from job_datum_failed_reason */
+    JOB_EV_ACCEPTED,     /* one of the pipeline's slots is free */
+    JOB_EV_INPUTS_READY, /* every input commit is FINISHED without error */
+    JOB_EV_INPUT_FAILED, /* one carries an error; reason from job_unrunnable_reason */
+    JOB_EV_DATUMS_DONE,  /* all processed, skipped or recovered */
+    JOB_EV_DATUM_FAILED, /* its phase is over; reason from job_datum_failed_reason */
     JOB_EV_EGRESS_DONE,
     JOB_EV_OUTPUT_VALID,   /* the output commit is FINISHED */
     JOB_EV_OUTPUT_INVALID, /* … with an error, which is the reason */
     JOB_EV_STOPPED,        /* by a user, an update, a stop of the pipeline; has a reason */
     JOB_EV_TIMED_OUT,
-    JOB_EV_RESTARTED,      /* its base turned out bad, or its controller was lost */
+    JOB_EV_RESTARTED, /* its base turned out bad, or its controller was lost */
     JOB_EVENT_COUNT,
 } JobEvent;
 
 typedef enum JobEffect {
     JOB_DO_WAIT_INPUTS = 1 << 0,
-    JOB_DO_PLAN = 1 << 1,            /* clear output and counters, plan, queue datum sets */
-    JOB_DO_START_TIMER = 1 << 2,     /* job_timeout runs from now */
+    JOB_DO_PLAN = 1 << 1,        /* clear output and counters, plan, queue datum sets */
+    JOB_DO_START_TIMER = 1 << 2, /* job_timeout runs from now */
     JOB_DO_EGRESS = 1 << 3,
-    JOB_DO_FINISH_COMMITS = 1 << 4,  /* output and meta, in the transaction that writes the state */
-    JOB_DO_FAIL_COMMITS = 1 << 5,    /* the same, with the reason as their error */
-    JOB_DO_KILL_DATUMS = 1 << 6,     /* queued sets are dropped, running processes killed */
-    JOB_DO_NOTE_STARTED = 1 << 7,    /* started = now, if unset */
-    JOB_DO_NOTE_FINISHED = 1 << 8,   /* finished = now, started too if unset; the token is blanked */
-    JOB_DO_COUNT_RESTART = 1 << 9,   /* restart += 1 */
+    JOB_DO_FINISH_COMMITS = 1 << 4, /* output and meta, in the transaction that writes the state */
+    JOB_DO_FAIL_COMMITS = 1 << 5,   /* the same, with the reason as their error */
+    JOB_DO_KILL_DATUMS = 1 << 6,    /* queued sets are dropped, running processes killed */
+    JOB_DO_NOTE_STARTED = 1 << 7,   /* started = now, if unset */
+    JOB_DO_NOTE_FINISHED = 1 << 8,  /* finished = now, started too if unset; the token is blanked */
+    JOB_DO_COUNT_RESTART = 1 << 9,  /* restart += 1 */
 } JobEffect;
 
 typedef struct JobFacts {
@@ -101,12 +102,13 @@ bool job_is_terminal(PpsV2__JobState state);
 char *job_unrunnable_reason(Ctx *ctx, const char *const *input_names, size_t n);
 /* "datum <id> failed" */
 char *job_datum_failed_reason(Ctx *ctx, const char *datum_id);
-#define JOB_REASON_TIMED_OUT " jobtimed out" /* the blank and the spelling are what clients know */
-#define JOB_REASON_STOPPED "job stopped"
-#define JOB_REASON_DELETED "job deleted"
+#define JOB_REASON_TIMED_OUT " jobtimed out" /* the blank and the spelling are what clients know   \
+                                              */
+#define JOB_REASON_STOPPED        "job stopped"
+#define JOB_REASON_DELETED        "job deleted"
 #define JOB_REASON_COMMIT_MISSING "output commit missing"
 
-/* --- counters (§9.9) -------------------------------------------------------------------------------------- */
+/* --- counters (§9.9) -------------------------------------------------------------------------- */
 
 typedef struct JobCounters {
     int64_t total, processed, skipped, failed, recovered;
