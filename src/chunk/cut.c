@@ -3,9 +3,9 @@
  *   h = 2h + GEAR[byte]      so h depends on the last 64 bytes alone, its top bits on all of them
  *   cut after a byte where h < limit
  *
- * The limit is low before avg_bytes and high after it, which pulls sizes towards the average. h is warmed up over
- * the 64 bytes before the first place a cut may be, so that whether a place is a cut never depends on how far away
- * the chunk began (only on whether it lies between min and max).
+ * The limit is low before avg_bytes and high after it, which pulls sizes towards the average. h is
+ * warmed up over the 64 bytes before the first place a cut may be, so that whether a place is a cut
+ * never depends on how far away the chunk began (only on whether it lies between min and max).
  */
 #include "chunk/chunk.h"
 
@@ -16,8 +16,8 @@ const CutParams cut_params_default = { CHUNK_BYTES_MIN, CHUNK_BYTES_AVG, CHUNK_B
 /* How many bits harder (before avg_bytes) and easier (after) a cut is than once in avg_bytes. */
 #define NORMAL_BITS 2
 
-/* GEAR[i] is the i-th number of SplitMix64 with seed 0 (Steele, Lea, Flood: "Fast splittable pseudorandom number
- * generators", OOPSLA 2014), worked out by the compiler. */
+/* GEAR[i] is the i-th number of SplitMix64 with seed 0 (Steele, Lea, Flood: "Fast splittable
+ * pseudorandom number generators", OOPSLA 2014), worked out by the compiler. */
 #define MIX_SEED(i)   (((i) + 1) * UINT64_C(0x9e3779b97f4a7c15))
 #define MIX_FIRST(z)  (((z) ^ (z) >> 30) * UINT64_C(0xbf58476d1ce4e5b9))
 #define MIX_SECOND(z) (((z) ^ (z) >> 27) * UINT64_C(0x94d049bb133111eb))
@@ -37,7 +37,8 @@ static uint64_t gear_warm_up(const uint8_t *data, size_t at)
     return h;
 }
 
-/* The end of the first byte in [from, to) where the hash falls below the limit; 0 when there is none. */
+/* The end of the first byte in [from, to) where the hash falls below the limit; 0 when there is
+ * none. */
 static size_t find_cut(const uint8_t *data, size_t from, size_t to, uint64_t limit)
 {
     if (from >= to)
@@ -66,7 +67,8 @@ size_t chunk_cut_more(const CutParams *params, Bytes data, size_t seen, bool is_
     size_t middle = MIN(params->avg_bytes, end);
     size_t cut = find_cut(data.data, from, middle, cut_limit(params->avg_bytes << NORMAL_BITS));
     if (!cut)
-        cut = find_cut(data.data, MAX(from, middle), end, cut_limit(params->avg_bytes >> NORMAL_BITS));
+        cut = find_cut(data.data, MAX(from, middle), end,
+                       cut_limit(params->avg_bytes >> NORMAL_BITS));
     if (cut)
         return cut;
     return is_last || end == params->max_bytes ? end : 0;

@@ -1,8 +1,9 @@
 /* hash.c - SHA-256 and names made of it.
  *
- * libcrypto's low-level functions keep their state where the caller wants it and look nothing up: 90 ns for 100
- * bytes, where EVP with a context kept per thread takes 144 and EVP_Q_digest 450 (both the same from 32 KiB on).
- * They are marked deprecated in favour of EVP, so this file asks for the 1.1.1 API.
+ * libcrypto's low-level functions keep their state where the caller wants it and look nothing up:
+ * 90 ns for 100 bytes, where EVP with a context kept per thread takes 144 and EVP_Q_digest 450
+ * (both the same from 32 KiB on). They are marked deprecated in favour of EVP, so this file asks
+ * for the 1.1.1 API.
  */
 #define OPENSSL_API_COMPAT 0x10101000L
 

@@ -9,7 +9,11 @@
 #include "pfs/pfs.h"
 #include "tree/tree.h"
 
+/* The repo name that stands for file sets in a commit handle (§17.2). */
+#define PFS_FILESETS_REPO "__filesets__"
+
 typedef struct PfsWriter PfsWriter;
+struct PfsView; /* view.h */
 
 PfsWriter *pfs_writer_new(Pfs *pfs);
 PfsWriter *pfs_writer_free(PfsWriter *writer); /* NULL is fine: drops what was not finished */
@@ -18,16 +22,24 @@ static inline void pfs_writer_freep(PfsWriter **writer)
     *writer = pfs_writer_free(*writer);
 }
 
-/* §14.2: decides which commit is written; fails early when it can. */
+/* A writer belongs to one thread at a time. After an error it can only be freed; what it wrote is garbage that nothing
+ * refers to. Calls leave nothing behind in their ctx's arena but the message of an error. */
+
+/* §14.2: decides which commit is written; fails early when it can. Without it (file sets, layers) recursive deletes see
+ * this stream's files only. */
 Status pfs_writer_target(Ctx *ctx, PfsWriter *writer, const PfsV2__Commit *commit);
-/* Any message but set_commit. */
+/* Any message but set_commit (UNKNOWN "cannot set commit"). */
 Status pfs_writer_modify(Ctx *ctx, PfsWriter *writer, const PfsV2__ModifyFileRequest *request);
-/* The pieces, for callers that have no message. tag "": "default". put starts a file (replacing it in this layer and
- * below), append continues or extends it. */
+
+/* The pieces, for callers that have no message. Paths are as users give them, checked and cleaned (§3.5); tag "" is
+ * "default". put starts a file, replacing what is there; append continues or extends it; delete of a path with a
+ * slash at its end is recursive. A record is put or appended as its op says. */
 Status pfs_writer_put(Ctx *ctx, PfsWriter *writer, Str path, Str tag, Bytes data);
 Status pfs_writer_append(Ctx *ctx, PfsWriter *writer, Str path, Str tag, Bytes data);
 Status pfs_writer_put_record(Ctx *ctx, PfsWriter *writer, Str path, Str tag, const TreeRecord *record);
 Status pfs_writer_delete(Ctx *ctx, PfsWriter *writer, Str path, Str tag);
+/* Puts or appends what `view` holds at a clean path, as §14.5 says, without moving bytes. */
+Status pfs_writer_copy(Ctx *ctx, PfsWriter *writer, Str dst, Str tag, const struct PfsView *view, Str src, bool append);
 
 /* Ends the stream: syncs the blobs and attaches to the target (a one-off commit when §14.2 says so). */
 Status pfs_writer_commit(Ctx *ctx, PfsWriter *writer);

@@ -48,8 +48,9 @@ typedef struct StoreConfig {
 #define STORE_PACK_BYTES (256 * MiB)
 #define STORE_CACHE_BYTES (32 * MiB)
 
-/* Opens or creates; re-indexes what a crash left out of the index and cuts off a torn last record.
- * Errors: INTERNAL and others from the disk; DATA_LOSS for a damaged sealed pack. */
+/* Opens or creates; re-indexes what a crash left out of the index and cuts off a torn end. Damage in a pack costs the
+ * blobs it hits, not the opening. Errors: those of the disk and the index; DATA_LOSS when a pack is missing or shorter
+ * than what was made durable; FAILED_PRECONDITION when another process has it open or a newer version wrote it. */
 Status store_open(Ctx *ctx, const StoreConfig *config, const StoreIndex *index, Store **out) NODISCARD;
 Store *store_close(Store *store); /* flushes; NULL is fine */
 static inline void store_closep(Store **store)
@@ -57,23 +58,31 @@ static inline void store_closep(Store **store)
     *store = store_close(*store);
 }
 
-/* Stores data unless it is known. hash may be NULL (computed) or the right one (trusted). */
+/* Stores data unless it is known. hash may be NULL (computed) or the right one (trusted). It never waits for the
+ * index to be written, so it may be called inside a write transaction of the database that holds the index.
+ * Errors: INVALID_ARGUMENT over CHUNK_BYTES_MAX; RESOURCE_EXHAUSTED when the disk is full. After a failed write or
+ * sync of a pack every put and sync fails until the store is opened anew. */
 Status store_put(Ctx *ctx, Store *store, Bytes data, const Hash *hash, Hash *out_hash);
 /* Appends the blob's plaintext to out, verified. Errors: NOT_FOUND, DATA_LOSS (naming the blob and pack). */
 Status store_get(Ctx *ctx, Store *store, const Hash *hash, Buf *out);
 Status store_has(Ctx *ctx, Store *store, const Hash *hash, bool *out);
 Status store_sync(Ctx *ctx, Store *store);
 
-/* Hands over to the index what it does not have yet (also done by itself now and then). */
+/* Hands over to the index what it does not have yet (also done by itself, on a thread of its own). Not inside a write
+ * transaction of the database that holds the index. */
 Status store_flush_index(Ctx *ctx, Store *store);
+
+/* Makes blobs unknown, so that a put stores them anew: to heal what a scrub found. As store_flush_index. */
+Status store_forget(Ctx *ctx, Store *store, const Hash *hashes, size_t n);
 
 typedef struct StoreStats {
     uint64_t blobs_put, blobs_known, plain_bytes_put, stored_bytes_put, packs, stored_bytes, syncs;
 } StoreStats;
 void store_stats(Store *store, StoreStats *out);
 
-/* Reads every record of every pack and checks it; calls fn for each (its plaintext is valid during the call).
- * Damage is reported through fn with an error status and the scrub goes on. */
+/* Reads every record of every pack and checks it; calls fn for each. Damage is reported through fn with an error status
+ * and the scrub goes on; where nobody can tell what was lost the hash is zero, and place covers the gap. An error from
+ * fn ends it. As store_flush_index. */
 typedef Status (*StoreScrubFn)(void *arg, Ctx *ctx, const Hash *hash, const BlobPlace *place, Status health);
 Status store_scrub(Ctx *ctx, Store *store, StoreScrubFn fn, void *arg);
 

@@ -1,4 +1,5 @@
-/* chunk_decompress.c - any bytes decompress to the size asked for or fail; what was compressed comes back. */
+/* chunk_decompress.c - any bytes decompress to the size asked for or fail; what was compressed
+ * comes back. */
 #include "fuzz/fuzz.h"
 
 #include "chunk/chunk.h"

@@ -80,10 +80,14 @@ static void damage_is_found(void **state)
     fill_text(fx->data, size, 3);
     assert_true(chunk_compress(bytes(fx->data, size), &fx->packed));
     Bytes packed = buf_bytes(&fx->packed), half = bytes(packed.data, packed.size / 2);
-    assert_fails(chunk_decompress(&fx->ctx, packed, size + 1, &fx->plain), DATA_LOSS, "not a zstd frame of 10001");
-    assert_fails(chunk_decompress(&fx->ctx, half, size, &fx->plain), DATA_LOSS, "could not decompress");
-    assert_fails(chunk_decompress(&fx->ctx, bytes("", 0), size, &fx->plain), DATA_LOSS, "not a zstd frame");
-    assert_fails(chunk_decompress(&fx->ctx, packed, CHUNK_BYTES_MAX + 1, &fx->plain), DATA_LOSS, "over the limit");
+    assert_fails(chunk_decompress(&fx->ctx, packed, size + 1, &fx->plain), DATA_LOSS,
+                 "not a zstd frame of 10001");
+    assert_fails(chunk_decompress(&fx->ctx, half, size, &fx->plain), DATA_LOSS,
+                 "could not decompress");
+    assert_fails(chunk_decompress(&fx->ctx, bytes("", 0), size, &fx->plain), DATA_LOSS,
+                 "not a zstd frame");
+    assert_fails(chunk_decompress(&fx->ctx, packed, CHUNK_BYTES_MAX + 1, &fx->plain), DATA_LOSS,
+                 "over the limit");
     assert_int_equal(fx->plain.size, 0);
 }
 

@@ -34,17 +34,18 @@ static void bounds(void **state)
         bool is_last;
         size_t cut;
     } cases[] = {
-        { "nothing", 0, true, 0 },
-        { "nothing yet", 0, false, 0 },
-        { "under min, more to come", 100, false, 0 },
-        { "under min, all there is", 100, true, 100 },
-        { "no cut: needs more", 4095, false, 0 },
-        { "no cut: max applies", 4096, false, 4096 },
-        { "no cut: max applies beyond", 5000, false, 4096 },
+        {"nothing",                     0,    true,  0   },
+        { "nothing yet",                0,    false, 0   },
+        { "under min, more to come",    100,  false, 0   },
+        { "under min, all there is",    100,  true,  100 },
+        { "no cut: needs more",         4095, false, 0   },
+        { "no cut: max applies",        4096, false, 4096},
+        { "no cut: max applies beyond", 5000, false, 4096},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         print_message("# %s\n", cases[i].label);
-        assert_int_equal(chunk_cut(&small, bytes(zeros, cases[i].size), cases[i].is_last), cases[i].cut);
+        assert_int_equal(chunk_cut(&small, bytes(zeros, cases[i].size), cases[i].is_last),
+                         cases[i].cut);
     }
 }
 
@@ -93,7 +94,8 @@ static void an_edit_is_local(void **state)
     memcpy(edited, data, size / 2);
     edited[size / 2] = 'x';
     memcpy(edited + size / 2 + 1, data + size / 2, size - size / 2);
-    size_t n = cut_all(&small, bytes(data, size), before), m = cut_all(&small, bytes(edited, size + 1), after);
+    size_t n = cut_all(&small, bytes(data, size), before),
+           m = cut_all(&small, bytes(edited, size + 1), after);
     size_t head = 0, tail = 0;
     while (head < n && head < m && before[head] == after[head])
         head++;

@@ -1,0 +1,74 @@
+/* range.c - what a part of a tree amounts to: its sum, and a hash that depends on nothing else. */
+#include "tree/tree_priv.h"
+
+/* Onto the first item of [from, walker's bound). */
+static Status range_start(Ctx *ctx, TreeWalker *walker, Str from)
+{
+    return from.size ? walker_seek(ctx, walker, from, STR("")) : walker_start(ctx, walker);
+}
+
+/* Is all of the subtree within the walker's bound? */
+static bool is_within(const TreeWalker *walker)
+{
+    return walker->to.size == 0 || str_cmp(walker->item.path, walker->to) < 0;
+}
+
+Status tree_sum(Ctx *ctx, const TreeIo *io, const Hash *root, Str from, Str to, TreeSum *out)
+{
+    CLEANUP(walker_done) TreeWalker walker;
+    walker_init(&walker, io, root, to);
+    TreeSum sum = { 0 };
+    TRY(range_start(ctx, &walker, from));
+    while (!walker.at_end) {
+        bool is_entry = walker_on_entry(&walker);
+        if (is_entry || is_within(&walker)) {
+            sum_add(&sum, value_sum(is_entry ? 0 : walker_level(&walker) + 1, walker.item.value));
+            walker_skip(&walker);
+        } else {
+            TRY(walker_descend(ctx, &walker));
+        }
+    }
+    *out = sum;
+    return OK;
+}
+
+/* Builds the tree of the range without keeping it: only nodes at the range's two edges are made
+ * anew. */
+static Status range_hash(Ctx *ctx, TreeWalker *walker, Str from, TreeBuilder *builder, Hash *out)
+{
+    TRY(range_start(ctx, walker, from));
+    while (!walker->at_end) {
+        if (walker_on_entry(walker)) {
+            TRY(builder_copy(ctx, builder, &walker->item));
+        } else if (is_within(walker) && builder_is_aligned(builder, walker_level(walker))) {
+            TRY(builder_splice(ctx, builder, walker_level(walker), &walker->item));
+        } else {
+            TRY(walker_descend(ctx, walker));
+            continue;
+        }
+        walker_skip(walker);
+    }
+    return tree_builder_finish(ctx, builder, out);
+}
+
+Status tree_dir_hash(Ctx *ctx, const TreeIo *io, const Hash *root, Str dir, Hash *out)
+{
+    assert(str_ends(dir, STR("/")));
+    if (dir.size == 1) {
+        *out = *root;
+        return OK;
+    }
+    TreeIo reader = { .get = io->get, .self = io->self };
+    CLEANUP(tree_builder_freep) TreeBuilder *builder = tree_builder_new(&reader);
+    CLEANUP(walker_done) TreeWalker walker;
+    walker_init(&walker, io, root, tree_dir_end(ctx, dir));
+    return range_hash(ctx, &walker, dir, builder, out);
+}
+
+Str tree_dir_end(Ctx *ctx, Str dir)
+{
+    assert(str_ends(dir, STR("/")));
+    char *end = arena_strndup(ctx->arena, dir.data, dir.size);
+    end[dir.size - 1] = '/' + 1;
+    return (Str){ end, dir.size };
+}
