@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "pfs/pfs.h"
+#include "pfs/view.h"
 #include "pps/plan.h"
 #include "pps/state.h"
 
@@ -57,7 +57,12 @@ Status pps_delete_pipelines(Ctx *ctx, PfsTx *tx, const PpsV2__DeletePipelinesReq
 Status pps_delete_all(Ctx *ctx, PfsTx *tx);
 Status pps_summary(Ctx *ctx, PfsTx *tx, const PpsV2__PipelinesSummaryRequest *request,
                    PpsV2__PipelinesSummaryResponse **out);
+/* §20: a tick of every cron input of the pipeline, now. */
 Status pps_run_cron(Ctx *ctx, Pps *pps, const PpsV2__Pipeline *pipeline);
+/* One tick of one cron input: a commit with a file named after the time. */
+Status pps_cron_tick(Ctx *ctx, Pps *pps, const PpsV2__CronInput *cron, int64_t at_ns);
+/* When a cron input last ticked: its newest file's name, or its start when that is later or there is none. */
+Status pps_cron_last(Ctx *ctx, Pps *pps, const PpsV2__CronInput *cron, int64_t *out_ns);
 Status pps_check_status(Ctx *ctx, PfsTx *tx, const PpsV2__CheckStatusRequest *request,
                         Status (*fn)(void *arg, Ctx *ctx, const PpsV2__CheckStatusResponse *response), void *arg);
 
@@ -135,7 +140,19 @@ Status pps_cache_put(Ctx *ctx, PfsTx *tx, const Hash *key, const PlanResultHit *
 
 /* --- datums (§26.8-26.10) --------------------------------------------------------------------------------------- */
 
+/* Files for enumeration (datum.h), read from pfs: an input's commit is `commit` of the message, or its branch's head
+ * when that is empty. base_set: the job whose plan `changes` is told against; "" when there is none. */
+typedef struct PpsSource {
+    Pps *pps;
+    const char *base_set;
+} PpsSource;
+InputSource pps_source(PpsSource *source);
+/* The commit an input reads. */
+Status pps_input_view(Ctx *ctx, Pps *pps, const PpsV2__PFSInput *input, const char *set_id, PfsView *out);
+
 typedef Status (*PpsDatumFn)(void *arg, Ctx *ctx, const PpsV2__DatumInfo *info);
+/* A record as the API shows it; job: the one that lists it. */
+Status pps_datum_info(Ctx *ctx, const DatumRecord *record, const PpsJobRow *job, PpsV2__DatumInfo **out);
 Status pps_inspect_datum(Ctx *ctx, Pps *pps, const PpsV2__Datum *datum, PpsV2__DatumInfo **out);
 Status pps_list_datum(Ctx *ctx, Pps *pps, const PpsV2__ListDatumRequest *request, PpsDatumFn fn, void *arg);
 

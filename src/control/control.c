@@ -1,0 +1,113 @@
+/* control.c - the control thread: looks when something changed, sleeps otherwise. */
+#include "control/control_priv.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#define RUNS_MAX 512          /* jobs at work at once; later ones wait their turn */
+#define RETRY_NS (NS_PER_SEC) /* after an error of the database or disk */
+
+uint64_t control_topic(void)
+{
+    return event_topic_num("control", 0);
+}
+
+void control_wake(Control *control)
+{
+    event_publish(db_events(pfs_db(pps_pfs(control->pps))), control_topic());
+}
+
+/* Wall-clock due times become monotonic deadlines; the wall clock may be set, so a wait is an hour at most. */
+static int64_t deadline_of(int64_t due_wall_ns)
+{
+    if (due_wall_ns == INT64_MAX)
+        return DEADLINE_NONE;
+    int64_t wait_ns = MIN(due_wall_ns - clock_wall_ns(), 3600 * NS_PER_SEC);
+    return clock_mono_ns() + MAX(wait_ns, INT64_C(0));
+}
+
+static Status one_turn(Ctx *ctx, Control *control, int64_t *out_due_ns)
+{
+    int64_t look_due, tick_due;
+    TRY(control_look(ctx, control, &look_due));
+    TRY(control_tick(ctx, control, &tick_due));
+    *out_due_ns = MIN(look_due, tick_due);
+    return OK;
+}
+
+static void *control_thread(void *arg)
+{
+    Control *control = arg;
+    EventBus *bus = db_events(pfs_db(pps_pfs(control->pps)));
+    const uint64_t topics[] = { pps_topic_any(), control_topic() };
+    while (!cancel_is_set(control->stopping)) {
+        CLEANUP(ctx_done) Ctx ctx;
+        ctx_init(&ctx);
+        ctx.cancel = control->stopping;
+        uint64_t epoch = event_epoch(bus);
+        int64_t due_ns = INT64_MAX;
+        Status s = one_turn(&ctx, control, &due_ns);
+        if (!status_ok(s)) {
+            LOG_ERROR(&ctx, "could not look at pipelines and jobs", "reason=%s", status_message(s));
+            due_ns = clock_wall_ns() + RETRY_NS;
+        }
+        ctx.deadline_ns = deadline_of(due_ns);
+        s = event_wait(&ctx, bus, topics, ARRAY_LEN(topics), epoch);
+        if (s.code == STATUS_CANCELLED)
+            break;
+    }
+    return NULL;
+}
+
+Status control_start(Ctx *ctx, const ControlConfig *config, Control **out)
+{
+    Control *control = calloc(1, sizeof(*control));
+    if (!control)
+        return STATUS(RESOURCE_EXHAUSTED);
+    control->pps = config->pps;
+    control->engine = config->engine;
+    content_init(&control->content, pfs_store(pps_pfs(config->pps)));
+    control->pool = pool_new("job", RUNS_MAX);
+    control->stopping = cancel_new();
+    pthread_mutex_init(&control->lock, NULL);
+    pthread_cond_init(&control->run_gone, NULL);
+    Status s = thread_start(ctx, "control", control_thread, control, &control->thread);
+    if (!status_ok(s)) {
+        control->thread = 0;
+        control_stop(control);
+        return s;
+    }
+    *out = control;
+    return OK;
+}
+
+/* Ends the runs without touching their jobs: they go on at the next start. */
+static void end_runs(Control *control)
+{
+    LOCKED(&control->lock);
+    for (JobRun *run = control->runs; run; run = run->next) {
+        cancel_set(run->cancel);
+        pthread_cond_broadcast(&run->moved);
+    }
+    while (control->runs)
+        pthread_cond_wait(&control->run_gone, &control->lock);
+}
+
+Control *control_stop(Control *control)
+{
+    if (!control)
+        return NULL;
+    cancel_set(control->stopping);
+    if (control->thread)
+        pthread_join(control->thread, NULL);
+    end_runs(control);
+    pool_free(control->pool);
+    control_forget_crons(control);
+    cancel_unref(control->stopping);
+    pthread_cond_destroy(&control->run_gone);
+    pthread_mutex_destroy(&control->lock);
+    free(control);
+    return NULL;
+}

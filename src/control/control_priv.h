@@ -1,0 +1,133 @@
+/* control_priv.h - what the files of this module share.
+ *
+ * One lock guards runs, sets, sessions and leases; it is never held during I/O. A JobRun is made by the control thread,
+ * lives on a thread of the pool (job_run.c), and is unlinked and freed by that thread at its end. A session belongs to
+ * the call that joined it.
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "base/thread.h"
+#include "codec/pb.h"
+#include "control/control.h"
+#include "pfs/content.h"
+
+typedef struct JobRun JobRun;
+typedef struct Lease Lease;
+
+/* A range of a job's todo list that one worker runs at once. */
+typedef struct DatumRange {
+    uint64_t from, to;
+    int attempts; /* leases that were lost */
+} DatumRange;
+
+struct JobRun {
+    Control *control;
+    PpsJobRow job;         /* strings in ctx's arena */
+    PpsPipelineRow spec;   /* likewise */
+    Ctx ctx;               /* of the run's thread */
+    Cancel *cancel;        /* set when the job was killed */
+    Plan plan;
+    Hash base_plan;        /* zero when there is no base */
+    Hash basis;
+    uint64_t parallelism;
+
+    /* Under control->lock: */
+    DatumRange *ranges; /* [range_count], taken from next_range upwards */
+    size_t range_count, next_range;
+    DatumRange *returned; /* lost leases, to be run again */
+    size_t returned_count;
+    size_t leases;         /* out now */
+    size_t ranges_done;
+    JobCounters counters;
+    DatumRecord *results; /* [result_count], not yet in plan.done; memory in results_arena */
+    size_t result_count, result_capacity;
+    Arena *results_arena; /* changes hands at a flush */
+    bool flushing;
+    int64_t last_flush_ns;
+    char failed_datum[HASH_HEX_SIZE]; /* the first that failed; "" none */
+    char *broken;             /* why sets cannot run at all, on the heap; NULL while they can */
+    pthread_cond_t moved;     /* a set ended, or the run is killed */
+    JobRun *next;
+};
+
+struct Lease {
+    uint64_t id;
+    JobRun *run;
+    DatumRange range;
+    ControlSession *session;
+    const char *running; /* datum id at work now; "" between */
+    char running_buf[HASH_HEX_SIZE];
+    int64_t running_since_ns;
+    bool cancelled;      /* results are not wanted any more */
+    bool told;           /* the worker was told so */
+    char restart[HASH_HEX_SIZE]; /* a datum whose attempt is to be ended; "" none */
+    Lease *next;
+};
+
+struct ControlSession {
+    Control *control;
+    char worker_id[48];
+    Lease *lease; /* one at a time */
+    bool quit;
+    pthread_cond_t wake;
+    ControlSession *next;
+};
+
+typedef struct CronTimer {
+    int64_t pipeline;
+    uint64_t version;
+    char *name; /* of the input */
+    int64_t next_ns;
+    struct CronTimer *next;
+} CronTimer;
+
+struct Control {
+    Pps *pps;
+    Engine *engine;
+    Content content;
+    Pool *pool;
+    pthread_t thread;
+    Cancel *stopping;
+    pthread_mutex_t lock;
+    pthread_cond_t run_gone;
+    JobRun *runs; /* oldest first */
+    ControlSession *sessions;
+    Lease *leases;
+    uint64_t last_lease;
+    size_t workers_started;
+    CronTimer *crons; /* the control thread's own */
+};
+
+uint64_t control_topic(void); /* something inside control changed */
+void control_wake(Control *control);
+
+/* look.c: one pass over pipelines and jobs; *out_due_ns is when the next is due at the latest. */
+Status control_look(Ctx *ctx, Control *control, int64_t *out_due_ns);
+
+/* cron.c: ticks what is due (wall clock); *out_next_ns is the next due time, INT64_MAX none. */
+Status control_tick(Ctx *ctx, Control *control, int64_t *out_next_ns);
+void control_forget_crons(Control *control);
+
+/* job_run.c */
+Status job_run_start(Ctx *ctx, Control *control, const PpsJobRow *job);
+JobRun *job_run_find(Control *control, int64_t job); /* with the lock held */
+
+/* output.c: the layer that turns the base job's output into this one's. */
+Status control_output_layer(Ctx *ctx, Control *control, const Hash *base_plan, const Hash *plan, Hash *out_layer);
+
+void job_run_break(JobRun *run, const char *reason); /* with the lock held; the first reason counts */
+
+/* queue.c, with the lock held */
+bool queue_take(Control *control, ControlSession *session, Lease **out);
+void queue_end_lease(Control *control, Lease *lease, bool lost);
+Lease *queue_find_lease(Control *control, uint64_t id);
+void queue_wake_sessions(Control *control);
+
+/* order.c: the message for a lease. */
+Status order_make(Ctx *ctx, Control *control, Lease *lease, Procavia__Work__WorkSet **out);
+
+/* result.c: durable results. flush writes what was gathered so far. */
+Status result_add(Ctx *ctx, Lease *lease, const Procavia__Work__WorkResult *result);
+Status result_flush(Ctx *ctx, JobRun *run);

@@ -1,0 +1,367 @@
+/* job_run.c - one job from its inputs to its end, as a straight line on a thread of its own (§11).
+ *
+ * plan, write RUNNING, offer the sets, wait until all came back, lay the output over the base's, finish. Killed or
+ * stopped, it waits for its leases and leaves the rest to whoever killed it, or to the next start of the server. */
+#include "control/control_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#define SET_DATUMS_MAX 1024 /* so that an order fits a message */
+
+JobRun *job_run_find(Control *control, int64_t job)
+{
+    for (JobRun *run = control->runs; run; run = run->next) {
+        if (run->job.id == job)
+            return run;
+    }
+    return NULL;
+}
+
+void job_run_break(JobRun *run, const char *reason)
+{
+    if (!run->broken)
+        run->broken = strdup(reason);
+    pthread_cond_broadcast(&run->moved);
+}
+
+/* --- planning --------------------------------------------------------------------------------------------------------- */
+
+static Status load(JobRun *run)
+{
+    Ctx *ctx = &run->ctx;
+    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+    TRY(pfs_begin_read(ctx, pps_pfs(run->control->pps), &tx));
+    TRY(pps_job_row(ctx, tx, run->job.id, &run->job));
+    TRY(pps_job_spec(ctx, tx, &run->job, &run->spec));
+    run->parallelism = MAX(run->spec.info->parallelism, (uint64_t)1);
+    return OK;
+}
+
+/* A hash of each secret's value: what user code sees of it is part of a result's key. */
+static Status hash_secrets(Ctx *ctx, PfsTx *tx, const PpsV2__Transform *transform, Hash **out)
+{
+    *out = ARENA_NEW(ctx->arena, Hash, transform->n_secrets + 1);
+    if (!*out)
+        return STATUS(RESOURCE_EXHAUSTED);
+    for (size_t i = 0; i < transform->n_secrets; i++) {
+        Bytes value = { 0 };
+        Status s = pps_secret_value(ctx, tx, transform->secrets[i]->name, transform->secrets[i]->key, &value);
+        if (!status_ok(s) && s.code != STATUS_NOT_FOUND)
+            return s;
+        (*out)[i] = hash_of(value);
+    }
+    return OK;
+}
+
+static Status find_result(void *tx, Ctx *ctx, const Hash *key, PlanResultHit *out)
+{
+    return pps_cache_get(ctx, tx, key, out);
+}
+
+static Status enumerate(JobRun *run, const PlanParams *params, const PpsJobRow *base, const PpsV2__Input *input)
+{
+    Ctx *ctx = &run->ctx;
+    PpsSource source = { run->control->pps, base->id ? base->set_id : "" };
+    const InputSource files = pps_source(&source);
+    CLEANUP(planner_freep) Planner *planner = planner_new(params);
+    if (params->delta)
+        TRY(datum_each_change(ctx, &files, input, planner_put, planner_drop, planner));
+    else if (input)
+        TRY(datum_each(ctx, &files, input, planner_put, planner));
+    return planner_finish(ctx, planner, &run->plan);
+}
+
+static Status make_plan(JobRun *run)
+{
+    Ctx *ctx = &run->ctx;
+    const PpsV2__PipelineInfo__Details *details = run->spec.info->details;
+    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+    TRY(pfs_begin_read(ctx, pps_pfs(run->control->pps), &tx));
+    PpsJobRow base;
+    Hash *secrets;
+    TRY(pps_job_base(ctx, tx, &run->job, &base));
+    TRY(hash_secrets(ctx, tx, details->transform, &secrets));
+    const KeyCode code = { run->spec.image_digest, secrets, details->s3_out };
+    const KeyStep step = key_step(ctx, details->transform, &code);
+    PlanParams params = { .io = &run->control->content.io,
+                          .rule = plan_rule(details->reprocess_spec, details->s3_out),
+                          .base = base.plan,
+                          .salt = details->salt,
+                          .step = &step,
+                          .cache = { find_result, tx },
+                          .results_not_before_ns = run->spec.results_not_before_ns };
+    const PpsV2__Input *input = input_with_commit(ctx, details->input, run->job.set_id);
+    run->basis = plan_basis(ctx, &params, details->input);
+    run->base_plan = base.plan;
+    params.delta = input && base.id && !hash_is_zero(&base.basis) && hash_eq(&base.basis, &run->basis) &&
+                   base.version == run->job.version && datum_has_delta(ctx, input);
+    return enumerate(run, &params, &base, input);
+}
+
+/* --- sets --------------------------------------------------------------------------------------------------------------- */
+
+typedef struct RangeCutter {
+    JobRun *run;
+    DatumSets sets;
+    uint64_t position;
+    size_t capacity;
+} RangeCutter;
+
+static Status cut_range(void *arg, Ctx *ctx, const DatumRecord *record)
+{
+    (void)ctx;
+    RangeCutter *cutter = arg;
+    JobRun *run = cutter->run;
+    bool starts = datum_sets_add(&cutter->sets, datum_size(&record->datum));
+    DatumRange *last = run->range_count ? &run->ranges[run->range_count - 1] : NULL;
+    if (!last || starts || last->to - last->from >= SET_DATUMS_MAX) {
+        if (run->range_count == cutter->capacity) {
+            cutter->capacity = MAX(cutter->capacity * 2, (size_t)16);
+            DatumRange *ranges = realloc(run->ranges, cutter->capacity * sizeof(*ranges));
+            if (!ranges)
+                return STATUS(RESOURCE_EXHAUSTED);
+            run->ranges = ranges;
+        }
+        last = &run->ranges[run->range_count++];
+        *last = (DatumRange){ cutter->position, cutter->position, 0 };
+    }
+    last->to = ++cutter->position;
+    return OK;
+}
+
+static Status cut_ranges(JobRun *run)
+{
+    RangeCutter cutter = { .run = run };
+    cutter.sets = datum_sets_new(run->spec.info->details->datum_set_spec, run->plan.counts.to_run, run->parallelism);
+    return plan_each_todo(&run->ctx, &run->control->content.io, &run->plan.todo, 0, run->plan.counts.to_run, cut_range,
+                          &cutter);
+}
+
+/* --- the steps ------------------------------------------------------------------------------------------------------------ */
+
+static Status write_running(JobRun *run)
+{
+    Ctx *ctx = &run->ctx;
+    TRY(store_sync(ctx, pfs_store(pps_pfs(run->control->pps))));
+    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+    TRY(pfs_begin_write(ctx, pps_pfs(run->control->pps), NULL, &tx));
+    TRY(pps_job_to(ctx, tx, run->job.id, PPS_V2__JOB_STATE__JOB_RUNNING, ""));
+    TRY(pps_job_progress(ctx, tx, run->job.id, &run->counters, &run->plan.done, &run->basis));
+    return pfs_commit(ctx, STEAL(tx));
+}
+
+static void offer_sets(JobRun *run)
+{
+    LOCKED(&run->control->lock);
+    run->next_range = 0;
+    queue_wake_sessions(run->control);
+}
+
+/* CLOCK_MONOTONIC when the job times out; INT64_MAX for never. */
+static int64_t timeout_of(const JobRun *run)
+{
+    int64_t limit_ns = pb_duration_ns(run->spec.info->details->job_timeout);
+    return limit_ns > 0 ? clock_mono_ns() + limit_ns : DEADLINE_NONE;
+}
+
+typedef enum Outcome { ALL_DONE, KILLED, BROKEN, TIMED_OUT } Outcome;
+
+static Outcome wait_for_sets(JobRun *run, int64_t deadline_ns)
+{
+    const struct timespec until = { deadline_ns / NS_PER_SEC, deadline_ns % NS_PER_SEC };
+    LOCKED(&run->control->lock);
+    for (;;) {
+        if (cancel_is_set(run->cancel))
+            return KILLED;
+        if (run->broken)
+            return BROKEN;
+        if (run->ranges_done == run->range_count)
+            return ALL_DONE;
+        int error = 0;
+        if (deadline_ns == DEADLINE_NONE)
+            pthread_cond_wait(&run->moved, &run->control->lock);
+        else
+            error = pthread_cond_timedwait(&run->moved, &run->control->lock, &until);
+        if (error == ETIMEDOUT)
+            return TIMED_OUT;
+    }
+}
+
+/* Nobody may hold a lease of a run that goes. Their workers are told to stop. */
+static void recall_leases(JobRun *run)
+{
+    LOCKED(&run->control->lock);
+    run->next_range = run->range_count;
+    run->returned_count = 0;
+    for (Lease *lease = run->control->leases; lease; lease = lease->next)
+        lease->cancelled = lease->cancelled || lease->run == run;
+    queue_wake_sessions(run->control);
+    while (run->leases)
+        pthread_cond_wait(&run->moved, &run->control->lock);
+}
+
+static Status finish(JobRun *run, const char *error, PpsV2__JobState failed)
+{
+    Ctx *ctx = &run->ctx;
+    Pfs *pfs = pps_pfs(run->control->pps);
+    TRY(pps_log_flush(ctx, run->control->pps, run->job.id));
+    Hash layer;
+    TRY(control_output_layer(ctx, run->control, &run->base_plan, &run->plan.done, &layer));
+    TRY(store_sync(ctx, pfs_store(pfs)));
+    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+    TRY(pfs_begin_write(ctx, pfs, NULL, &tx));
+    PpsJobRow now;
+    TRY(pps_job_row(ctx, tx, run->job.id, &now));
+    if (job_is_terminal(now.state))
+        return OK;
+    TRY(pps_job_progress(ctx, tx, run->job.id, &run->counters, &run->plan.done, &run->basis));
+    TRY(pps_job_finish(ctx, tx, run->job.id, &layer, error, failed));
+    return pfs_commit(ctx, STEAL(tx));
+}
+
+static Status kill_timed_out(JobRun *run)
+{
+    Ctx *ctx = &run->ctx;
+    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+    TRY(pfs_begin_write(ctx, pps_pfs(run->control->pps), NULL, &tx));
+    PpsV2__StopJobRequest request;
+    pps_v2__stop_job_request__init(&request);
+    request.reason = arena_strdup(ctx->arena, JOB_REASON_TIMED_OUT);
+    request.job = PB_NEW(ctx, pps_v2__job, PpsV2__Job);
+    request.job->pipeline = run->spec.info->pipeline;
+    request.job->id = run->job.set_id;
+    TRY(pps_stop_job(ctx, tx, &request));
+    return pfs_commit(ctx, STEAL(tx));
+}
+
+static Status run_job(JobRun *run)
+{
+    TRY(load(run));
+    if (job_is_terminal(run->job.state) || run->job.state == PPS_V2__JOB_STATE__JOB_FINISHING)
+        return OK;
+    TRY(make_plan(run));
+    TRY(cut_ranges(run));
+    run->counters = (JobCounters){ .total = (int64_t)run->plan.counts.total,
+                                   .skipped = (int64_t)(run->plan.counts.skipped + run->plan.counts.cached) };
+    int64_t deadline_ns = timeout_of(run);
+    offer_sets(run);
+    TRY(write_running(run));
+    Outcome outcome = wait_for_sets(run, deadline_ns);
+    recall_leases(run);
+    if (outcome == TIMED_OUT)
+        return kill_timed_out(run);
+    if (outcome == KILLED)
+        return pps_log_flush(&run->ctx, run->control->pps, run->job.id);
+    TRY(result_flush(&run->ctx, run));
+    if (outcome == BROKEN)
+        return finish(run, run->broken, PPS_V2__JOB_STATE__JOB_FAILURE);
+    const char *error = *run->failed_datum ? job_datum_failed_reason(&run->ctx, run->failed_datum) : "";
+    return finish(run, error, PPS_V2__JOB_STATE__JOB_FAILURE);
+}
+
+/* --- the thread --------------------------------------------------------------------------------------------------------- */
+
+/* What stopped the run is the job's own fault as far as anyone can tell: it fails with the reason, visibly. Only when not
+ * even that can be written is it left for the control thread to try again. */
+static void fail_job(JobRun *run, Status why)
+{
+    Ctx *ctx = &run->ctx;
+    LOG_WARN(ctx, "job failed", "job=%lld reason=%s", (long long)run->job.id, status_message(why));
+    const char *reason = status_message(why);
+    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+    PpsJobRow now;
+    Status s = pfs_begin_write(ctx, pps_pfs(run->control->pps), NULL, &tx);
+    if (status_ok(s))
+        s = pps_job_row(ctx, tx, run->job.id, &now);
+    if (status_ok(s) && job_is_terminal(now.state))
+        return;
+    if (status_ok(s))
+        s = pps_job_finish(ctx, tx, run->job.id, NULL, reason, PPS_V2__JOB_STATE__JOB_FAILURE);
+    if (status_ok(s))
+        s = pfs_commit(ctx, STEAL(tx));
+    if (!status_ok(s) && s.code != STATUS_NOT_FOUND)
+        LOG_ERROR(ctx, "could not write a job's failure", "job=%lld reason=%s", (long long)run->job.id,
+                  status_message(s));
+}
+
+static void job_run_free(JobRun *run)
+{
+    pthread_cond_destroy(&run->moved);
+    cancel_unref(run->cancel);
+    arena_free(run->results_arena);
+    free(run->ranges);
+    free(run->returned);
+    free(run->broken);
+    ctx_done(&run->ctx);
+    free(run);
+}
+
+static void unlink_run(JobRun *run)
+{
+    LOCKED(&run->control->lock);
+    JobRun **at = &run->control->runs;
+    while (*at != run)
+        at = &(*at)->next;
+    *at = run->next;
+    pthread_cond_broadcast(&run->control->run_gone);
+}
+
+static void job_thread(void *arg)
+{
+    JobRun *run = arg;
+    Control *control = run->control;
+    Status s = run_job(run);
+    if (!status_ok(s) && !cancel_is_set(run->cancel)) {
+        recall_leases(run);
+        fail_job(run, s);
+    }
+    control_wake(control); /* before it goes: the pipeline's next job may begin */
+    unlink_run(run);
+    job_run_free(run);
+}
+
+static JobRun *job_run_new(Control *control, const PpsJobRow *job)
+{
+    JobRun *run = calloc(1, sizeof(*run));
+    if (!run)
+        return NULL;
+    run->control = control;
+    run->job.id = job->id;
+    run->next_range = SIZE_MAX; /* nothing to take before the ranges are cut */
+    run->cancel = cancel_new();
+    run->results_arena = arena_new(0);
+    ctx_init(&run->ctx);
+    run->ctx.cancel = run->cancel;
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&run->moved, &attr);
+    pthread_condattr_destroy(&attr);
+    return run;
+}
+
+Status job_run_start(Ctx *ctx, Control *control, const PpsJobRow *job)
+{
+    JobRun *run = job_run_new(control, job);
+    if (!run)
+        return STATUS(RESOURCE_EXHAUSTED);
+    {
+        LOCKED(&control->lock);
+        JobRun **at = &control->runs;
+        while (*at)
+            at = &(*at)->next;
+        *at = run;
+    }
+    Status s = pool_run(control->pool, job_thread, run);
+    if (!status_ok(s)) {
+        LOG_DEBUG(ctx, "job waits for a thread", "job=%lld", (long long)job->id);
+        unlink_run(run);
+        job_run_free(run);
+    }
+    return OK;
+}

@@ -1,0 +1,357 @@
+/* look.c - one pass: each pipeline's state follows what is so, and each pipeline's oldest open job begins when its
+ * inputs are there (§8, §9.4). Decisions are pps's (state.h); this carries them out. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "control/control_priv.h"
+
+#define IMAGE_RETRY_NS (2 * NS_PER_SEC)
+
+typedef struct Look {
+    Control *control;
+    int64_t *pipelines; /* rows that want a closer look */
+    size_t pipeline_count, pipeline_capacity;
+    bool any_live;
+    int64_t due_ns;
+} Look;
+
+/* --- pipelines ----------------------------------------------------------------------------------------------------- */
+
+static bool is_live(PpsV2__PipelineState state)
+{
+    return state == PPS_V2__PIPELINE_STATE__PIPELINE_RUNNING || state == PPS_V2__PIPELINE_STATE__PIPELINE_STANDBY;
+}
+
+/* The event that a pipeline's row calls for, or PIPELINE_EVENT_COUNT when all is as it should be. */
+static PipelineEvent wanted_event(const PpsPipelineRow *row, const char **out_reason)
+{
+    bool paused = row->state == PPS_V2__PIPELINE_STATE__PIPELINE_PAUSED;
+    *out_reason = "";
+    if (row->state == PPS_V2__PIPELINE_STATE__PIPELINE_FAILURE)
+        return PIPELINE_EVENT_COUNT;
+    if (row->stopped)
+        return paused ? PIPELINE_EVENT_COUNT : PIPELINE_EV_STOPPED;
+    if (paused)
+        return PIPELINE_EV_STARTED;
+    *out_reason = pipeline_fatal(row->info);
+    if (*out_reason)
+        return PIPELINE_EV_FAIL;
+    *out_reason = "";
+    bool crashing = row->state == PPS_V2__PIPELINE_STATE__PIPELINE_CRASHING;
+    if (!*row->image_digest)
+        return crashing ? PIPELINE_EVENT_COUNT : PIPELINE_EV_CRASH;
+    if (crashing)
+        return PIPELINE_EV_CRASH_OVER;
+    return is_live(row->state) ? PIPELINE_EVENT_COUNT : PIPELINE_EV_WORKERS_READY;
+}
+
+static Status kill_jobs_of(Ctx *ctx, PfsTx *tx, const PpsPipelineRow *row, const char *reason);
+
+static Status step_pipeline(Ctx *ctx, Control *control, const PpsPipelineRow *row)
+{
+    const char *reason;
+    PipelineEvent event = wanted_event(row, &reason);
+    if (event == PIPELINE_EVENT_COUNT)
+        return OK;
+    if (event == PIPELINE_EV_CRASH)
+        reason = text_printf(ctx->arena, "image \"%s\" was not found", row->info->details->transform->image);
+    const PipelineFacts facts = { row->state, row->stopped, row->info->details->autoscaling };
+    PipelineStep step = pipeline_step(&facts, event);
+    /* A crashing pipeline that was just created is STARTING: it goes through RUNNING. */
+    if (!step.changed && event == PIPELINE_EV_CRASH)
+        step = pipeline_step(&facts, PIPELINE_EV_WORKERS_READY);
+    if (!step.changed)
+        return OK;
+    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+    TRY(pfs_begin_write(ctx, pps_pfs(control->pps), NULL, &tx));
+    PpsPipelineRow now;
+    TRY(pps_pipeline_row(ctx, tx, row->id, &now));
+    if (now.version != row->version || now.state != row->state || now.stopped != row->stopped)
+        return OK; /* it moved meanwhile: the next pass sees it */
+    TRY(pps_set_pipeline_state(ctx, tx, row->id, step.state, step.keep_reason ? row->reason : reason));
+    if (step.effects & PIPELINE_DO_STOP_JOBS)
+        TRY(kill_jobs_of(ctx, tx, row, JOB_REASON_STOPPED));
+    return pfs_commit(ctx, STEAL(tx));
+}
+
+static Status retry_image(Ctx *ctx, Control *control, const PpsPipelineRow *row)
+{
+    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+    TRY(pfs_begin_write(ctx, pps_pfs(control->pps), NULL, &tx));
+    bool found;
+    TRY(pps_retry_image(ctx, tx, control->pps, row->id, &found));
+    if (!found)
+        return OK;
+    TRY(pfs_commit(ctx, STEAL(tx)));
+    control_wake(control);
+    return OK;
+}
+
+static Status see_pipeline(void *arg, Ctx *ctx, const PpsPipelineRow *row)
+{
+    Look *look = arg;
+    const char *reason;
+    look->any_live = look->any_live || is_live(row->state) || row->state == PPS_V2__PIPELINE_STATE__PIPELINE_STARTING;
+    bool crashing = row->state == PPS_V2__PIPELINE_STATE__PIPELINE_CRASHING;
+    if (crashing)
+        look->due_ns = MIN(look->due_ns, clock_wall_ns() + IMAGE_RETRY_NS);
+    if (wanted_event(row, &reason) == PIPELINE_EVENT_COUNT && !crashing)
+        return OK;
+    if (look->pipeline_count == look->pipeline_capacity) {
+        size_t capacity = MAX(look->pipeline_capacity * 2, (size_t)64);
+        int64_t *ids = ARENA_NEW(ctx->arena, int64_t, capacity);
+        if (!ids)
+            return STATUS(RESOURCE_EXHAUSTED);
+        if (look->pipeline_count)
+            memcpy(ids, look->pipelines, look->pipeline_count * sizeof(*ids));
+        look->pipelines = ids;
+        look->pipeline_capacity = capacity;
+    }
+    look->pipelines[look->pipeline_count++] = row->id;
+    return OK;
+}
+
+static Status look_at_pipelines(Ctx *ctx, Look *look)
+{
+    Pfs *pfs = pps_pfs(look->control->pps);
+    {
+        CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+        TRY(pfs_begin_read(ctx, pfs, &tx));
+        TRY(pps_each_pipeline(ctx, tx, see_pipeline, look));
+    }
+    for (size_t i = 0; i < look->pipeline_count; i++) {
+        PpsPipelineRow row;
+        {
+            CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+            TRY(pfs_begin_read(ctx, pfs, &tx));
+            Status s = pps_pipeline_row(ctx, tx, look->pipelines[i], &row);
+            if (s.code == STATUS_NOT_FOUND)
+                continue;
+            TRY(s);
+        }
+        if (row.state == PPS_V2__PIPELINE_STATE__PIPELINE_CRASHING && !*row.image_digest)
+            TRY(retry_image(ctx, look->control, &row));
+        else
+            TRY(step_pipeline(ctx, look->control, &row));
+    }
+    return OK;
+}
+
+/* --- jobs ------------------------------------------------------------------------------------------------------------ */
+
+typedef enum Readiness { INPUTS_WAIT, INPUTS_READY, INPUTS_FAILED } Readiness;
+
+typedef struct InputCheck {
+    Control *control;
+    PfsTx *tx;
+    const char *set_id;
+    Readiness readiness;
+    const char *failed[INPUT_LEAVES_MAX];
+    size_t failed_count;
+} InputCheck;
+
+static Status check_leaf(void *arg, Ctx *ctx, PpsV2__Input *node)
+{
+    InputCheck *check = arg;
+    const PpsV2__PFSInput *leaf = input_leaf(ctx, node);
+    if (!leaf)
+        return OK;
+    PfsV2__Commit commit;
+    pfs_v2__commit__init(&commit);
+    commit.repo = pfs_repo_ref(ctx, *leaf->project ? leaf->project : "default", leaf->repo, "user");
+    commit.id = arena_strdup(ctx->arena, check->set_id);
+    PfsCommitRow row;
+    TRY(pfs_pick(ctx, check->tx, &commit, &row));
+    if (row.state != PFS_FINISHED)
+        check->readiness = INPUTS_WAIT;
+    else if (*row.error && check->failed_count < INPUT_LEAVES_MAX)
+        check->failed[check->failed_count++] = leaf->name;
+    return OK;
+}
+
+static Status inputs_of(Ctx *ctx, Control *control, PfsTx *tx, const PpsJobRow *job, Readiness *out,
+                        const char **out_reason)
+{
+    PpsPipelineRow spec;
+    TRY(pps_job_spec(ctx, tx, job, &spec));
+    InputCheck *check = ARENA_ONE(ctx->arena, InputCheck);
+    *check = (InputCheck){ .control = control, .tx = tx, .set_id = job->set_id, .readiness = INPUTS_READY };
+    if (spec.info->details->input)
+        TRY(input_visit(ctx, spec.info->details->input, check_leaf, check));
+    *out = check->readiness;
+    if (check->readiness == INPUTS_READY && check->failed_count) {
+        *out = INPUTS_FAILED;
+        *out_reason = job_unrunnable_reason(ctx, check->failed, check->failed_count);
+    }
+    return OK;
+}
+
+static Status kill_jobs_of(Ctx *ctx, PfsTx *tx, const PpsPipelineRow *row, const char *reason)
+{
+    for (;;) {
+        int64_t id;
+        Status s = db_query_int(ctx, pfs_tx_db(tx), &id,
+                                "SELECT id FROM pps_job WHERE pipeline = ? AND state NOT IN (4, 5, 6, 8, 9) LIMIT 1", "i",
+                                row->id);
+        if (s.code == STATUS_NOT_FOUND)
+            return OK;
+        TRY(s);
+        TRY(pps_job_finish(ctx, tx, id, NULL, reason, PPS_V2__JOB_STATE__JOB_KILLED));
+    }
+}
+
+static Status end_job(Ctx *ctx, Control *control, const PpsJobRow *job, const char *reason, PpsV2__JobState state)
+{
+    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+    TRY(pfs_begin_write(ctx, pps_pfs(control->pps), NULL, &tx));
+    PpsJobRow now;
+    Status s = pps_job_row(ctx, tx, job->id, &now);
+    if (s.code == STATUS_NOT_FOUND || (status_ok(s) && job_is_terminal(now.state)))
+        return OK;
+    TRY(s);
+    TRY(pps_job_finish(ctx, tx, job->id, NULL, reason, state));
+    return pfs_commit(ctx, STEAL(tx));
+}
+
+static Status accept_job(Ctx *ctx, Control *control, const PpsJobRow *job)
+{
+    if (job->state != PPS_V2__JOB_STATE__JOB_CREATED)
+        return OK;
+    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+    TRY(pfs_begin_write(ctx, pps_pfs(control->pps), NULL, &tx));
+    PpsJobRow now;
+    Status s = pps_job_row(ctx, tx, job->id, &now);
+    if (!status_ok(s) || now.state != PPS_V2__JOB_STATE__JOB_CREATED)
+        return s.code == STATUS_NOT_FOUND ? OK : s;
+    TRY(pps_job_to(ctx, tx, job->id, PPS_V2__JOB_STATE__JOB_STARTING, ""));
+    return pfs_commit(ctx, STEAL(tx));
+}
+
+static bool is_running(Control *control, int64_t job)
+{
+    LOCKED(&control->lock);
+    return job_run_find(control, job) != NULL;
+}
+
+/* The oldest open job of a pipeline: begun, told that it cannot run, or left to wait. */
+static Status step_job(Ctx *ctx, Control *control, int64_t id)
+{
+    PpsJobRow job;
+    PpsPipelineRow pipeline;
+    Readiness readiness;
+    const char *reason = "";
+    {
+        CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+        TRY(pfs_begin_read(ctx, pps_pfs(control->pps), &tx));
+        Status s = pps_job_row(ctx, tx, id, &job);
+        if (s.code == STATUS_NOT_FOUND)
+            return OK;
+        TRY(s);
+        TRY(pps_pipeline_row(ctx, tx, job.pipeline_id, &pipeline));
+        TRY(inputs_of(ctx, control, tx, &job, &readiness, &reason));
+    }
+    if (job.state == PPS_V2__JOB_STATE__JOB_FINISHING || is_running(control, id))
+        return OK;
+    if (pipeline.state == PPS_V2__PIPELINE_STATE__PIPELINE_FAILURE)
+        return end_job(ctx, control, &job, JOB_REASON_STOPPED, PPS_V2__JOB_STATE__JOB_KILLED);
+    if (readiness == INPUTS_FAILED)
+        return end_job(ctx, control, &job, reason, PPS_V2__JOB_STATE__JOB_UNRUNNABLE);
+    if (!is_live(pipeline.state))
+        return OK;
+    if (readiness == INPUTS_WAIT)
+        return accept_job(ctx, control, &job);
+    return job_run_start(ctx, control, &job);
+}
+
+static Status oldest_open_jobs(Ctx *ctx, Control *control, int64_t **out, size_t *out_n)
+{
+    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+    TRY(pfs_begin_read(ctx, pps_pfs(control->pps), &tx));
+    int64_t count;
+    TRY(db_query_int(ctx, pfs_tx_db(tx), &count,
+                     "SELECT COUNT(DISTINCT pipeline) FROM pps_job WHERE state NOT IN (4, 5, 6, 9)", ""));
+    *out_n = 0;
+    *out = ARENA_NEW(ctx->arena, int64_t, (size_t)count + 1);
+    if (!*out)
+        return STATUS(RESOURCE_EXHAUSTED);
+    CLEANUP(db_rows_done) DbRows rows = { 0 };
+    TRY(db_query(ctx, pfs_tx_db(tx), &rows,
+                 "SELECT MIN(id) FROM pps_job WHERE state NOT IN (4, 5, 6, 9) GROUP BY pipeline ORDER BY 1", ""));
+    for (;;) {
+        bool more;
+        TRY(db_next(ctx, &rows, &more));
+        if (!more || *out_n == (size_t)count)
+            return OK;
+        (*out)[(*out_n)++] = db_int(&rows, 0);
+    }
+}
+
+/* A run whose job is over from outside (stopped, updated, deleted) ends. */
+static Status end_killed_runs(Ctx *ctx, Control *control)
+{
+    enum { MAX_LOOKED_AT = 1024 };
+    int64_t *ids = ARENA_NEW(ctx->arena, int64_t, MAX_LOOKED_AT);
+    if (!ids)
+        return STATUS(RESOURCE_EXHAUSTED);
+    size_t n = 0;
+    {
+        LOCKED(&control->lock);
+        for (JobRun *run = control->runs; run && n < MAX_LOOKED_AT; run = run->next)
+            ids[n++] = run->job.id;
+    }
+    if (!n)
+        return OK;
+    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+    TRY(pfs_begin_read(ctx, pps_pfs(control->pps), &tx));
+    for (size_t i = 0; i < n; i++) {
+        PpsJobRow job;
+        Status s = pps_job_row(ctx, tx, ids[i], &job);
+        bool gone = s.code == STATUS_NOT_FOUND;
+        if (!gone)
+            TRY(s);
+        if (!gone && !job_is_terminal(job.state))
+            continue;
+        LOCKED(&control->lock);
+        JobRun *run = job_run_find(control, ids[i]);
+        if (run) {
+            cancel_set(run->cancel);
+            pthread_cond_broadcast(&run->moved);
+        }
+    }
+    return OK;
+}
+
+#define GROUP "local"
+
+/* Workers stand ready while any pipeline lives. */
+static Status scale_workers(Ctx *ctx, Look *look)
+{
+    Control *control = look->control;
+    if (!control->engine || !look->any_live || control->workers_started)
+        return OK;
+    TRY_WRAP(ctx, control->engine->ops->start(control->engine, ctx, GROUP, 0), "could not start workers");
+    control->workers_started = 1;
+    return OK;
+}
+
+Status control_look(Ctx *ctx, Control *control, int64_t *out_due_ns)
+{
+    Look look = { .control = control, .due_ns = INT64_MAX };
+    TRY(look_at_pipelines(ctx, &look));
+    TRY(scale_workers(ctx, &look));
+    TRY(end_killed_runs(ctx, control));
+    int64_t *jobs;
+    size_t n;
+    TRY(oldest_open_jobs(ctx, control, &jobs, &n));
+    for (size_t i = 0; i < n; i++) {
+        ArenaMark mark = arena_mark(ctx->arena);
+        Status s = step_job(ctx, control, jobs[i]);
+        if (!status_ok(s)) {
+            LOG_WARN(ctx, "could not move a job", "job=%lld reason=%s", (long long)jobs[i], status_message(s));
+            look.due_ns = MIN(look.due_ns, clock_wall_ns() + NS_PER_SEC);
+        }
+        arena_rewind(ctx->arena, mark);
+    }
+    *out_due_ns = look.due_ns;
+    return OK;
+}

@@ -1,0 +1,158 @@
+/* order.c - a lease put into words for its worker. Small files ride along, so that most datums need no further call. */
+#include "base/text.h"
+#include "control/control_priv.h"
+#include "pfs/view.h"
+
+#define RIDE_ALONG_MAX (16 * KiB)    /* of one file */
+#define RIDE_ALONG_SUM_MAX (4 * MiB) /* of one order */
+
+typedef struct OrderMaker {
+    Control *control;
+    const JobRun *run;
+    Procavia__Work__WorkSet *set;
+    size_t capacity;
+    uint64_t position;
+    size_t ridden_bytes;
+} OrderMaker;
+
+typedef struct Collected {
+    Buf buf;
+} Collected;
+
+static Status collect(void *arg, Ctx *ctx, Bytes piece)
+{
+    (void)ctx;
+    buf_add_bytes(&((Collected *)arg)->buf, piece);
+    return OK;
+}
+
+/* Puts a small file's content into the order. */
+static Status ride_along(Ctx *ctx, OrderMaker *maker, const DatumInput *input, Procavia__Work__WorkInput *out)
+{
+    if (input->is_dir || input->size > RIDE_ALONG_MAX || maker->ridden_bytes + input->size > RIDE_ALONG_SUM_MAX ||
+        input->from->lazy || input->from->empty_files)
+        return OK;
+    PfsV2__GetFileRequest request;
+    pfs_v2__get_file_request__init(&request);
+    request.file = out->file;
+    Collected content = { 0 };
+    Status s = pfs_get_file(ctx, pps_pfs(maker->control->pps), &request, collect, &content);
+    if (status_ok(s)) {
+        out->has_content = true;
+        out->content.data = arena_memdup(ctx->arena, content.buf.data, content.buf.size);
+        out->content.len = content.buf.size;
+        maker->ridden_bytes += content.buf.size;
+    }
+    buf_done(&content.buf);
+    return s;
+}
+
+static Status input_of(Ctx *ctx, OrderMaker *maker, const DatumInput *input, Procavia__Work__WorkInput **out)
+{
+    Procavia__Work__WorkInput *work = PB_NEW(ctx, procavia__work__work_input, Procavia__Work__WorkInput);
+    const PpsV2__PFSInput *from = input->from;
+    work->name = arena_strdup(ctx->arena, from->name);
+    work->file = PB_NEW(ctx, pfs_v2__file, PfsV2__File);
+    work->file->commit = pfs_commit_ref(ctx, *from->project ? from->project : "default", from->repo, maker->run->job.set_id);
+    work->file->path = str_z(ctx->arena, input->path);
+    work->hash.data = arena_memdup(ctx->arena, input->hash.bytes, HASH_SIZE);
+    work->hash.len = HASH_SIZE;
+    work->size_bytes = input->size;
+    work->branch = arena_strdup(ctx->arena, from->branch);
+    work->lazy = from->lazy;
+    work->empty_files = from->empty_files;
+    work->s3 = from->s3;
+    work->join_on = str_z(ctx->arena, input->join_on);
+    work->group_by = str_z(ctx->arena, input->group_by);
+    *out = work;
+    return ride_along(ctx, maker, input, work);
+}
+
+static Status add_datum(void *arg, Ctx *ctx, const DatumRecord *record)
+{
+    OrderMaker *maker = arg;
+    if (maker->set->n_datums == maker->capacity)
+        return OK;
+    Procavia__Work__WorkDatum *datum = PB_NEW(ctx, procavia__work__work_datum, Procavia__Work__WorkDatum);
+    datum->id = hash_hex(&record->datum.id, arena_must(ctx->arena, HASH_HEX_SIZE));
+    datum->key = hash_hex(&record->head.key, arena_must(ctx->arena, HASH_HEX_SIZE));
+    datum->index = maker->position++;
+    datum->inputs = ARENA_NEW(ctx->arena, Procavia__Work__WorkInput *, record->datum.input_count + 1);
+    if (!datum->inputs)
+        return STATUS(RESOURCE_EXHAUSTED);
+    for (size_t i = 0; i < record->datum.input_count; i++)
+        TRY(input_of(ctx, maker, record->datum.inputs[i], &datum->inputs[datum->n_inputs++]));
+    maker->set->datums[maker->set->n_datums++] = datum;
+    return OK;
+}
+
+/* Secrets that the transform names: variables, and files at their mount path. */
+static Status add_secret(Ctx *ctx, PfsTx *tx, const PpsV2__SecretMount *mount, Procavia__Work__WorkSet *set)
+{
+    Bytes value;
+    TRY(pps_secret_value(ctx, tx, mount->name, mount->key, &value));
+    if (*mount->env_var) {
+        Procavia__Work__WorkSet__EnvEntry *entry =
+            PB_NEW(ctx, procavia__work__work_set__env_entry, Procavia__Work__WorkSet__EnvEntry);
+        entry->key = arena_strdup(ctx->arena, mount->env_var);
+        entry->value = arena_strndup(ctx->arena, (const char *)value.data, value.size);
+        set->env[set->n_env++] = entry;
+    }
+    if (*mount->mount_path) {
+        Procavia__Work__WorkSet__SecretFile *file =
+            PB_NEW(ctx, procavia__work__work_set__secret_file, Procavia__Work__WorkSet__SecretFile);
+        file->path = text_printf(ctx->arena, "%s/%s", mount->mount_path, mount->key);
+        file->content.data = arena_memdup(ctx->arena, value.data, value.size);
+        file->content.len = value.size;
+        set->secret_files[set->n_secret_files++] = file;
+    }
+    return OK;
+}
+
+static Status add_secrets(Ctx *ctx, Control *control, const PpsV2__Transform *transform, Procavia__Work__WorkSet *set)
+{
+    if (!transform->n_secrets)
+        return OK;
+    set->env = ARENA_NEW(ctx->arena, Procavia__Work__WorkSet__EnvEntry *, transform->n_secrets);
+    set->secret_files = ARENA_NEW(ctx->arena, Procavia__Work__WorkSet__SecretFile *, transform->n_secrets);
+    if (!set->env || !set->secret_files)
+        return STATUS(RESOURCE_EXHAUSTED);
+    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+    TRY(pfs_begin_read(ctx, pps_pfs(control->pps), &tx));
+    for (size_t i = 0; i < transform->n_secrets; i++)
+        TRY(add_secret(ctx, tx, transform->secrets[i], set));
+    return OK;
+}
+
+Status order_make(Ctx *ctx, Control *control, Lease *lease, Procavia__Work__WorkSet **out)
+{
+    const JobRun *run = lease->run;
+    const PpsV2__PipelineInfo *info = run->spec.info;
+    Procavia__Work__WorkSet *set = PB_NEW(ctx, procavia__work__work_set, Procavia__Work__WorkSet);
+    set->lease = lease->id;
+    set->job = PB_NEW(ctx, pps_v2__job, PpsV2__Job);
+    set->job->pipeline = PB_CLONE(ctx, PpsV2__Pipeline, info->pipeline);
+    set->job->id = arena_strdup(ctx->arena, run->job.set_id);
+    set->transform = PB_CLONE(ctx, PpsV2__Transform, info->details->transform);
+    set->pod_name = text_printf(ctx->arena, "%s-%s-v%llu", run->job.project, run->job.pipeline,
+                                (unsigned long long)run->job.version);
+    set->spec_commit = arena_strdup(ctx->arena, info->spec_commit->id);
+    set->output_branch = arena_strdup(ctx->arena, info->details->output_branch);
+    set->datum_tries = info->details->datum_tries;
+    set->datum_timeout_ns = pb_duration_ns(info->details->datum_timeout);
+    set->resource_limits = PB_CLONE(ctx, PpsV2__ResourceSpec, info->details->resource_limits);
+    set->s3_out = info->details->s3_out;
+    set->datum_batching = info->details->transform->datum_batching;
+    TRY(add_secrets(ctx, control, info->details->transform, set));
+    OrderMaker maker = { .control = control,
+                         .run = run,
+                         .set = set,
+                         .capacity = (size_t)(lease->range.to - lease->range.from),
+                         .position = lease->range.from };
+    set->datums = ARENA_NEW(ctx->arena, Procavia__Work__WorkDatum *, maker.capacity + 1);
+    if (!set->datums)
+        return STATUS(RESOURCE_EXHAUSTED);
+    *out = set;
+    return plan_each_todo(ctx, &control->content.io, &run->plan.todo, lease->range.from, lease->range.to, add_datum,
+                          &maker);
+}

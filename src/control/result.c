@@ -1,0 +1,226 @@
+/* result.c - what datums did, made durable: their output as a tree, their result in the cache, their record in the plan.
+ *
+ * Results of a run gather and are written together (result_flush): at the end of each set, and at least twice a second,
+ * so that progress shows and a crash costs little. */
+#include "base/clock.h"
+#include "base/text.h"
+#include "codec/pbtime.h"
+#include "control/control_priv.h"
+#include "pfs/write.h"
+
+#define FLUSH_NS (NS_PER_SEC / 2)
+
+/* --- output --------------------------------------------------------------------------------------------------------- */
+
+static Status tree_of_files(Ctx *ctx, Control *control, const Procavia__Work__WorkResult *result, Hash *out)
+{
+    CLEANUP(pfs_writer_freep) PfsWriter *writer = pfs_writer_new(pps_pfs(control->pps));
+    for (size_t i = 0; i < result->n_files; i++) {
+        const Procavia__Work__WorkOutputFile *file = result->files[i];
+        TRY(pfs_writer_put(ctx, writer, str(file->path), STR(""), bytes(file->content.data, file->content.len)));
+    }
+    return pfs_writer_layer(ctx, writer, out);
+}
+
+static Status output_of(Ctx *ctx, Control *control, const Procavia__Work__WorkResult *result, Hash *out)
+{
+    *out = (Hash){ 0 };
+    if (result->state != PROCAVIA__WORK__WORK_RESULT__STATE__PROCESSED)
+        return OK;
+    if (*result->file_set_id) {
+        Hash layer;
+        return pfs_fileset_roots(ctx, pps_pfs(control->pps), result->file_set_id, &layer, out);
+    }
+    return result->n_files ? tree_of_files(ctx, control, result, out) : OK;
+}
+
+/* --- records ------------------------------------------------------------------------------------------------------------ */
+
+static RecordState state_of(Procavia__Work__WorkResult__State state)
+{
+    switch (state) {
+    case PROCAVIA__WORK__WORK_RESULT__STATE__PROCESSED:
+        return RECORD_PROCESSED;
+    case PROCAVIA__WORK__WORK_RESULT__STATE__RECOVERED:
+        return RECORD_RECOVERED;
+    case PROCAVIA__WORK__WORK_RESULT__STATE__FAILED:
+    case PROCAVIA__WORK__WORK_RESULT__STATE__UNKNOWN:
+    case _PROCAVIA__WORK__WORK_RESULT__STATE_IS_INT_SIZE:
+    default:
+        return RECORD_FAILED;
+    }
+}
+
+static RecordStats stats_of(const PpsV2__ProcessStats *stats)
+{
+    if (!stats)
+        return (RecordStats){ 0 };
+    return (RecordStats){ .download_ns = pb_duration_ns(stats->download_time),
+                          .process_ns = pb_duration_ns(stats->process_time),
+                          .upload_ns = pb_duration_ns(stats->upload_time),
+                          .download_bytes = (uint64_t)MAX(stats->download_bytes, INT64_C(0)),
+                          .upload_bytes = (uint64_t)MAX(stats->upload_bytes, INT64_C(0)) };
+}
+
+typedef struct TodoSearch {
+    DatumRecord record;
+    bool found;
+} TodoSearch;
+
+static Status keep_record(void *arg, Ctx *ctx, const DatumRecord *record)
+{
+    (void)ctx;
+    TodoSearch *search = arg;
+    search->record = *record;
+    search->found = true;
+    return OK;
+}
+
+/* Records live in trees; a copy that outlives a call is an encoding, decoded where it is kept. */
+static Status copy_into(Arena *arena, const DatumRecord *record, DatumRecord *out)
+{
+    Buf encoded = { 0 };
+    record_encode(record, &encoded);
+    Ctx into = { .arena = arena, .deadline_ns = DEADLINE_NONE, .user = "" };
+    const void *kept = arena_memdup(arena, encoded.data, encoded.size);
+    Status s = record_decode(&into, bytes(kept, encoded.size), out);
+    buf_done(&encoded);
+    return s;
+}
+
+static Status gather(JobRun *run, const DatumRecord *record)
+{
+    if (run->result_count == run->result_capacity) {
+        size_t capacity = MAX(run->result_capacity * 2, (size_t)64);
+        DatumRecord *results = ARENA_NEW(run->results_arena, DatumRecord, capacity);
+        if (!results)
+            return STATUS(RESOURCE_EXHAUSTED);
+        if (run->result_count)
+            memcpy(results, run->results, run->result_count * sizeof(*results));
+        run->results = results;
+        run->result_capacity = capacity;
+    }
+    TRY(copy_into(run->results_arena, record, &run->results[run->result_count]));
+    run->result_count++;
+    return OK;
+}
+
+static void count(JobRun *run, const DatumRecord *record)
+{
+    JobCounters more = { .processed = record->head.state == RECORD_PROCESSED,
+                         .failed = record->head.state == RECORD_FAILED,
+                         .recovered = record->head.state == RECORD_RECOVERED,
+                         .download_ns = record->stats.download_ns,
+                         .process_ns = record->stats.process_ns,
+                         .upload_ns = record->stats.upload_ns,
+                         .download_bytes = (int64_t)record->stats.download_bytes,
+                         .upload_bytes = (int64_t)record->stats.upload_bytes };
+    job_counters_add(&run->counters, &more);
+    if (more.failed && !*run->failed_datum)
+        hash_hex(&record->datum.id, run->failed_datum);
+}
+
+Status result_add(Ctx *ctx, Lease *lease, const Procavia__Work__WorkResult *result)
+{
+    JobRun *run = lease->run;
+    Control *control = run->control;
+    if (result->index < lease->range.from || result->index >= lease->range.to)
+        return FAIL(ctx, INVALID_ARGUMENT, "datum %s is not of lease %llu", result->datum_id,
+                    (unsigned long long)lease->id);
+    TodoSearch search = { 0 };
+    TRY(plan_each_todo(ctx, &control->content.io, &run->plan.todo, result->index, result->index + 1, keep_record,
+                       &search));
+    if (!search.found)
+        return FAIL(ctx, INVALID_ARGUMENT, "datum %s is not of this job", result->datum_id);
+    DatumRecord *record = &search.record;
+    TRY(output_of(ctx, control, result, &record->head.output_root));
+    record->head.state = state_of(result->state);
+    record->reason = result->reason;
+    record->stats = stats_of(result->stats);
+    record->output_bytes = record->stats.upload_bytes;
+    record->run_job = text_printf(ctx->arena, "%s/%s@%s", run->job.project, run->job.pipeline, run->job.set_id);
+    record->image_id = run->spec.image_digest;
+    bool due;
+    {
+        LOCKED(&control->lock);
+        TRY(gather(run, record));
+        count(run, record);
+        due = clock_mono_ns() - run->last_flush_ns > FLUSH_NS;
+    }
+    return due ? result_flush(ctx, run) : OK;
+}
+
+/* --- flushing ------------------------------------------------------------------------------------------------------------ */
+
+typedef struct Batch {
+    DatumRecord *records;
+    size_t n;
+    Arena *arena;
+    JobCounters counters;
+} Batch;
+
+/* Takes what was gathered, after any flush that runs has ended; false when there is nothing. */
+static bool take_batch(JobRun *run, Batch *out)
+{
+    LOCKED(&run->control->lock);
+    while (run->flushing)
+        pthread_cond_wait(&run->moved, &run->control->lock);
+    if (!run->result_count)
+        return false;
+    *out = (Batch){ run->results, run->result_count, run->results_arena, run->counters };
+    run->results = NULL;
+    run->result_count = run->result_capacity = 0;
+    run->results_arena = arena_new(0);
+    run->flushing = true;
+    return true;
+}
+
+static Status cache_results(Ctx *ctx, PfsTx *tx, const Batch *batch)
+{
+    for (size_t i = 0; i < batch->n; i++) {
+        const DatumRecord *record = &batch->records[i];
+        if (record->head.state != RECORD_PROCESSED || hash_is_zero(&record->head.key))
+            continue;
+        const PlanResultHit hit = { .made_at_ns = pfs_tx_time_ns(tx),
+                                    .output_root = record->head.output_root,
+                                    .output_bytes = record->output_bytes,
+                                    .stats = record->stats,
+                                    .run_job = record->run_job,
+                                    .image_id = record->image_id };
+        TRY(pps_cache_put(ctx, tx, &record->head.key, &hit));
+    }
+    return OK;
+}
+
+static Status write_batch(Ctx *ctx, JobRun *run, const Batch *batch, Hash *out_done)
+{
+    Pfs *pfs = pps_pfs(run->control->pps);
+    TRY(plan_finish(ctx, &run->control->content.io, &run->plan.done, batch->records, batch->n, out_done));
+    TRY(store_sync(ctx, pfs_store(pfs)));
+    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+    TRY(pfs_begin_write(ctx, pfs, NULL, &tx));
+    TRY(cache_results(ctx, tx, batch));
+    TRY(pps_job_progress(ctx, tx, run->job.id, &batch->counters, out_done, &run->basis));
+    return pfs_commit(ctx, STEAL(tx));
+}
+
+Status result_flush(Ctx *ctx, JobRun *run)
+{
+    Batch batch;
+    if (!take_batch(run, &batch))
+        return OK;
+    Hash done;
+    Status s = write_batch(ctx, run, &batch, &done);
+    {
+        LOCKED(&run->control->lock);
+        if (status_ok(s))
+            run->plan.done = done;
+        else
+            job_run_break(run, status_message(s));
+        run->flushing = false;
+        run->last_flush_ns = clock_mono_ns();
+        pthread_cond_broadcast(&run->moved);
+    }
+    arena_free(batch.arena);
+    return s;
+}

@@ -1,0 +1,368 @@
+/* session.c - workers that joined: their orders out, their reports in. */
+#include "control/control_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "codec/pbtime.h"
+
+Status control_join(Ctx *ctx, Control *control, const Procavia__Work__WorkReport__Hello *hello, ControlSession **out)
+{
+    if (control->engine && !engine_knows_token(control->engine, hello->worker_id, hello->token))
+        return FAIL(ctx, PERMISSION_DENIED, "worker '%s' is not one of this server's", hello->worker_id);
+    ControlSession *session = calloc(1, sizeof(*session));
+    if (!session)
+        return STATUS(RESOURCE_EXHAUSTED);
+    session->control = control;
+    snprintf(session->worker_id, sizeof(session->worker_id), "%s", hello->worker_id);
+    pthread_cond_init(&session->wake, NULL);
+    LOCKED(&control->lock);
+    session->next = control->sessions;
+    control->sessions = session;
+    *out = session;
+    LOG_INFO(ctx, "worker joined", "worker=%s sandbox=%s", hello->worker_id, hello->sandbox);
+    return OK;
+}
+
+ControlSession *control_leave(ControlSession *session)
+{
+    if (!session)
+        return NULL;
+    Control *control = session->control;
+    {
+        LOCKED(&control->lock);
+        if (session->lease)
+            queue_end_lease(control, session->lease, !session->lease->cancelled);
+        ControlSession **at = &control->sessions;
+        while (*at != session)
+            at = &(*at)->next;
+        *at = session->next;
+    }
+    pthread_cond_destroy(&session->wake);
+    free(session);
+    return NULL;
+}
+
+/* --- orders ---------------------------------------------------------------------------------------------------------- */
+
+static void wake_session(void *arg)
+{
+    ControlSession *session = arg;
+    LOCKED(&session->control->lock);
+    session->quit = true;
+    pthread_cond_broadcast(&session->wake);
+}
+
+static Procavia__Work__WorkOrder *cancel_order(Ctx *ctx, uint64_t lease, const char *datum)
+{
+    Procavia__Work__WorkOrder *order = PB_NEW(ctx, procavia__work__work_order, Procavia__Work__WorkOrder);
+    order->body_case = PROCAVIA__WORK__WORK_ORDER__BODY_CANCEL;
+    order->cancel = PB_NEW(ctx, procavia__work__work_order__cancel, Procavia__Work__WorkOrder__Cancel);
+    order->cancel->lease = lease;
+    order->cancel->datum_id = arena_strdup(ctx->arena, datum);
+    return order;
+}
+
+/* With the lock held: what the worker must hear about its lease, or NULL. */
+static Procavia__Work__WorkOrder *urgent_order(Ctx *ctx, ControlSession *session)
+{
+    Lease *lease = session->lease;
+    if (!lease)
+        return NULL;
+    lease->cancelled = lease->cancelled || cancel_is_set(lease->run->cancel);
+    if (lease->cancelled && !lease->told) {
+        lease->told = true;
+        return cancel_order(ctx, lease->id, "");
+    }
+    if (!lease->restart[0])
+        return NULL;
+    Procavia__Work__WorkOrder *order = cancel_order(ctx, lease->id, lease->restart);
+    lease->restart[0] = '\0';
+    return order;
+}
+
+/* Waits until there is something to say: an urgent order, or a new lease. */
+static Status wait_for_order(Ctx *ctx, ControlSession *session, Procavia__Work__WorkOrder **out_urgent,
+                             Lease **out_lease)
+{
+    Control *control = session->control;
+    *out_lease = NULL;
+    LOCKED(&control->lock);
+    for (;;) {
+        *out_urgent = urgent_order(ctx, session);
+        if (*out_urgent)
+            return OK;
+        if (session->quit)
+            return FAIL(ctx, CANCELLED, "the worker's connection ended");
+        if (!session->lease && queue_take(control, session, out_lease))
+            return OK;
+        pthread_cond_wait(&session->wake, &control->lock);
+    }
+}
+
+/* A lease that cannot be put into words breaks its job with the reason. */
+static void break_run(Control *control, Lease *lease, Status s)
+{
+    LOCKED(&control->lock);
+    job_run_break(lease->run, status_message(s));
+    queue_end_lease(control, lease, false);
+}
+
+Status control_next_order(Ctx *ctx, ControlSession *session, Procavia__Work__WorkOrder **out)
+{
+    CancelHook hook = { .fn = wake_session, .arg = session };
+    if (ctx->cancel)
+        cancel_hook(ctx->cancel, &hook);
+    Status s;
+    for (;;) {
+        Lease *lease;
+        s = wait_for_order(ctx, session, out, &lease);
+        if (!status_ok(s) || !lease)
+            break;
+        Procavia__Work__WorkSet *set;
+        Status made = order_make(ctx, session->control, lease, &set);
+        if (!status_ok(made)) {
+            break_run(session->control, lease, made);
+            continue;
+        }
+        *out = PB_NEW(ctx, procavia__work__work_order, Procavia__Work__WorkOrder);
+        (*out)->body_case = PROCAVIA__WORK__WORK_ORDER__BODY_RUN;
+        (*out)->run = set;
+        break;
+    }
+    if (ctx->cancel)
+        cancel_unhook(ctx->cancel, &hook);
+    return s;
+}
+
+/* --- reports ---------------------------------------------------------------------------------------------------------- */
+
+/* The session's own lease of that number; a worker cannot speak for another's. */
+static Lease *own_lease(ControlSession *session, uint64_t id)
+{
+    Lease *lease = session->lease;
+    return lease && lease->id == id ? lease : NULL;
+}
+
+static void report_started(ControlSession *session, const Procavia__Work__WorkReport__Started *started)
+{
+    LOCKED(&session->control->lock);
+    Lease *lease = own_lease(session, started->lease);
+    if (!lease)
+        return;
+    snprintf(lease->running_buf, sizeof(lease->running_buf), "%s", started->datum_id);
+    lease->running = lease->running_buf;
+    lease->running_since_ns = clock_wall_ns();
+}
+
+static Status report_result(Ctx *ctx, ControlSession *session, const Procavia__Work__WorkResult *result)
+{
+    Lease *lease;
+    {
+        LOCKED(&session->control->lock);
+        lease = own_lease(session, result->lease);
+        if (!lease || lease->cancelled || cancel_is_set(lease->run->cancel))
+            return OK;
+        lease->running = "";
+    }
+    return result_add(ctx, lease, result);
+}
+
+#define SET_TRIES 3 /* of a set that its worker cannot run at all, before the job fails with the reason */
+
+/* The set is over when its results are durable. The run cannot end while it has a lease out. */
+static Status report_done(Ctx *ctx, ControlSession *session, const Procavia__Work__WorkReport__SetDone *done)
+{
+    Control *control = session->control;
+    Lease *lease;
+    {
+        LOCKED(&control->lock);
+        lease = own_lease(session, done->lease);
+        if (!lease)
+            return OK;
+    }
+    bool failed = *done->error != '\0';
+    if (failed)
+        LOG_WARN(ctx, "a worker could not run a datum set", "worker=%s reason=%s", session->worker_id, done->error);
+    Status s = lease->cancelled ? OK : result_flush(ctx, lease->run);
+    LOCKED(&control->lock);
+    if (failed && lease->range.attempts + 1 >= SET_TRIES)
+        job_run_break(lease->run, done->error);
+    queue_end_lease(control, lease, (failed || !status_ok(s)) && !lease->cancelled);
+    return s;
+}
+
+static Status report_logs(Ctx *ctx, ControlSession *session, const Procavia__Work__WorkReport__Logs *logs)
+{
+    for (size_t i = 0; i < logs->n_lines; i++) {
+        const Procavia__Work__WorkLog *line = logs->lines[i];
+        PpsLogLine stored = { .datum_id = line->datum_id,
+                              .worker_id = session->worker_id,
+                              .ts_ns = pb_timestamp_ns(line->ts),
+                              .user = line->user,
+                              .is_stderr = line->is_stderr,
+                              .message = str(line->message) };
+        {
+            LOCKED(&session->control->lock);
+            Lease *lease = own_lease(session, line->lease);
+            if (!lease)
+                continue;
+            stored.job = lease->run->job.id;
+        }
+        TRY(pps_log(ctx, session->control->pps, &stored));
+    }
+    return OK;
+}
+
+Status control_report(Ctx *ctx, ControlSession *session, const Procavia__Work__WorkReport *report)
+{
+    switch (report->body_case) {
+    case PROCAVIA__WORK__WORK_REPORT__BODY_STARTED:
+        report_started(session, report->started);
+        return OK;
+    case PROCAVIA__WORK__WORK_REPORT__BODY_RESULT:
+        return report_result(ctx, session, report->result);
+    case PROCAVIA__WORK__WORK_REPORT__BODY_DONE:
+        return report_done(ctx, session, report->done);
+    case PROCAVIA__WORK__WORK_REPORT__BODY_LOGS:
+        return report_logs(ctx, session, report->logs);
+    case PROCAVIA__WORK__WORK_REPORT__BODY_HELLO:
+    case PROCAVIA__WORK__WORK_REPORT__BODY__NOT_SET:
+    case _PROCAVIA__WORK__WORK_REPORT__BODY__CASE_IS_INT_SIZE:
+    default:
+        return FAIL(ctx, INVALID_ARGUMENT, "a worker's report says nothing");
+    }
+}
+
+/* --- for the API -------------------------------------------------------------------------------------------------------- */
+
+Status control_worker_status(Ctx *ctx, Control *control, int64_t job, PpsV2__WorkerStatus ***out, size_t *out_n)
+{
+    LOCKED(&control->lock);
+    size_t count = 0;
+    for (Lease *lease = control->leases; lease; lease = lease->next)
+        count += lease->run->job.id == job;
+    *out_n = 0;
+    *out = ARENA_NEW(ctx->arena, PpsV2__WorkerStatus *, count + 1);
+    if (!*out)
+        return STATUS(RESOURCE_EXHAUSTED);
+    for (Lease *lease = control->leases; lease; lease = lease->next) {
+        if (lease->run->job.id != job)
+            continue;
+        PpsV2__WorkerStatus *status = PB_NEW(ctx, pps_v2__worker_status, PpsV2__WorkerStatus);
+        status->worker_id = arena_strdup(ctx->arena, lease->session->worker_id);
+        status->job_id = arena_strdup(ctx->arena, lease->run->job.set_id);
+        if (*lease->running) {
+            status->datum_status = PB_NEW(ctx, pps_v2__datum_status, PpsV2__DatumStatus);
+            status->datum_status->started = pb_timestamp(ctx, lease->running_since_ns);
+        }
+        (*out)[(*out_n)++] = status;
+    }
+    return OK;
+}
+
+static bool filters_match(const DatumRecord *record, char *const *filters, size_t n)
+{
+    for (size_t f = 0; f < n; f++) {
+        bool found = false;
+        for (size_t i = 0; !found && i < record->datum.input_count; i++) {
+            char hex[HASH_HEX_SIZE];
+            const DatumInput *input = record->datum.inputs[i];
+            found = str_eq_c(input->path, filters[f]) || strcmp(hash_hex(&input->hash, hex), filters[f]) == 0;
+        }
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+/* Datums at work for a job: ids copied out, since reading their records is I/O. */
+static size_t running_datums(Ctx *ctx, Control *control, int64_t job, Hash **out_todo, char ***out_ids)
+{
+    LOCKED(&control->lock);
+    size_t n = 0, count = 0;
+    for (Lease *lease = control->leases; lease; lease = lease->next)
+        count += lease->run->job.id == job && *lease->running;
+    *out_ids = ARENA_NEW(ctx->arena, char *, count + 1);
+    *out_todo = ARENA_ONE(ctx->arena, Hash);
+    for (Lease *lease = control->leases; *out_ids && lease; lease = lease->next) {
+        if (lease->run->job.id != job || !*lease->running)
+            continue;
+        **out_todo = lease->run->plan.todo;
+        (*out_ids)[n++] = arena_strdup(ctx->arena, lease->running);
+    }
+    return n;
+}
+
+typedef struct RestartSearch {
+    const PpsV2__RestartDatumRequest *request;
+    char *const *running;
+    size_t running_count;
+    char (*hits)[HASH_HEX_SIZE];
+    size_t hit_count;
+} RestartSearch;
+
+static Status see_todo(void *arg, Ctx *ctx, const DatumRecord *record)
+{
+    (void)ctx;
+    RestartSearch *search = arg;
+    char hex[HASH_HEX_SIZE];
+    hash_hex(&record->datum.id, hex);
+    for (size_t i = 0; i < search->running_count; i++) {
+        if (strcmp(search->running[i], hex) == 0 &&
+            filters_match(record, search->request->data_filters, search->request->n_data_filters))
+            memcpy(search->hits[search->hit_count++], hex, sizeof(hex));
+    }
+    return OK;
+}
+
+static size_t order_restarts(Control *control, int64_t job, char (*hits)[HASH_HEX_SIZE], size_t n)
+{
+    LOCKED(&control->lock);
+    size_t ordered = 0;
+    for (Lease *lease = control->leases; lease; lease = lease->next) {
+        for (size_t i = 0; i < n; i++) {
+            if (lease->run->job.id == job && strcmp(lease->running, hits[i]) == 0) {
+                memcpy(lease->restart, hits[i], HASH_HEX_SIZE);
+                pthread_cond_signal(&lease->session->wake);
+                ordered++;
+            }
+        }
+    }
+    return ordered;
+}
+
+static Status no_such_datum(Ctx *ctx, const PpsV2__RestartDatumRequest *request)
+{
+    Buf filters = { 0 };
+    for (size_t i = 0; i < request->n_data_filters; i++)
+        buf_printf(&filters, "%s%s", i ? " " : "", request->data_filters[i]);
+    char *text = str_z(ctx->arena, buf_str(&filters));
+    buf_done(&filters);
+    return FAIL(ctx, UNKNOWN, "datum matching filter [%s] could not be found for job ID %s", text, request->job->id);
+}
+
+Status control_restart_datum(Ctx *ctx, Control *control, const PpsV2__RestartDatumRequest *request)
+{
+    if (!request->job)
+        return FAIL(ctx, UNKNOWN, "must specify a job");
+    PpsJobRow job;
+    {
+        CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+        TRY(pfs_begin_read(ctx, pps_pfs(control->pps), &tx));
+        TRY(pps_find_job(ctx, tx, request->job, &job));
+    }
+    Hash *todo;
+    char **running;
+    RestartSearch search = { .request = request };
+    search.running_count = running_datums(ctx, control, job.id, &todo, &running);
+    search.running = running;
+    search.hits = arena_must(ctx->arena, (search.running_count + 1) * HASH_HEX_SIZE);
+    if (search.running_count)
+        TRY(plan_each_todo(ctx, &control->content.io, todo, 0, UINT64_MAX, see_todo, &search));
+    if (!search.hit_count || !order_restarts(control, job.id, search.hits, search.hit_count))
+        return no_such_datum(ctx, request);
+    return OK;
+}

@@ -1,0 +1,261 @@
+/* datum_show.c - datums as the API shows them: of a job from its plan, of an input by enumeration (§26.8, §26.9). */
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "pfs/content.h"
+#include "pps/pps_priv.h"
+
+static PpsV2__DatumState shown_state(const DatumRecord *record, const char *job_text)
+{
+    if (*record->run_job && (record->head.reused || strcmp(record->run_job, job_text) != 0))
+        return PPS_V2__DATUM_STATE__SKIPPED;
+    switch (record->head.state) {
+    case RECORD_PROCESSED:
+        return PPS_V2__DATUM_STATE__SUCCESS;
+    case RECORD_FAILED:
+        return PPS_V2__DATUM_STATE__FAILED;
+    case RECORD_RECOVERED:
+        return PPS_V2__DATUM_STATE__RECOVERED;
+    case RECORD_PENDING:
+    default:
+        return PPS_V2__DATUM_STATE__UNKNOWN;
+    }
+}
+
+static PpsV2__ProcessStats *stats_of(Ctx *ctx, const RecordStats *s)
+{
+    PpsV2__ProcessStats *stats = PB_NEW(ctx, pps_v2__process_stats, PpsV2__ProcessStats);
+    stats->download_time = pb_duration(ctx, s->download_ns);
+    stats->process_time = pb_duration(ctx, s->process_ns);
+    stats->upload_time = pb_duration(ctx, s->upload_ns);
+    stats->download_bytes = (int64_t)s->download_bytes;
+    stats->upload_bytes = (int64_t)s->upload_bytes;
+    return stats;
+}
+
+static PfsV2__FileInfo *file_of(Ctx *ctx, const DatumInput *input)
+{
+    PfsV2__FileInfo *info = PB_NEW(ctx, pfs_v2__file_info, PfsV2__FileInfo);
+    info->file = PB_NEW(ctx, pfs_v2__file, PfsV2__File);
+    info->file->commit = PB_NEW(ctx, pfs_v2__commit, PfsV2__Commit);
+    info->file->commit->repo = pfs_repo_ref(ctx, *input->from->project ? input->from->project : "default",
+                                            input->from->repo, *input->from->repo_type ? input->from->repo_type : "user");
+    info->file->commit->id = arena_strdup(ctx->arena, input->from->commit);
+    info->file->path = str_z(ctx->arena, input->path);
+    if (!input->is_dir)
+        info->file->datum = arena_strdup(ctx->arena, "default");
+    info->file_type = input->is_dir ? PFS_V2__FILE_TYPE__DIR : PFS_V2__FILE_TYPE__FILE;
+    info->size_bytes = (int64_t)input->size;
+    info->hash.data = arena_memdup(ctx->arena, input->hash.bytes, HASH_SIZE);
+    info->hash.len = HASH_SIZE;
+    return info;
+}
+
+static Status add_data(Ctx *ctx, const Datum *datum, PpsV2__DatumInfo *info)
+{
+    info->data = ARENA_NEW(ctx->arena, PfsV2__FileInfo *, datum->input_count + 1);
+    if (!info->data)
+        return STATUS(RESOURCE_EXHAUSTED);
+    for (size_t i = 0; i < datum->input_count; i++)
+        info->data[info->n_data++] = file_of(ctx, datum->inputs[i]);
+    return OK;
+}
+
+static char *datum_hex(Ctx *ctx, const Hash *id)
+{
+    return hash_hex(id, arena_must(ctx->arena, HASH_HEX_SIZE));
+}
+
+/* "project/pipeline@id" as a handle; the listing job's when nobody has run it. */
+static PpsV2__Job *run_job_ref(Ctx *ctx, const DatumRecord *record, const PpsJobRow *job)
+{
+    Str text = str(record->run_job);
+    size_t slash = str_find(text, '/'), at = str_find(text, '@');
+    if (at == text.size || slash > at)
+        return pps_job_ref(ctx, job->project, job->pipeline, job->set_id);
+    return pps_job_ref(ctx, str_z(ctx->arena, str_sub(text, 0, slash)), str_z(ctx->arena, str_sub(text, slash + 1, at)),
+                       str_z(ctx->arena, str_sub(text, at + 1, text.size)));
+}
+
+Status pps_datum_info(Ctx *ctx, const DatumRecord *record, const PpsJobRow *job, PpsV2__DatumInfo **out)
+{
+    PpsV2__DatumInfo *info = PB_NEW(ctx, pps_v2__datum_info, PpsV2__DatumInfo);
+    info->datum = PB_NEW(ctx, pps_v2__datum, PpsV2__Datum);
+    info->datum->job = run_job_ref(ctx, record, job);
+    info->datum->id = datum_hex(ctx, &record->datum.id);
+    info->state = shown_state(record, pps_job_text(ctx, job->project, job->pipeline, job->set_id));
+    info->stats = stats_of(ctx, &record->stats);
+    info->image_id = arena_strdup(ctx->arena, record->image_id);
+    info->pfs_state = PB_NEW(ctx, pfs_v2__file, PfsV2__File);
+    info->pfs_state->commit = PB_NEW(ctx, pfs_v2__commit, PfsV2__Commit);
+    info->pfs_state->commit->repo = pfs_repo_ref(ctx, job->project, job->pipeline, "meta");
+    info->pfs_state->commit->id = arena_strdup(ctx->arena, job->set_id);
+    info->pfs_state->path = text_printf(ctx->arena, "/pfs/%s", info->datum->id);
+    TRY(add_data(ctx, &record->datum, info));
+    *out = info;
+    return OK;
+}
+
+static Status job_by_handle(Ctx *ctx, Pps *pps, const PpsV2__Job *job, PpsJobRow *out)
+{
+    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+    TRY(pfs_begin_read(ctx, pps->pfs, &tx));
+    return pps_find_job(ctx, tx, job, out);
+}
+
+Status pps_inspect_datum(Ctx *ctx, Pps *pps, const PpsV2__Datum *datum, PpsV2__DatumInfo **out)
+{
+    if (!datum || !*datum->id)
+        return FAIL(ctx, UNKNOWN, "must specify a datum");
+    if (!datum->job)
+        return FAIL(ctx, UNKNOWN, "must specify a job");
+    PpsJobRow job;
+    TRY(job_by_handle(ctx, pps, datum->job, &job));
+    Content content;
+    content_init(&content, pfs_store(pps->pfs));
+    Hash id;
+    DatumRecord record;
+    Status s = hash_parse(str(datum->id), &id) ? plan_get(ctx, &content.io, &job.plan, &id, &record)
+                                               : STATUS(NOT_FOUND);
+    if (s.code == STATUS_NOT_FOUND)
+        return FAIL(ctx, UNKNOWN, "datum %s not found in job %s", datum->id,
+                    pps_job_text(ctx, job.project, job.pipeline, job.set_id));
+    TRY(s);
+    return pps_datum_info(ctx, &record, &job, out);
+}
+
+/* --- lists ------------------------------------------------------------------------------------------------------ */
+
+/* Ends a walk early when enough was sent; never leaves this file. */
+#define ENOUGH STATUS(OUT_OF_RANGE)
+
+typedef struct DatumWalk {
+    const PpsV2__ListDatumRequest *request;
+    PpsJobRow job;
+    PpsDatumFn fn;
+    void *arg;
+    int64_t left; /* 0: no limit */
+} DatumWalk;
+
+static bool passes(const PpsV2__ListDatumRequest *request, PpsV2__DatumState state)
+{
+    const PpsV2__ListDatumRequest__Filter *filter = request->filter;
+    for (size_t i = 0; filter && i < filter->n_state; i++) {
+        if (filter->state[i] == state)
+            return true;
+    }
+    return !filter || filter->n_state == 0;
+}
+
+static Status send(DatumWalk *walk, Ctx *ctx, const PpsV2__DatumInfo *info)
+{
+    if (!passes(walk->request, info->state))
+        return OK;
+    TRY(walk->fn(walk->arg, ctx, info));
+    return walk->left > 0 && --walk->left == 0 ? ENOUGH : OK;
+}
+
+static Status send_record(void *arg, Ctx *ctx, const DatumRecord *record)
+{
+    DatumWalk *walk = arg;
+    ArenaMark mark = arena_mark(ctx->arena);
+    PpsV2__DatumInfo *info;
+    if (record->head.state == RECORD_PENDING)
+        return OK;
+    TRY(pps_datum_info(ctx, record, &walk->job, &info));
+    TRY(send(walk, ctx, info));
+    arena_rewind(ctx->arena, mark);
+    return OK;
+}
+
+static Status list_job_datums(Ctx *ctx, Pps *pps, DatumWalk *walk)
+{
+    TRY(job_by_handle(ctx, pps, walk->request->job, &walk->job));
+    Content content;
+    content_init(&content, pfs_store(pps->pfs));
+    Hash after;
+    bool marked = *walk->request->paginationmarker != '\0';
+    if (marked && !hash_parse(str(walk->request->paginationmarker), &after))
+        return FAIL(ctx, INVALID_ARGUMENT, "pagination marker '%s' is not a datum id", walk->request->paginationmarker);
+    return plan_each(ctx, &content.io, &walk->job.plan, marked ? &after : NULL, walk->request->reverse, send_record,
+                     walk);
+}
+
+/* Datums of an input, gathered to be sorted by id and freed of duplicates. */
+typedef struct Gathered {
+    PpsV2__DatumInfo **items;
+    size_t n, capacity;
+} Gathered;
+
+static Status gather(void *arg, Ctx *ctx, const Datum *datum)
+{
+    Gathered *all = arg;
+    if (all->n == all->capacity) {
+        size_t capacity = MAX(all->capacity * 2, (size_t)256);
+        PpsV2__DatumInfo **items = ARENA_NEW(ctx->arena, PpsV2__DatumInfo *, capacity);
+        if (!items)
+            return FAIL(ctx, RESOURCE_EXHAUSTED, "the input has too many datums to list");
+        if (all->n)
+            memcpy(items, all->items, all->n * sizeof(*items));
+        all->items = items;
+        all->capacity = capacity;
+    }
+    PpsV2__DatumInfo *info = PB_NEW(ctx, pps_v2__datum_info, PpsV2__DatumInfo);
+    info->datum = PB_NEW(ctx, pps_v2__datum, PpsV2__Datum);
+    info->datum->id = datum_hex(ctx, &datum->id);
+    TRY(add_data(ctx, datum, info));
+    all->items[all->n++] = info;
+    return OK;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    return strcmp((*(PpsV2__DatumInfo *const *)a)->datum->id, (*(PpsV2__DatumInfo *const *)b)->datum->id);
+}
+
+static Status refuse_cron(void *arg, Ctx *ctx, PpsV2__Input *node)
+{
+    (void)arg;
+    if (input_kind(node) == INPUT_CRON)
+        return FAIL(ctx, UNKNOWN,
+                    "can't list datums with a cron input, there will be no datums until the pipeline is created");
+    return OK;
+}
+
+static Status list_input_datums(Ctx *ctx, Pps *pps, DatumWalk *walk)
+{
+    PpsV2__Input *input = PB_CLONE(ctx, PpsV2__Input, walk->request->input);
+    TRY(input_check_size(ctx, input));
+    input_fill_defaults(ctx, input, pps_pipeline_ref(ctx, "default", ""), 0);
+    TRY(input_visit(ctx, input, refuse_cron, NULL));
+    TRY(input_check(ctx, input));
+    PpsSource source = { pps, "" };
+    const InputSource files = pps_source(&source);
+    Gathered all = { 0 };
+    TRY(datum_each(ctx, &files, input, gather, &all));
+    if (all.n)
+        qsort(all.items, all.n, sizeof(*all.items), compare_ids);
+    const char *marker = walk->request->paginationmarker, *last = "";
+    for (size_t i = 0; i < all.n; i++) {
+        const PpsV2__DatumInfo *info = all.items[walk->request->reverse ? all.n - 1 - i : i];
+        int side = *marker ? strcmp(info->datum->id, marker) : 0;
+        bool beyond = !*marker || (walk->request->reverse ? side < 0 : side > 0);
+        if (beyond && strcmp(info->datum->id, last) != 0)
+            TRY(send(walk, ctx, info));
+        last = info->datum->id;
+    }
+    return OK;
+}
+
+Status pps_list_datum(Ctx *ctx, Pps *pps, const PpsV2__ListDatumRequest *request, PpsDatumFn fn, void *arg)
+{
+    if (request->reverse && request->number <= 0)
+        return FAIL(ctx, UNKNOWN, "number must be > 0 when reverse is set");
+    if (request->job && request->input)
+        return FAIL(ctx, UNKNOWN, "cannot specify both job and input");
+    if (!request->job && !request->input)
+        return FAIL(ctx, UNKNOWN, "must specify a job");
+    DatumWalk walk = { .request = request, .fn = fn, .arg = arg, .left = MAX(request->number, INT64_C(0)) };
+    Status s = request->job ? list_job_datums(ctx, pps, &walk) : list_input_datums(ctx, pps, &walk);
+    return s.code == STATUS_OUT_OF_RANGE && !s.detail ? OK : s;
+}

@@ -1,0 +1,67 @@
+/* pps_priv.h - what the row files of this module share. */
+#pragma once
+
+#include <pthread.h>
+
+#include "codec/pb.h"
+#include "codec/pbtime.h"
+#include "pps/pps.h"
+#include "pps/spec.h"
+
+typedef struct LogBook LogBook; /* log.c */
+
+struct Pps {
+    Pfs *pfs;
+    PpsHost host;
+    LogBook *log;
+};
+
+/* "project/name", as errors have it. */
+char *pps_pipeline_text(Ctx *ctx, const char *project, const char *name);
+char *pps_job_text(Ctx *ctx, const char *project, const char *name, const char *id);
+
+/* The project and name of a handle, the project defaulted. */
+const char *pps_project_of(const PfsV2__Project *project);
+const char *pps_pipeline_project(const PpsV2__Pipeline *pipeline);
+
+PpsV2__Pipeline *pps_pipeline_ref(Ctx *ctx, const char *project, const char *name);
+PpsV2__Job *pps_job_ref(Ctx *ctx, const char *project, const char *name, const char *id);
+
+/* Row id of a pipeline by name; NOT_FOUND "pipeline "p/n" not found". */
+Status pps_find_pipeline(Ctx *ctx, PfsTx *tx, const char *project, const char *name, int64_t *out_id);
+/* The same, false when there is none. */
+Status pps_has_pipeline(Ctx *ctx, PfsTx *tx, const char *project, const char *name, bool *out_found, int64_t *out_id);
+
+/* One version as info, state and all; version 0 is the current one. */
+Status pps_pipeline_version(Ctx *ctx, PfsTx *tx, int64_t id, uint64_t version, PpsPipelineRow *out);
+
+/* Publishes that a pipeline (or a job of it) changed, when tx commits. */
+void pps_note_pipeline(PfsTx *tx, const char *project, const char *name);
+void pps_note_job(PfsTx *tx, int64_t job);
+
+/* Stops each job of a pipeline that is not terminal. */
+Status pps_kill_jobs(Ctx *ctx, PfsTx *tx, int64_t pipeline, const char *reason);
+/* A job as the API shows it. */
+Status pps_job_info(Ctx *ctx, PfsTx *tx, const PpsJobRow *row, bool details, PpsV2__JobInfo **out);
+/* The select list and reader of job rows: "SELECT " PPS_JOB_COLUMNS " FROM pps_job j …". */
+#define PPS_JOB_COLUMNS                                                                                       \
+    "j.id, j.pipeline, j.project, j.name, j.set_id, j.version, j.output_commit, j.meta_commit, j.state, j.reason, " \
+    "j.created, j.started, j.finished, j.total, j.processed, j.skipped, j.failed, j.recovered, j.download_ns, " \
+    "j.process_ns, j.upload_ns, j.download_bytes, j.upload_bytes, j.plan, j.basis, j.restart"
+void pps_read_job(Ctx *ctx, const DbRows *rows, PpsJobRow *out);
+
+/* The lookups of spec.h, in this transaction. */
+SpecLookups pps_lookups(PfsTx *tx);
+
+/* §5.4, §6: the branches of a pipeline set up (or, stopped, cut off) in this transaction. */
+Status pps_connect_branches(Ctx *ctx, PfsTx *tx, const PpsV2__PipelineInfo *info, bool connected);
+
+LogBook *logbook_new(Pps *pps);
+LogBook *logbook_free(LogBook *book);
+
+/* Hooks into pfs (job.c). */
+Status pps_commits_created(void *self, Ctx *ctx, PfsTx *tx, const int64_t *commits, size_t n);
+Status pps_commit_finished(void *self, Ctx *ctx, PfsTx *tx, int64_t commit, const char *error);
+Status pps_commit_deleting(void *self, Ctx *ctx, PfsTx *tx, int64_t commit);
+Status pps_repo_delete_check(void *self, Ctx *ctx, PfsTx *tx, const PfsV2__Repo *repo);
+Status pps_user_finish_check(void *self, Ctx *ctx, PfsTx *tx, const PfsV2__Repo *repo);

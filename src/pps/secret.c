@@ -1,0 +1,130 @@
+/* secret.c - secrets, in the form clients send them: a Kubernetes Secret as JSON (§26.23). */
+#include <openssl/evp.h>
+
+#include "codec/json.h"
+#include "pps/pps_priv.h"
+
+/* A secret's data as one JSON object: key to base64, as given in `data`; `stringData` is encoded. */
+static char *base64(Ctx *ctx, Str plain)
+{
+    char *out = arena_must(ctx->arena, 4 * (plain.size / 3 + 1) + 1);
+    EVP_EncodeBlock((unsigned char *)out, (const unsigned char *)plain.data, (int)plain.size);
+    return out;
+}
+
+static Status from_base64(Ctx *ctx, Str text, Bytes *out)
+{
+    if (text.size % 4)
+        return FAIL(ctx, UNKNOWN, "failed to unmarshal secret: illegal base64 data");
+    uint8_t *plain = arena_must(ctx->arena, text.size + 4);
+    int size = EVP_DecodeBlock(plain, (const unsigned char *)text.data, (int)text.size);
+    if (size < 0)
+        return FAIL(ctx, UNKNOWN, "failed to unmarshal secret: illegal base64 data");
+    size -= str_ends(text, STR("==")) ? 2 : str_ends(text, STR("=")) ? 1 : 0;
+    *out = bytes(plain, (size_t)size);
+    return OK;
+}
+
+static Status data_of(Ctx *ctx, const JsonValue *secret, JsonValue **out)
+{
+    JsonValue *data = json_object(ctx->arena);
+    const JsonValue *encoded = json_get(secret, "data"), *plain = json_get(secret, "stringData");
+    for (size_t i = 0; json_is(encoded, JSON_OBJECT) && i < encoded->count; i++) {
+        Bytes ignored;
+        TRY(from_base64(ctx, json_text(encoded->members[i].value), &ignored));
+        json_set(ctx->arena, data, encoded->members[i].name, encoded->members[i].value);
+    }
+    for (size_t i = 0; json_is(plain, JSON_OBJECT) && i < plain->count; i++)
+        json_set(ctx->arena, data, plain->members[i].name,
+                 json_string(ctx->arena, str(base64(ctx, json_text(plain->members[i].value)))));
+    *out = data;
+    return OK;
+}
+
+Status pps_create_secret(Ctx *ctx, PfsTx *tx, Bytes file)
+{
+    JsonValue *secret, *data;
+    TRY_WRAP(ctx, json_parse(ctx, bytes_str(file), &secret), "failed to unmarshal secret");
+    Str name = json_text(json_path(secret, "metadata", "name", NULL));
+    if (!name.size)
+        return FAIL(ctx, UNKNOWN, "failed to unmarshal secret: metadata.name is missing");
+    const JsonValue *suite = json_path(secret, "metadata", "labels", "suite", NULL);
+    if (suite && !str_eq_c(json_text(suite), "pachyderm"))
+        return FAIL(ctx, UNKNOWN, "invalid suite label set on secret: suite=" STR_FMT, STR_ARG(json_text(suite)));
+    TRY(data_of(ctx, secret, &data));
+    Str type = json_text(json_get(secret, "type"));
+    Status s = db_exec(ctx, pfs_tx_db(tx), NULL, "INSERT INTO pps_secret (name, type, created, data) VALUES (?, ?, ?, ?)",
+                       "ttit", name, type.size ? type : STR("Opaque"), pfs_tx_time_ns(tx),
+                       json_print(ctx->arena, data, (JsonStyle){ 0 }));
+    if (s.code == STATUS_ALREADY_EXISTS)
+        return FAIL(ctx, UNKNOWN, "failed to create secret: secrets \"" STR_FMT "\" already exists", STR_ARG(name));
+    return s;
+}
+
+Status pps_delete_secret(Ctx *ctx, PfsTx *tx, const char *name)
+{
+    int64_t changes;
+    TRY(db_exec(ctx, pfs_tx_db(tx), &changes, "DELETE FROM pps_secret WHERE name = ?", "s", name));
+    if (!changes)
+        return FAIL(ctx, UNKNOWN, "failed to delete secret: secrets \"%s\" not found", name);
+    return OK;
+}
+
+static PpsV2__SecretInfo *info_of(Ctx *ctx, const DbRows *rows)
+{
+    PpsV2__SecretInfo *info = PB_NEW(ctx, pps_v2__secret_info, PpsV2__SecretInfo);
+    info->secret = PB_NEW(ctx, pps_v2__secret, PpsV2__Secret);
+    info->secret->name = arena_strdup(ctx->arena, db_text(ctx, rows, 0));
+    info->type = arena_strdup(ctx->arena, db_text(ctx, rows, 1));
+    info->creation_timestamp = pb_timestamp(ctx, db_int(rows, 2));
+    return info;
+}
+
+Status pps_inspect_secret(Ctx *ctx, PfsTx *tx, const char *name, PpsV2__SecretInfo **out)
+{
+    CLEANUP(db_rows_done) DbRows rows = { 0 };
+    TRY(db_query(ctx, pfs_tx_db(tx), &rows, "SELECT name, type, created FROM pps_secret WHERE name = ?", "s", name));
+    bool more;
+    TRY(db_next(ctx, &rows, &more));
+    if (!more)
+        return FAIL(ctx, UNKNOWN, "failed to get secret: secrets \"%s\" not found", name);
+    *out = info_of(ctx, &rows);
+    return OK;
+}
+
+Status pps_list_secret(Ctx *ctx, PfsTx *tx, PpsV2__SecretInfos **out)
+{
+    int64_t count;
+    TRY(db_query_int(ctx, pfs_tx_db(tx), &count, "SELECT COUNT(*) FROM pps_secret", ""));
+    PpsV2__SecretInfos *infos = PB_NEW(ctx, pps_v2__secret_infos, PpsV2__SecretInfos);
+    infos->secret_info = ARENA_NEW(ctx->arena, PpsV2__SecretInfo *, (size_t)count + 1);
+    if (!infos->secret_info)
+        return STATUS(RESOURCE_EXHAUSTED);
+    CLEANUP(db_rows_done) DbRows rows = { 0 };
+    TRY(db_query(ctx, pfs_tx_db(tx), &rows, "SELECT name, type, created FROM pps_secret ORDER BY name", ""));
+    for (;;) {
+        bool more;
+        TRY(db_next(ctx, &rows, &more));
+        if (!more)
+            break;
+        infos->secret_info[infos->n_secret_info++] = info_of(ctx, &rows);
+    }
+    *out = infos;
+    return OK;
+}
+
+Status pps_secret_value(Ctx *ctx, PfsTx *tx, const char *name, const char *key, Bytes *out)
+{
+    CLEANUP(db_rows_done) DbRows rows = { 0 };
+    TRY(db_query(ctx, pfs_tx_db(tx), &rows, "SELECT data FROM pps_secret WHERE name = ?", "s", name));
+    bool more;
+    TRY(db_next(ctx, &rows, &more));
+    if (!more)
+        return FAIL(ctx, NOT_FOUND, "secrets \"%s\" not found", name);
+    JsonValue *data;
+    TRY(json_parse(ctx, str(db_text(ctx, &rows, 0)), &data));
+    const JsonValue *value = json_get(data, key);
+    if (!value)
+        return FAIL(ctx, NOT_FOUND, "secret \"%s\" has no key \"%s\"", name, key);
+    return from_base64(ctx, json_text(value), out);
+}
