@@ -10,6 +10,7 @@
 
 #include "base/thread.h"
 #include "codec/pb.h"
+#include "codec/pbtime.h"
 #include "control/control.h"
 #include "pfs/content.h"
 

@@ -70,7 +70,7 @@ static Status enumerate(JobRun *run, const PlanParams *params, const PpsJobRow *
     const InputSource files = pps_source(&source);
     CLEANUP(planner_freep) Planner *planner = planner_new(params);
     if (params->delta)
-        TRY(datum_each_change(ctx, &files, input, planner_put, planner_drop, planner));
+        TRY(datum_each_change(ctx, &files, input, planner_put, planner_gone, planner));
     else if (input)
         TRY(datum_each(ctx, &files, input, planner_put, planner));
     return planner_finish(ctx, planner, &run->plan);

@@ -68,7 +68,7 @@ static Status step_pipeline(Ctx *ctx, Control *control, const PpsPipelineRow *ro
     TRY(pps_pipeline_row(ctx, tx, row->id, &now));
     if (now.version != row->version || now.state != row->state || now.stopped != row->stopped)
         return OK; /* it moved meanwhile: the next pass sees it */
-    TRY(pps_set_pipeline_state(ctx, tx, row->id, step.state, step.keep_reason ? row->reason : reason));
+    TRY(pps_set_pipeline_state(ctx, tx, row->id, step.state, reason));
     if (step.effects & PIPELINE_DO_STOP_JOBS)
         TRY(kill_jobs_of(ctx, tx, row, JOB_REASON_STOPPED));
     return pfs_commit(ctx, STEAL(tx));
@@ -146,7 +146,7 @@ typedef struct InputCheck {
     PfsTx *tx;
     const char *set_id;
     Readiness readiness;
-    const char *failed[INPUT_LEAVES_MAX];
+    const char *failed[INPUT_NODES_MAX];
     size_t failed_count;
 } InputCheck;
 
@@ -164,7 +164,7 @@ static Status check_leaf(void *arg, Ctx *ctx, PpsV2__Input *node)
     TRY(pfs_pick(ctx, check->tx, &commit, &row));
     if (row.state != PFS_FINISHED)
         check->readiness = INPUTS_WAIT;
-    else if (*row.error && check->failed_count < INPUT_LEAVES_MAX)
+    else if (*row.error && check->failed_count < INPUT_NODES_MAX)
         check->failed[check->failed_count++] = leaf->name;
     return OK;
 }

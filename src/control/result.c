@@ -4,7 +4,6 @@
  * so that progress shows and a crash costs little. */
 #include "base/clock.h"
 #include "base/text.h"
-#include "codec/pbtime.h"
 #include "control/control_priv.h"
 #include "pfs/write.h"
 

@@ -6,7 +6,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "codec/pbtime.h"
 
 Status control_join(Ctx *ctx, Control *control, const Procavia__Work__WorkReport__Hello *hello, ControlSession **out)
 {
