@@ -68,8 +68,9 @@ bool db_is_write(const DbTx *tx)
 
 void db_notify(DbTx *tx, uint64_t topic)
 {
-    for (size_t at = 0; at < tx->topics.size; at += sizeof(topic)) {
-        if (memcmp(tx->topics.data + at, &topic, sizeof(topic)) == 0)
+    const uint8_t *end = tx->topics.data + tx->topics.size;
+    for (const uint8_t *at = tx->topics.data; at < end; at += sizeof(topic)) {
+        if (memcmp(at, &topic, sizeof(topic)) == 0)
             return;
     }
     buf_add(&tx->topics, &topic, sizeof(topic));

@@ -25,8 +25,8 @@ void content_init(Content *content, Store *store)
 {
     *content = (Content){
         .store = store,
-        .io = {.get = io_get, .put = io_put, .self = content },
-        .append = { .join = content_join,            .self = content    },
+        .io = { .get = io_get, .put = io_put, .self = content },
+        .append = { .join = content_join, .self = content },
     };
     pthread_mutex_init(&content->memo.lock, NULL);
 }
@@ -52,8 +52,8 @@ static void memo_add(ContentMemo *memo, const Hash *base, const Hash *layer, con
     memo->next = (memo->next + 1) % CONTENT_MEMO_SIZE;
 }
 
-Status content_apply(Ctx *ctx, Content *content, const Hash *base, const Hash *layer,
-                     Hash *out_total, const char **out_error)
+Status content_apply(Ctx *ctx, Content *content, const Hash *base, const Hash *layer, Hash *out_total,
+                     const char **out_error)
 {
     *out_error = "";
     if (hash_is_zero(layer)) {

@@ -16,3 +16,11 @@ bool ids_add(Ids *ids, int64_t id); /* false: it was there */
 bool ids_has(const Ids *ids, int64_t id);
 void ids_clear(Ids *ids);
 void ids_done(Ids *ids); /* frees; leaves it empty */
+
+/* Takes the list, which is left empty. */
+static inline Ids ids_steal(Ids *ids)
+{
+    Ids taken = *ids;
+    *ids = (Ids){ 0 };
+    return taken;
+}

@@ -1,14 +1,13 @@
 /* listing.c - see listing.h.
  *
- * The entries of a tree are files. Stepping forward from one to the next, the directories to give
- * are those of the next path that are not directories of the last one, shortest first; stepping
- * backward, those of the last that are not the next one's, longest first. */
+ * The entries of a tree are files. Stepping forward from one to the next, the directories to give are those of the next
+ * path that are not directories of the last one, shortest first; stepping backward, those of the last that are not
+ * the next one's, longest first. */
 #include "pfs/listing.h"
 
 #include "base/text.h"
 
-void listing_init(Listing *listing, const TreeIo *io, const Hash *root, const Span *span,
-                  unsigned mode)
+void listing_init(Listing *listing, const TreeIo *io, const Hash *root, const Span *span, unsigned mode)
 {
     *listing = (Listing){ .span = span, .mode = mode, .cursor = tree_cursor_new(io, root) };
 }
@@ -42,8 +41,7 @@ static bool in_span(const Span *span, Str path)
         return false;
     if (span->upper.size > 0 && str_cmp(path, span->upper) >= 0)
         return false;
-    return span->after.size == 0 ||
-           (str_cmp(path, span->after) > 0 && !is_marker(span->after, path));
+    return span->after.size == 0 || (str_cmp(path, span->after) > 0 && !is_marker(span->after, path));
 }
 
 /* The entry that the cursor came to; a collision ends the listing. */
@@ -62,9 +60,7 @@ static Status seek(Ctx *ctx, Listing *listing, Str path)
     return arrive(ctx, listing);
 }
 
-/* --- forward
- * -------------------------------------------------------------------------------------------------
- */
+/* --- forward ------------------------------------------------------------------------------------------------- */
 
 static Status seek_behind(Ctx *ctx, Listing *listing, Str dir)
 {
@@ -140,8 +136,7 @@ static bool next_dir(Listing *listing, Str path, Item *out)
 
 static bool is_past(const Span *span, Str path)
 {
-    return !str_starts(path, span->base) ||
-           (span->upper.size > 0 && str_cmp(path, span->upper) >= 0);
+    return !str_starts(path, span->base) || (span->upper.size > 0 && str_cmp(path, span->upper) >= 0);
 }
 
 /* An entry at or past the upper bound can still bring directories that lie below it. */
@@ -202,12 +197,9 @@ static Status next_flat(Ctx *ctx, Listing *listing, Item *out)
     }
 }
 
-/* --- backward
- * ------------------------------------------------------------------------------------------------
- */
+/* --- backward ------------------------------------------------------------------------------------------------ */
 
-/* Stands before the upper end of the span; `near` is the entry behind it, whose directories may lie
- * before it. */
+/* Stands before the upper end of the span; `near` is the entry behind it, whose directories may lie before it. */
 static Status start_backward(Ctx *ctx, Listing *listing)
 {
     const Span *span = listing->span;
@@ -312,9 +304,7 @@ Status listing_next(Ctx *ctx, Listing *listing, Item *out)
     return steps[listing->mode](ctx, listing, out);
 }
 
-/* --- one path
- * ------------------------------------------------------------------------------------------------
- */
+/* --- one path ------------------------------------------------------------------------------------------------ */
 
 static TreeEntry *copy_entry(Ctx *ctx, const TreeEntry *entry)
 {
@@ -341,8 +331,7 @@ static Status take_file(Ctx *ctx, TreeCursor *cursor, CollisionWatch *watch, Ite
     return FAIL(ctx, UNKNOWN, "%s", collision_watch_next(ctx, watch, entry));
 }
 
-Status listing_lookup(Ctx *ctx, const TreeIo *io, const Hash *root, Str path, bool *out_found,
-                      Item *out_item)
+Status listing_lookup(Ctx *ctx, const TreeIo *io, const Hash *root, Str path, bool *out_found, Item *out_item)
 {
     CLEANUP(tree_cursor_freep) TreeCursor *cursor = tree_cursor_new(io, root);
     CLEANUP(collision_watch_done) CollisionWatch watch = { 0 };

@@ -31,14 +31,22 @@ typedef struct PfsHooks {
     void *self;
 } PfsHooks;
 
-/* db must have been opened with pfs_migrations. Creates project "default" on a fresh database. */
+/* db must have been opened with pfs_migrations. Creates project "default" on a fresh database. A Pfs may be
+ * shared by threads; a PfsTx belongs to one. */
 extern const DbMigration pfs_migrations[];
 extern const size_t pfs_migration_count;
 Status pfs_open(Ctx *ctx, Db *db, Store *store, Pfs **out) NODISCARD;
+/* Takes up what the last run left unfinished, and starts the timers; once the hooks are set. */
+Status pfs_start(Ctx *ctx, Pfs *pfs) NODISCARD;
 Pfs *pfs_close(Pfs *pfs); /* stops its timers; NULL is fine */
-void pfs_set_hooks(Pfs *pfs, const PfsHooks *hooks);
+static inline void pfs_closep(Pfs **pfs)
+{
+    *pfs = pfs_close(*pfs);
+}
+void pfs_set_hooks(Pfs *pfs, const PfsHooks *hooks); /* before there are requests */
 Db *pfs_db(Pfs *pfs);
 Store *pfs_store(Pfs *pfs);
+struct Content *pfs_content(Pfs *pfs); /* content.h */
 
 /* --- transactions --------------------------------------------------------------------------------------- */
 
@@ -61,8 +69,15 @@ int64_t pfs_tx_time_ns(const PfsTx *tx);
 char *pfs_repo_text(Ctx *ctx, const PfsV2__Repo *repo);       /* "project/name[.type]" */
 char *pfs_branch_text(Ctx *ctx, const PfsV2__Branch *branch); /* "project/name@branch" */
 char *pfs_commit_text(Ctx *ctx, const PfsV2__Commit *commit);
-/* Copies with project, type and repo filled in by the defaults of §3.3. */
+/* Copies with project, type and repo filled in by the defaults of §3.3; NULL stays NULL. */
 PfsV2__Repo *pfs_repo_fill(Ctx *ctx, const PfsV2__Repo *repo);
+PfsV2__Branch *pfs_branch_fill(Ctx *ctx, const PfsV2__Branch *branch);
+/* The same for a commit, whose repo may stand in its branch. Errors: UNKNOWN "commit cannot be nil", "commit must
+ * have a repo". */
+Status pfs_commit_fill(Ctx *ctx, const PfsV2__Commit *commit, PfsV2__Commit **out) NODISCARD;
+/* Does the handle name a file set (§17.2)? Those have no rows here and cannot be picked. */
+#define PFS_FILESETS_REPO "__filesets__"
+bool pfs_is_fileset(const PfsV2__Commit *commit);
 
 /* Messages in ctx's arena. */
 PfsV2__Repo *pfs_repo_ref(Ctx *ctx, const char *project, const char *name, const char *type);
@@ -73,7 +88,7 @@ PfsV2__Commit *pfs_commit_ref(Ctx *ctx, const char *project, const char *repo, c
 
 typedef enum PfsState { PFS_OPEN = 1, PFS_FINISHING = 3, PFS_FINISHED = 4 } PfsState;
 
-/* A commit's row, as internal callers need it. */
+/* A commit's row, as internal callers need it. Text is in the arena of the ctx it was read with. */
 typedef struct PfsCommitRow {
     int64_t id; /* creation order */
     int64_t repo_id;
@@ -85,15 +100,24 @@ typedef struct PfsCommitRow {
     int origin; /* PfsV2__OriginKind */
     const char *error; /* "" when none */
     const char *project, *repo, *repo_type, *branch;
-    int64_t started_ns, finishing_ns, finished_ns; /* 0: not yet */
-    Hash root;      /* total content; valid once finished without error */
-    uint64_t size_bytes;
+    const char *description, *created_by;
+    int64_t started_ns, finishing_ns, finished_ns, updated_ns; /* 0: not yet */
+    Hash root;         /* finished: total content; finished with an error: what it was built on */
+    bool root_known;   /* root is valid: always so once finished without error */
+    int64_t size_bytes; /* of the total; 0 until finished */
+    int64_t computing_ns; /* how long the content took; -1: never computed */
+    int64_t layer_count, layer_bytes;
+    Hash view_root;       /* content up to the first view_layers layers */
+    int64_t view_layers;
+    const char *view_error; /* the rule (§13.4) that the view breaks; "" when none */
 } PfsCommitRow;
 
 Status pfs_pick(Ctx *ctx, PfsTx *tx, const PfsV2__Commit *commit, PfsCommitRow *out);
 Status pfs_pick_by_picker(Ctx *ctx, PfsTx *tx, const PfsV2__CommitPicker *picker, PfsCommitRow *out);
 Status pfs_commit_row(Ctx *ctx, PfsTx *tx, int64_t id, PfsCommitRow *out);
 Status pfs_commit_info(Ctx *ctx, PfsTx *tx, int64_t id, PfsV2__CommitInfo **out);
+PfsV2__Commit *pfs_commit_row_ref(Ctx *ctx, const PfsCommitRow *row); /* repo and id, no branch */
+char *pfs_commit_row_text(Ctx *ctx, const PfsCommitRow *row);
 
 /* For pps: head of a branch (0 when the branch is missing); the commit of a repo in a set (0: none). */
 Status pfs_branch_head(Ctx *ctx, PfsTx *tx, const PfsV2__Branch *branch, int64_t *out_commit);
@@ -163,5 +187,11 @@ Status pfs_walk_commits(Ctx *ctx, Pfs *pfs, PfsV2__CommitPicker *const *start, s
 /* Adds a layer (a tree of puts, appends and deletes) on top of an open commit. The layer's blobs must be synced.
  * Errors: UNKNOWN "commit … has already finished". */
 Status pfs_attach_layer(Ctx *ctx, PfsTx *tx, int64_t commit, const Hash *layer);
-/* Total content of a commit as readers see it now (§9.4): base ∘ layers for an open one. May compute and wait. */
+/* The layers of a commit, bottom first, in ctx's arena: its diff. */
+Status pfs_commit_layers(Ctx *ctx, PfsTx *tx, int64_t commit, Hash **out, size_t *out_n);
+/* What a commit is built on: the content of its nearest ancestor that did not fail.
+ * Errors: UNKNOWN "base commit … unfinished", "the commit is forgotten". */
+Status pfs_commit_base(Ctx *ctx, PfsTx *tx, const PfsCommitRow *row, Hash *out_root);
+/* Total content of a commit as readers see it now (§9.4): base ∘ layers for an open one. May compute and wait.
+ * Also prepares the commit's finishing: pfs_finish_commit then has nothing left to compute. */
 Status pfs_commit_view(Ctx *ctx, Pfs *pfs, int64_t commit, Hash *out_root);
