@@ -79,10 +79,10 @@ static Status keep_record(void *arg, Ctx *ctx, const DatumRecord *record)
 static Status copy_into(Arena *arena, const DatumRecord *record, DatumRecord *out)
 {
     Buf encoded = { 0 };
-    record_encode(record, &encoded);
+    record_pack(record, &encoded);
     Ctx into = { .arena = arena, .deadline_ns = DEADLINE_NONE, .user = "" };
     const void *kept = arena_memdup(arena, encoded.data, encoded.size);
-    Status s = record_decode(&into, bytes(kept, encoded.size), out);
+    Status s = record_unpack(&into, bytes(kept, encoded.size), out);
     buf_done(&encoded);
     return s;
 }

@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 #include "codec/path.h"
-#include "codec/pb.h"
+#include "codec/pbtime.h"
 
 /* --- order ------------------------------------------------------------------------------------ */
 
@@ -109,11 +109,8 @@ static void fill_pfs(Ctx *ctx, Defaults *defaults, PpsV2__PFSInput *pfs)
 
 static void fill_cron(Ctx *ctx, Defaults *defaults, PpsV2__CronInput *cron)
 {
-    if (!cron->start) {
-        cron->start = PB_NEW(ctx, google__protobuf__timestamp, Google__Protobuf__Timestamp);
-        cron->start->seconds = defaults->now_ns / NS_PER_SEC;
-        cron->start->nanos = (int32_t)(defaults->now_ns % NS_PER_SEC);
-    }
+    if (!cron->start)
+        cron->start = pb_timestamp(ctx, defaults->now_ns);
     if (is_empty(cron->repo))
         cron->repo = text_printf(ctx->arena, "%s_%s", defaults->pipeline->name, cron->name);
     default_to(ctx, &cron->project, defaults->pipeline->project->name);

@@ -2,6 +2,8 @@
 #include "pps/state.h"
 
 #include "base/text.h"
+#include "codec/pb.h"
+#include "codec/pbtime.h"
 
 #define S(name)  PPS_V2__JOB_STATE__JOB_##name
 #define IN(name) (1u << S(name))
@@ -87,26 +89,6 @@ void job_counters_add(JobCounters *sum, const JobCounters *more)
     add_capped(&sum->upload_bytes, more->upload_bytes);
 }
 
-static int64_t duration_ns(const Google__Protobuf__Duration *duration)
-{
-    if (!duration)
-        return 0;
-    int64_t ns;
-    if (__builtin_mul_overflow(duration->seconds, NS_PER_SEC, &ns))
-        return INT64_MAX;
-    add_capped(&ns, duration->nanos);
-    return ns;
-}
-
-static Google__Protobuf__Duration *duration_new(Ctx *ctx, int64_t ns)
-{
-    Google__Protobuf__Duration *duration = ARENA_ONE(ctx->arena, Google__Protobuf__Duration);
-    google__protobuf__duration__init(duration);
-    duration->seconds = ns / NS_PER_SEC;
-    duration->nanos = (int32_t)(ns % NS_PER_SEC);
-    return duration;
-}
-
 JobCounters job_counters_get(const PpsV2__JobInfo *info)
 {
     JobCounters counters = {
@@ -118,9 +100,9 @@ JobCounters job_counters_get(const PpsV2__JobInfo *info)
     };
     if (!info->stats)
         return counters;
-    counters.download_ns = duration_ns(info->stats->download_time);
-    counters.process_ns = duration_ns(info->stats->process_time);
-    counters.upload_ns = duration_ns(info->stats->upload_time);
+    counters.download_ns = pb_duration_ns(info->stats->download_time);
+    counters.process_ns = pb_duration_ns(info->stats->process_time);
+    counters.upload_ns = pb_duration_ns(info->stats->upload_time);
     counters.download_bytes = info->stats->download_bytes;
     counters.upload_bytes = info->stats->upload_bytes;
     return counters;
@@ -134,11 +116,10 @@ void job_counters_set(Ctx *ctx, const JobCounters *counters, PpsV2__JobInfo *inf
     info->data_failed = counters->failed;
     info->data_recovered = counters->recovered;
 
-    PpsV2__ProcessStats *stats = ARENA_ONE(ctx->arena, PpsV2__ProcessStats);
-    pps_v2__process_stats__init(stats);
-    stats->download_time = duration_new(ctx, counters->download_ns);
-    stats->process_time = duration_new(ctx, counters->process_ns);
-    stats->upload_time = duration_new(ctx, counters->upload_ns);
+    PpsV2__ProcessStats *stats = PB_NEW(ctx, pps_v2__process_stats, PpsV2__ProcessStats);
+    stats->download_time = pb_duration(ctx, counters->download_ns);
+    stats->process_time = pb_duration(ctx, counters->process_ns);
+    stats->upload_time = pb_duration(ctx, counters->upload_ns);
     stats->download_bytes = counters->download_bytes;
     stats->upload_bytes = counters->upload_bytes;
     info->stats = stats;

@@ -74,7 +74,7 @@ static void add_inputs(Buf *out, const Datum *datum)
     buf_done(&sources);
 }
 
-void record_encode(const DatumRecord *record, Buf *out)
+void record_pack(const DatumRecord *record, Buf *out)
 {
     const RecordHead *head = &record->head;
     buf_add_u8(out, VERSION);
@@ -162,11 +162,11 @@ static PpsV2__PFSInput *read_source(Reader *reader)
     PpsV2__PFSInput *from = PB_NEW(reader->ctx, pps_v2__pfsinput, PpsV2__PFSInput);
     uint8_t flags = read_u8(reader);
     reader->bad |= flags & ~SOURCE_KNOWN;
-    from->outer_join = flags & SOURCE_OUTER;
-    from->lazy = flags & SOURCE_LAZY;
-    from->empty_files = flags & SOURCE_EMPTY;
-    from->s3 = flags & SOURCE_S3;
-    from->reference = flags & SOURCE_REFERENCE;
+    from->outer_join = (flags & SOURCE_OUTER) != 0;
+    from->lazy = (flags & SOURCE_LAZY) != 0;
+    from->empty_files = (flags & SOURCE_EMPTY) != 0;
+    from->s3 = (flags & SOURCE_S3) != 0;
+    from->reference = (flags & SOURCE_REFERENCE) != 0;
     from->project = read_text(reader);
     from->name = read_text(reader);
     from->repo = read_text(reader);
@@ -243,7 +243,7 @@ static RecordHead read_head(Reader *reader)
     };
 }
 
-Status record_decode_head(Ctx *ctx, Bytes encoded, RecordHead *out)
+Status record_unpack_head(Ctx *ctx, Bytes encoded, RecordHead *out)
 {
     Reader reader = { .ctx = ctx, .bytes = encoded };
     RecordHead head = read_head(&reader);
@@ -253,7 +253,7 @@ Status record_decode_head(Ctx *ctx, Bytes encoded, RecordHead *out)
     return OK;
 }
 
-Status record_decode(Ctx *ctx, Bytes encoded, DatumRecord *out)
+Status record_unpack(Ctx *ctx, Bytes encoded, DatumRecord *out)
 {
     Reader reader = { .ctx = ctx, .bytes = encoded };
     DatumRecord record = { .head = read_head(&reader) };

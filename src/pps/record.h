@@ -41,11 +41,11 @@ typedef struct DatumRecord {
 } DatumRecord;
 
 /* Appends the encoding of record. */
-void record_encode(const DatumRecord *record, Buf *out);
+void record_pack(const DatumRecord *record, Buf *out);
 
 /* Reads an encoded record; strings, inputs and sources in ctx's arena. Errors: DATA_LOSS. */
-Status record_decode(Ctx *ctx, Bytes encoded, DatumRecord *out);
-Status record_decode_head(Ctx *ctx, Bytes encoded, RecordHead *out);
+Status record_unpack(Ctx *ctx, Bytes encoded, DatumRecord *out);
+Status record_unpack_head(Ctx *ctx, Bytes encoded, RecordHead *out);
 
 /* To and from a tree's record: inline when small, else blobs (io->put). Memory of the result: ctx's
  * arena. */

@@ -69,7 +69,7 @@ static Status store_encoded(Ctx *ctx, const TreeIo *io, Bytes encoded, TreeRecor
 Status record_store(Ctx *ctx, const TreeIo *io, const DatumRecord *record, TreeRecord *out)
 {
     Buf encoded = { 0 };
-    record_encode(record, &encoded);
+    record_pack(record, &encoded);
     Status status = store_encoded(ctx, io, buf_bytes(&encoded), out);
     buf_done(&encoded);
     return status;
@@ -93,17 +93,17 @@ static Status load_content(Ctx *ctx, const TreeIo *io, const TreeRecord *stored,
 Status record_load(Ctx *ctx, const TreeIo *io, const TreeRecord *stored, DatumRecord *out)
 {
     if (stored->form == TREE_INLINE)
-        return record_decode(ctx, stored->data, out);
+        return record_unpack(ctx, stored->data, out);
     CLEANUP(buf_done) Buf content = { 0 };
     TRY(load_content(ctx, io, stored, &content));
-    return record_decode(ctx, buf_bytes(&content), out);
+    return record_unpack(ctx, buf_bytes(&content), out);
 }
 
 Status record_load_head(Ctx *ctx, const TreeIo *io, const TreeRecord *stored, RecordHead *out)
 {
     if (stored->form == TREE_INLINE)
-        return record_decode_head(ctx, stored->data, out);
+        return record_unpack_head(ctx, stored->data, out);
     CLEANUP(buf_done) Buf content = { 0 };
     TRY(load_content(ctx, io, stored, &content));
-    return record_decode_head(ctx, buf_bytes(&content), out);
+    return record_unpack_head(ctx, buf_bytes(&content), out);
 }

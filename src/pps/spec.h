@@ -20,6 +20,7 @@
 
 #define SPEC_PIPELINE_NAME_MAX   51
 #define SPEC_DATUM_TRIES_DEFAULT 3
+#define SPEC_SETS_PER_WORKER_DEFAULT 4
 
 typedef struct SpecLookups {
     /* Stored JSON texts, "{}" when there are none. project_defaults: NOT_FOUND when the project is
