@@ -1,11 +1,13 @@
 /* sandbox.h - runs one process at a time where it sees only what it was given.
  *
- * A Sandbox is a keeper: a small process that lives in namespaces of its own below a root built for it, once.
- * Each run is a copy of that (new mount, pid and ipc namespaces) with a fresh /proc and /tmp, in which a pid 1 of
- * ours starts the user's process and takes everything with it when that ends. What is to be done is a list of
- * steps made first by a pure function (plan.h), carried out after (perform.c).
+ * A Sandbox is a keeper: a small process that lives in namespaces of its own below a root built for
+ * it, once. Each run is a copy of that (new mount, pid and ipc namespaces) with a fresh /proc and
+ * /tmp, in which a pid 1 of ours starts the user's process and takes everything with it when that
+ * ends. What is to be done is a list of steps made first by a pure function (plan.h), carried out
+ * after (perform.c).
  *
- * A Sandbox belongs to one thread at a time. Opening forks, so it is best done before the program is large.
+ * A Sandbox belongs to one thread at a time. Opening forks, so it is best done before the program
+ * is large.
  */
 #pragma once
 
@@ -38,9 +40,11 @@ typedef struct SandboxLimits {
 
 /* What is the same for all runs. */
 typedef struct SandboxConfig {
-    const char *slot_dir;   /* owned by the sandbox's user: pfs/ becomes /pfs, read-only but for /pfs/out */
-    const char *root_dir;   /* an unpacked image; NULL or "": the host's own root */
-    const char *const *hidden; /* paths of the host that must not be seen; those that do not exist are skipped */
+    const char
+        *slot_dir; /* owned by the sandbox's user: pfs/ becomes /pfs, read-only but for /pfs/out */
+    const char *root_dir; /* an unpacked image; NULL or "": the host's own root */
+    const char *const
+        *hidden; /* paths of the host that must not be seen; those that do not exist are skipped */
     size_t hidden_count;
     const SandboxFile *files;
     size_t file_count;
@@ -55,9 +59,9 @@ typedef struct SandboxConfig {
 
 typedef struct Sandbox Sandbox;
 
-/* Builds the root and proves with an empty run that it holds, at the strongest level the host allows.
- * Errors: FAILED_PRECONDITION (level_min cannot be had; says what the host refused), INVALID_ARGUMENT (a file that
- * cannot be placed), INTERNAL. The folder slot_dir/pfs must exist. */
+/* Builds the root and proves with an empty run that it holds, at the strongest level the host
+ * allows. Errors: FAILED_PRECONDITION (level_min cannot be had; says what the host refused),
+ * INVALID_ARGUMENT (a file that cannot be placed), INTERNAL. The folder slot_dir/pfs must exist. */
 Status sandbox_open(Ctx *ctx, const SandboxConfig *config, Sandbox **out) NODISCARD;
 Sandbox *sandbox_close(Sandbox *sandbox); /* kills what runs; NULL is fine */
 static inline void sandbox_closep(Sandbox **sandbox)
@@ -65,7 +69,8 @@ static inline void sandbox_closep(Sandbox **sandbox)
     *sandbox = sandbox_close(*sandbox);
 }
 SandboxLevel sandbox_level(const Sandbox *sandbox);
-/* What could not be had although it was asked for ("no writable cgroup: …"), one per line; "" when all is well. */
+/* What could not be had although it was asked for ("no writable cgroup: …"), one per line; "" when
+ * all is well. */
 const char *sandbox_warnings(const Sandbox *sandbox);
 
 typedef enum SandboxStream { SANDBOX_STDOUT, SANDBOX_STDERR } SandboxStream;
@@ -77,10 +82,11 @@ typedef struct SandboxRun {
     const char *cwd;         /* NULL or "": "/" */
     Bytes stdin_bytes;       /* data NULL: /dev/null */
     bool no_out;             /* /pfs/out is not there */
-    /* One line of output without its newline, valid UTF-8 without NUL; longer than SANDBOX_LINE_BYTES_MAX is cut in
-     * pieces. From sandbox_wait only. */
+    /* One line of output without its newline, valid UTF-8 without NUL; longer than
+     * SANDBOX_LINE_BYTES_MAX is cut in pieces. From sandbox_wait only. */
     void (*line)(void *self, SandboxStream stream, Str line, int64_t wall_ns);
-    /* A process that the user's process left behind and that was killed: "pid=7 comm=sleep cmdline=sleep 1000". */
+    /* A process that the user's process left behind and that was killed: "pid=7 comm=sleep
+     * cmdline=sleep 1000". */
     void (*leftover)(void *self, Str text);
     void *self;
 } SandboxRun;
@@ -106,21 +112,23 @@ Status sandbox_start(Ctx *ctx, Sandbox *sandbox, const SandboxRun *run) NODISCAR
 
 typedef enum SandboxEvent { SANDBOX_ENDED, SANDBOX_WOKEN, SANDBOX_DEADLINE } SandboxEvent;
 
-/* Passes on output until the process has ended and all its output was read (*out_exit is set then), wake_fd (-1:
- * none) is readable, or deadline_ns (CLOCK_MONOTONIC) has come. Ends with CANCELLED or DEADLINE_EXCEEDED, everything
- * killed, when ctx does. */
-Status sandbox_wait(Ctx *ctx, Sandbox *sandbox, int wake_fd, int64_t deadline_ns, SandboxEvent *out_event,
-                    SandboxExit *out_exit);
+/* Passes on output until the process has ended and all its output was read (*out_exit is set then),
+ * wake_fd (-1: none) is readable, or deadline_ns (CLOCK_MONOTONIC) has come. Ends with CANCELLED or
+ * DEADLINE_EXCEEDED, everything killed, when ctx does. */
+Status sandbox_wait(Ctx *ctx, Sandbox *sandbox, int wake_fd, int64_t deadline_ns,
+                    SandboxEvent *out_event, SandboxExit *out_exit);
 
 /* Kills the process and all it started; sandbox_wait then ends. */
 void sandbox_kill(Sandbox *sandbox);
 
-/* Opens paths as the sandbox's user would, inside: out[i] is where paths[i] really leads ("" when it cannot be opened,
- * then why says so) and, for a regular file not below /pfs, an open descriptor (else -1) that the caller closes. */
+/* Opens paths as the sandbox's user would, inside: out[i] is where paths[i] really leads ("" when
+ * it cannot be opened, then why says so) and, for a regular file not below /pfs, an open descriptor
+ * (else -1) that the caller closes. */
 typedef struct SandboxTarget {
     const char *real; /* in ctx's arena */
     const char *why;  /* "no such file or directory" */
     int fd;
     bool is_dir;
 } SandboxTarget;
-Status sandbox_resolve(Ctx *ctx, Sandbox *sandbox, const char *const *paths, size_t n, SandboxTarget *out);
+Status sandbox_resolve(Ctx *ctx, Sandbox *sandbox, const char *const *paths, size_t n,
+                       SandboxTarget *out);

@@ -1,8 +1,9 @@
 /* worker.h - one datum: inputs in, sandbox, user code, outputs out (pps.md §13-§15).
  *
- * A Worker owns a folder (a cache of input content, and one slot for the datum at work) and the sandboxes it opened.
- * It knows no transport: all it reads from and hands to the server goes through WorkerIo, a table its owner binds.
- * A Worker is used by one thread at a time; a program that overlaps datums has a Worker for each.
+ * A Worker owns a folder (a cache of input content, and one slot for the datum at work) and the
+ * sandboxes it opened. It knows no transport: all it reads from and hands to the server goes
+ * through WorkerIo, a table its owner binds. A Worker is used by one thread at a time; a program
+ * that overlaps datums has a Worker for each.
  */
 #pragma once
 
@@ -11,15 +12,18 @@
 typedef struct Worker Worker;
 
 typedef struct WorkerConfig {
-    const char *dir;             /* created; its old content is removed */
-    const char *const *hidden;   /* what no user code may see: the server's data folder, other workers' folders */
+    const char *dir; /* created; its old content is removed */
+    const char *const
+        *hidden; /* what no user code may see: the server's data folder, other workers' folders */
     size_t hidden_count;
-    uint64_t cache_bytes_max;    /* of unpacked inputs; 0: WORKER_CACHE_BYTES. One datum may exceed it */
-    uint64_t disk_reserve_bytes; /* user code is killed when the disk has less left; 0: WORKER_DISK_RESERVE_BYTES */
+    uint64_t
+        cache_bytes_max; /* of unpacked inputs; 0: WORKER_CACHE_BYTES. One datum may exceed it */
+    uint64_t disk_reserve_bytes; /* user code is killed when the disk has less left; 0:
+                                    WORKER_DISK_RESERVE_BYTES */
     bool require_sandbox;        /* refuse to run user code as a plain process */
     SandboxLevel level_max;      /* as in SandboxConfig */
 } WorkerConfig;
-#define WORKER_CACHE_BYTES (10 * GiB)
+#define WORKER_CACHE_BYTES        (10 * GiB)
 #define WORKER_DISK_RESERVE_BYTES (256 * MiB)
 
 Status worker_open(Ctx *ctx, const WorkerConfig *config, Worker **out) NODISCARD;
@@ -29,7 +33,8 @@ static inline void worker_closep(Worker **worker)
     *worker = worker_close(*worker);
 }
 
-/* --- what to do ------------------------------------------------------------------------------------------- */
+/* --- what to do
+ * ------------------------------------------------------------------------------------------- */
 
 typedef struct WorkerPair {
     const char *key;
@@ -58,18 +63,18 @@ typedef struct WorkerSpec {
     const SandboxFile *files;       /* secrets with a mount path */
     size_t file_count;
     SandboxLimits limits;
-    uint64_t disk_bytes;     /* of /pfs/out; 0 is no limit */
-    int64_t tries;           /* at least one is made */
-    int64_t timeout_ns;      /* of one attempt's process; 0 is none */
+    uint64_t disk_bytes; /* of /pfs/out; 0 is no limit */
+    int64_t tries;       /* at least one is made */
+    int64_t timeout_ns;  /* of one attempt's process; 0 is none */
     bool s3_out, no_network, gpu;
 } WorkerSpec;
 
 /* A file, or a directory (its path ends with '/') with all below it. */
 typedef struct WorkerInput {
-    const char *name; /* /pfs/<name> */
+    const char *name;   /* /pfs/<name> */
     const char *commit; /* id, for <name>_COMMIT */
-    const char *path; /* "/dir/a" in the repo */
-    Bytes hash;       /* of the content, and nothing else; empty: unknown, never cached */
+    const char *path;   /* "/dir/a" in the repo */
+    Bytes hash;         /* of the content, and nothing else; empty: unknown, never cached */
     uint64_t size_bytes;
     bool lazy, empty_files, s3;
     const char *join_on, *group_by; /* expanded; NULL or "" is none */
@@ -84,41 +89,47 @@ typedef struct WorkerDatum {
     size_t input_count;
 } WorkerDatum;
 
-/* --- how to reach the server ------------------------------------------------------------------------------ */
+/* --- how to reach the server
+ * ------------------------------------------------------------------------------ */
 
-/* Takes files one after the other: file() starts one and says whether its bytes are wanted; then data() any number of
- * times. Errors stop the fetch and are returned by it. */
+/* Takes files one after the other: file() starts one and says whether its bytes are wanted; then
+ * data() any number of times. Errors stop the fetch and are returned by it. */
 typedef struct WorkerSink WorkerSink;
 struct WorkerSink {
     /* path: absolute in the repo. hash as in WorkerInput, may be empty. */
-    Status (*file)(WorkerSink *sink, Ctx *ctx, const char *path, Bytes hash, uint64_t size_bytes, bool *out_wanted);
+    Status (*file)(WorkerSink *sink, Ctx *ctx, const char *path, Bytes hash, uint64_t size_bytes,
+                   bool *out_wanted);
     Status (*data)(WorkerSink *sink, Ctx *ctx, Bytes piece);
 };
 
 typedef struct WorkerIo WorkerIo;
 struct WorkerIo {
-    /* Streams the regular files at `path` of the input's commit (a file, or a directory ending with '/') into sink, in
-     * path order. names_only: no file's bytes will be wanted. Called from other threads too for lazy inputs. */
-    Status (*fetch)(WorkerIo *io, Ctx *ctx, const WorkerInput *input, const char *path, bool names_only,
-                    WorkerSink *sink);
-    /* The output, after an attempt succeeded: begin, then any number of file+data and copy in path order, then finish;
-     * or abort at any point after begin. A path comes once. data pieces are at most 1 MiB. */
+    /* Streams the regular files at `path` of the input's commit (a file, or a directory ending with
+     * '/') into sink, in path order. names_only: no file's bytes will be wanted. Called from other
+     * threads too for lazy inputs. */
+    Status (*fetch)(WorkerIo *io, Ctx *ctx, const WorkerInput *input, const char *path,
+                    bool names_only, WorkerSink *sink);
+    /* The output, after an attempt succeeded: begin, then any number of file+data and copy in path
+     * order, then finish; or abort at any point after begin. A path comes once. data pieces are at
+     * most 1 MiB. */
     Status (*output_begin)(WorkerIo *io, Ctx *ctx, const WorkerDatum *datum);
     Status (*output_file)(WorkerIo *io, Ctx *ctx, const char *path, uint64_t size_bytes);
     Status (*output_data)(WorkerIo *io, Ctx *ctx, Bytes piece);
-    /* source_path of the input's commit (file, or directory ending with '/') appears at path: no bytes move. */
+    /* source_path of the input's commit (file, or directory ending with '/') appears at path: no
+     * bytes move. */
     Status (*output_copy)(WorkerIo *io, Ctx *ctx, const char *path, const WorkerInput *input,
                           const char *source_path);
     Status (*output_finish)(WorkerIo *io, Ctx *ctx);
     void (*output_abort)(WorkerIo *io, Ctx *ctx);
     /* One line of log: the user's code's (is_user), or the worker's own. */
-    void (*log)(WorkerIo *io, const WorkerDatum *datum, bool is_user, SandboxStream stream, Str line,
-                int64_t wall_ns);
+    void (*log)(WorkerIo *io, const WorkerDatum *datum, bool is_user, SandboxStream stream,
+                Str line, int64_t wall_ns);
     /* An attempt's user code is about to run. May be NULL. */
     void (*started)(WorkerIo *io, const WorkerDatum *datum);
 };
 
-/* --- what came of it -------------------------------------------------------------------------------------- */
+/* --- what came of it
+ * -------------------------------------------------------------------------------------- */
 
 typedef enum WorkerState { WORKER_PROCESSED, WORKER_FAILED, WORKER_RECOVERED } WorkerState;
 
@@ -137,10 +148,11 @@ typedef struct WorkerResult {
     int64_t started_wall_ns, finished_wall_ns;
 } WorkerResult;
 
-/* Runs a datum with all its tries. OK says that the datum has a result, also a failed one; anything else that it has
- * none, for reasons that are not its own (server gone, no sandbox, cancelled): run it again later, anywhere. */
-Status worker_run_datum(Ctx *ctx, Worker *worker, WorkerIo *io, const WorkerSpec *spec, const WorkerDatum *datum,
-                        WorkerResult *out) NODISCARD;
+/* Runs a datum with all its tries. OK says that the datum has a result, also a failed one; anything
+ * else that it has none, for reasons that are not its own (server gone, no sandbox, cancelled): run
+ * it again later, anywhere. */
+Status worker_run_datum(Ctx *ctx, Worker *worker, WorkerIo *io, const WorkerSpec *spec,
+                        const WorkerDatum *datum, WorkerResult *out) NODISCARD;
 
 /* What isolation this machine gives a worker; opens and closes a sandbox to find out. */
 Status worker_probe(Ctx *ctx, Worker *worker, SandboxLevel *out) NODISCARD;
