@@ -206,9 +206,9 @@ _Noreturn void keeper_main(int control_fd, const StepList *root, bool isolated)
     perform_init(&performer, -1);
     size_t at = 0;
     Status s = perform_steps(&ctx, &performer, root, &at);
-    ctx_done(&ctx);
     if (!status_ok(s))
         broken(control_fd, s);
+    ctx_done(&ctx);
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     report_send(control_fd, REPORT_STARTED, 0, -1, "");
 
