@@ -167,7 +167,7 @@ static uint16_t emit_node(Compiler *c, const Node *node, const Tail *tail, uint1
     case NODE_GROUP:
         return emit_group(c, node, tail, next);
     }
-    assert(!"a kind of node without code");
+    assert(false); /* every kind is above */
     return next;
 }
 

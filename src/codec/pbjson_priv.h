@@ -60,3 +60,7 @@ static inline bool pb_in_oneof(const PbField *field)
 {
     return (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0;
 }
+
+/* A number of the field's type from a JSON number or string: integers exactly, also "5.0" and "1e3"; reals also
+ * NaN, Infinity and -Infinity. False when it is no such number or out of the type's range. */
+bool pb_read_number(ProtobufCType type, const JsonValue *value, void *to);

@@ -1,9 +1,4 @@
 /* pbjson_read.c - JSON to messages. Messages of errors are those that clients of the original know. */
-#include <errno.h>
-#include <float.h>
-#include <math.h>
-#include <stdlib.h>
-
 #include "base/text.h"
 #include "codec/base64.h"
 #include "codec/moment.h"
@@ -80,136 +75,7 @@ static Status fail_unknown(Reader *r, const PbType *type, const JsonMember *memb
     return fail_at(r, member->pos, "unknown field %s", shown);
 }
 
-/* --- numbers --------------------------------------------------------------------------------------------------------- */
-
-/* Decimal digits of a number that is known to be whole, and its sign. */
-typedef struct Whole {
-    bool negative;
-    uint64_t magnitude;
-} Whole;
-
-#define EXPONENT_MAX 1000 /* more is out of every range, whatever the digits */
-
-static int exponent_of(Str text)
-{
-    int64_t exponent;
-    text = str_sub(text, text.size && text.data[0] == '+', text.size);
-    if (!str_to_i64(text, &exponent))
-        exponent = text.data[0] == '-' ? -EXPONENT_MAX : EXPONENT_MAX;
-    return (int)MAX(MIN(exponent, EXPONENT_MAX), -EXPONENT_MAX);
-}
-
-static bool times_ten(uint64_t *value, unsigned digit)
-{
-    return !__builtin_mul_overflow(*value, 10, value) && !__builtin_add_overflow(*value, digit, value);
-}
-
-/* "-5", "5.0", "1e3", exactly; false when text is no number, has a fraction or is out of 64 bits. */
-static bool whole_of(Str text, Whole *out)
-{
-    if (!json_is_number(text))
-        return false;
-    *out = (Whole){ .negative = text.data[0] == '-' };
-    size_t e = str_find_any(text, "eE");
-    int exponent = e < text.size ? exponent_of(str_sub(text, e + 1, text.size)) : 0;
-    Str digits = str_sub(text, out->negative, e);
-    size_t point = str_find(digits, '.');
-    ptrdiff_t whole_digits = (ptrdiff_t)point + exponent; /* how many of them stand before the moved point */
-    ptrdiff_t seen = 0;
-    for (size_t i = 0; i < digits.size; i++) {
-        if (digits.data[i] == '.')
-            continue;
-        unsigned digit = (unsigned)(digits.data[i] - '0');
-        if (seen >= whole_digits ? digit != 0 : !times_ten(&out->magnitude, digit))
-            return false;
-        seen++;
-    }
-    for (; out->magnitude && seen < whole_digits; seen++) {
-        if (!times_ten(&out->magnitude, 0))
-            return false;
-    }
-    return true;
-}
-
-static bool signed_of(Str text, int64_t min, int64_t max, int64_t *out)
-{
-    Whole whole;
-    if (!whole_of(text, &whole) || whole.magnitude > (uint64_t)INT64_MAX + whole.negative)
-        return false;
-    *out = whole.negative ? (int64_t)(0 - whole.magnitude) : (int64_t)whole.magnitude;
-    return *out >= min && *out <= max;
-}
-
-static bool unsigned_of(Str text, uint64_t max, uint64_t *out)
-{
-    Whole whole;
-    if (!whole_of(text, &whole) || (whole.negative && whole.magnitude) || whole.magnitude > max)
-        return false;
-    *out = whole.magnitude;
-    return true;
-}
-
-static bool real_of(const JsonValue *value, double max, double *out)
-{
-    static const struct {
-        const char *name;
-        double value;
-    } names[] = { { "NaN", (double)NAN }, { "Infinity", (double)INFINITY }, { "-Infinity", -(double)INFINITY } };
-    for (size_t i = 0; value->type == JSON_STRING && i < ARRAY_LEN(names); i++) {
-        if (str_eq_c(value->text, names[i].name)) {
-            *out = names[i].value;
-            return true;
-        }
-    }
-    if (!json_is_number(json_text(value)))
-        return false;
-    *out = strtod(value->text.data, NULL);
-    return fabs(*out) <= max;
-}
-
 /* --- scalars --------------------------------------------------------------------------------------------------------- */
-
-static bool read_i32(const JsonValue *value, void *to)
-{
-    int64_t number;
-    if (!signed_of(json_text(value), INT32_MIN, INT32_MAX, &number))
-        return false;
-    *(int32_t *)to = (int32_t)number;
-    return true;
-}
-
-static bool read_i64(const JsonValue *value, void *to)
-{
-    return signed_of(json_text(value), INT64_MIN, INT64_MAX, to);
-}
-
-static bool read_u32(const JsonValue *value, void *to)
-{
-    uint64_t number;
-    if (!unsigned_of(json_text(value), UINT32_MAX, &number))
-        return false;
-    *(uint32_t *)to = (uint32_t)number;
-    return true;
-}
-
-static bool read_u64(const JsonValue *value, void *to)
-{
-    return unsigned_of(json_text(value), UINT64_MAX, to);
-}
-
-static bool read_float(const JsonValue *value, void *to)
-{
-    double number;
-    if (!real_of(value, (double)FLT_MAX, &number) && !(isinf(number) && value->type == JSON_STRING))
-        return false;
-    *(float *)to = (float)number;
-    return true;
-}
-
-static bool read_double(const JsonValue *value, void *to)
-{
-    return real_of(value, DBL_MAX, to);
-}
 
 static bool read_bool(const JsonValue *value, void *to)
 {
@@ -220,7 +86,7 @@ static bool read_bool(const JsonValue *value, void *to)
 static bool read_enum(const PbField *field, const JsonValue *value, void *to)
 {
     if (value->type == JSON_NUMBER)
-        return read_i32(value, to);
+        return pb_read_number(PROTOBUF_C_TYPE_INT32, value, to);
     if (value->type == JSON_NULL && pb_takes_null(field)) {
         *(int *)to = 0;
         return true;
@@ -263,26 +129,16 @@ static Status read_value(Reader *r, const PbField *field, const JsonValue *value
     case PROTOBUF_C_TYPE_INT32:
     case PROTOBUF_C_TYPE_SINT32:
     case PROTOBUF_C_TYPE_SFIXED32:
-        ok = read_i32(value, to);
-        break;
     case PROTOBUF_C_TYPE_INT64:
     case PROTOBUF_C_TYPE_SINT64:
     case PROTOBUF_C_TYPE_SFIXED64:
-        ok = read_i64(value, to);
-        break;
     case PROTOBUF_C_TYPE_UINT32:
     case PROTOBUF_C_TYPE_FIXED32:
-        ok = read_u32(value, to);
-        break;
     case PROTOBUF_C_TYPE_UINT64:
     case PROTOBUF_C_TYPE_FIXED64:
-        ok = read_u64(value, to);
-        break;
     case PROTOBUF_C_TYPE_FLOAT:
-        ok = read_float(value, to);
-        break;
     case PROTOBUF_C_TYPE_DOUBLE:
-        ok = read_double(value, to);
+        ok = pb_read_number(field->type, value, to);
         break;
     case PROTOBUF_C_TYPE_BOOL:
         ok = read_bool(value, to);
@@ -481,7 +337,7 @@ static Status read_any_value(Reader *r, const JsonValue *value, ProtobufCMessage
         return OK;
     case JSON_NUMBER:
         out->kind_case = GOOGLE__PROTOBUF__VALUE__KIND_NUMBER_VALUE;
-        return real_of(value, DBL_MAX, &out->number_value) ? OK : fail_well_known(r, message->descriptor, value);
+        return pb_read_number(PROTOBUF_C_TYPE_DOUBLE, value, &out->number_value) ? OK : fail_well_known(r, message->descriptor, value);
     case JSON_STRING:
         out->kind_case = GOOGLE__PROTOBUF__VALUE__KIND_STRING_VALUE;
         return read_string(r, protobuf_c_message_descriptor_get_field_by_name(message->descriptor, "string_value"),
@@ -570,7 +426,7 @@ static Status read_well_known(Reader *r, WellKnown kind, const JsonValue *value,
     case WELL_KNOWN_NONE:
         break;
     }
-    assert(!"a well-known type without a reader");
+    assert(false); /* every kind is above */
     return OK;
 }
 
