@@ -200,6 +200,7 @@ TreeRecord model_record(TreeOp op, Str text)
     return (TreeRecord){ op, TREE_INLINE, text.size, hash_of(str_bytes(text)), str_bytes(text) };
 }
 
+/* What does not fit is dropped at the front, which keeps joining associative. */
 static Status join(void *self, Ctx *ctx, const TreeRecord *old, const TreeRecord *more,
                    TreeRecord *out)
 {
@@ -210,7 +211,8 @@ static Status join(void *self, Ctx *ctx, const TreeRecord *old, const TreeRecord
         memcpy(text, old->data.data, old->data.size);
     if (more->data.size)
         memcpy(text + old->data.size, more->data.data, more->data.size);
-    *out = model_record(TREE_PUT, (Str){ text, size });
+    size_t kept = MIN(size, (size_t)TREE_INLINE_MAX);
+    *out = model_record(TREE_PUT, (Str){ text + size - kept, kept });
     return OK;
 }
 
