@@ -63,18 +63,27 @@ static void change_walk_done(ChangeWalk *walk)
     buf_done(&walk->previous);
 }
 
+static Status tell(Ctx *ctx, ChangeWalk *walk, Str path, Status found, const PfsMatch *match)
+{
+    bool is_dir = str_ends(path, STR("/"));
+    if (found.code == STATUS_NOT_FOUND || (status_ok(found) && match->is_dir != is_dir))
+        return datum_leaf_emit_gone(ctx, &walk->leaf, path, walk->gone, walk->arg);
+    TRY(status_copy(ctx, found));
+    return datum_leaf_emit(ctx, &walk->leaf, match, walk->put, walk->arg);
+}
+
 /* path: of a file, or of a directory with its '/'. */
 static Status look_at(Ctx *ctx, ChangeWalk *walk, Str path)
 {
     if (!glob_match(walk->leaf.glob, path))
         return OK;
-    bool is_dir = str_ends(path, STR("/"));
+    Ctx *scratch = &walk->leaf.scratch;
+    ArenaMark mark = arena_mark(scratch->arena);
     PfsMatch match;
-    Status found = walk->source->stat(walk->source->self, ctx, walk->leaf.from, path, &match);
-    if (found.code == STATUS_NOT_FOUND || (status_ok(found) && match.is_dir != is_dir))
-        return datum_leaf_emit_gone(ctx, &walk->leaf, path, walk->gone, walk->arg);
-    TRY(found);
-    return datum_leaf_emit(ctx, &walk->leaf, &match, walk->put, walk->arg);
+    Status found = walk->source->stat(walk->source->self, scratch, walk->leaf.from, path, &match);
+    Status told = tell(ctx, walk, path, found, &match);
+    arena_rewind(scratch->arena, mark);
+    return told;
 }
 
 static size_t common_size(Str a, Str b)
