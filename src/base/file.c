@@ -105,9 +105,8 @@ Status file_read_path(Ctx *ctx, const char *path, Buf *out)
 
 Status file_sync(Ctx *ctx, int fd)
 {
-    if (fault_fires(FAULT_SYNC) || fdatasync(fd) < 0)
-        return status_errno(ctx, errno ? errno : EIO, "could not sync");
-    return OK;
+    int error = fault_fires(FAULT_SYNC) ? EIO : fdatasync(fd) < 0 ? errno : 0;
+    return error ? status_errno(ctx, error, "could not sync") : OK;
 }
 
 Status file_sync_dir(Ctx *ctx, const char *path)

@@ -1,8 +1,8 @@
 /* group.h - group commit: one caller does the slow work for everyone who waits.
  *
- * Callers want some position (of a log, of a file) to be covered. The first to find nobody at work runs
- * the work, which covers all that was there when it began; the others sleep. Who came too late for one
- * run shares the next, so N callers cost a few runs, not N.
+ * Callers want some position (of a log, of a file) to be covered. The first to find nobody at work
+ * runs the work, which covers all that was there when it began; the others sleep. Who came too late
+ * for one run shares the next, so N callers cost a few runs, not N.
  */
 #pragma once
 
@@ -24,9 +24,9 @@ void group_done(Group *group); /* nobody may be waiting */
 /* Does the work for every position up to *out_covered, which it reads before it begins. */
 typedef Status (*GroupWork)(void *self, Ctx *ctx, uint64_t *out_covered);
 
-/* Returns when `target` is covered. A run that fails fails all who waited for it and all who come later:
- * after a failed fdatasync nobody can know what reached the disk, and trying again would lie. Neither
- * deadline nor cancellation cuts the wait short. Any thread. */
+/* Returns when `target` is covered. A run that fails fails all who waited for it and all who come
+ * later: after a failed fdatasync nobody can know what reached the disk, and trying again would
+ * lie. Neither deadline nor cancellation cuts the wait short. Any thread. */
 Status group_reach(Ctx *ctx, Group *group, uint64_t target, GroupWork work, void *self) NODISCARD;
 
 /* The lasting failure, or OK. */

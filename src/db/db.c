@@ -19,7 +19,7 @@ static const DbEngineOps *engine_of(const char *url, const char **out_address)
     return NULL;
 }
 
-/* --- connections --------------------------------------------------------------------------------------- */
+/* --- connections ------------------------------------------------------------------------------ */
 
 Status db_connect(Ctx *ctx, Db *db, bool for_write, DbConn **out)
 {
@@ -74,7 +74,7 @@ void db_reader_give(DbConn *conn)
     db_disconnect(conn);
 }
 
-/* --- the schema's steps -------------------------------------------------------------------------------- */
+/* --- the schema's steps ----------------------------------------------------------------------- */
 
 /* What one owner (we, or the caller) brought: its steps are counted apart. */
 typedef struct StepList {
@@ -87,8 +87,8 @@ typedef struct StepList {
 static Status check_applied(Ctx *ctx, DbTx *tx, const StepList *list, size_t *out_applied)
 {
     CLEANUP(db_rows_done) DbRows rows = { 0 };
-    TRY(db_query(ctx, tx, &rows, "SELECT name FROM db_migration WHERE owner = ? ORDER BY position", "s",
-                 list->owner));
+    TRY(db_query(ctx, tx, &rows, "SELECT name FROM db_migration WHERE owner = ? ORDER BY position",
+                 "s", list->owner));
     for (;; ++*out_applied) {
         bool more;
         TRY(db_next(ctx, &rows, &more));
@@ -97,9 +97,10 @@ static Status check_applied(Ctx *ctx, DbTx *tx, const StepList *list, size_t *ou
         size_t i = *out_applied;
         const char *name = db_text(ctx, &rows, 0);
         if (i >= list->n)
-            return FAIL(ctx, FAILED_PRECONDITION,
-                        "database '%s' was written by a newer version: schema step '%s' is unknown here",
-                        tx->db->url, name);
+            return FAIL(
+                ctx, FAILED_PRECONDITION,
+                "database '%s' was written by a newer version: schema step '%s' is unknown here",
+                tx->db->url, name);
         if (strcmp(name, list->steps[i].name) != 0)
             return FAIL(ctx, FAILED_PRECONDITION,
                         "database '%s' is of another kind: its schema step %zu is '%s', not '%s'",
@@ -115,7 +116,8 @@ static Status apply(Ctx *ctx, DbTx *tx, const StepList *list)
         const DbMigration *step = &list->steps[i];
         TRY_WRAP(ctx, tx->db->ops->script(ctx, tx->conn->handle, step->sql),
                  "could not apply schema step '%s'", step->name);
-        TRY(db_exec(ctx, tx, NULL, "INSERT INTO db_migration(owner, position, name) VALUES(?, ?, ?)", "sis",
+        TRY(db_exec(ctx, tx, NULL,
+                    "INSERT INTO db_migration(owner, position, name) VALUES(?, ?, ?)", "sis",
                     list->owner, (int64_t)i + 1, step->name));
     }
     return OK;
@@ -124,20 +126,21 @@ static Status apply(Ctx *ctx, DbTx *tx, const StepList *list)
 static Status migrate(Ctx *ctx, Db *db, const DbMigration *steps, size_t n)
 {
     const StepList lists[] = {
-        { "db",  db->ops->migrations, db->ops->migration_count },
-        { "app", steps,               n                        },
+        {"db",   db->ops->migrations, db->ops->migration_count},
+        { "app", steps,               n                       },
     };
     CLEANUP(db_rollbackp) DbTx *tx = NULL;
     TRY(db_begin_write(ctx, db, &tx));
-    TRY(db->ops->script(ctx, tx->conn->handle,
-                        "CREATE TABLE IF NOT EXISTS db_migration(owner TEXT NOT NULL, position BIGINT NOT NULL,"
-                        " name TEXT NOT NULL, PRIMARY KEY(owner, position))"));
+    TRY(db->ops->script(
+        ctx, tx->conn->handle,
+        "CREATE TABLE IF NOT EXISTS db_migration(owner TEXT NOT NULL, position BIGINT NOT NULL,"
+        " name TEXT NOT NULL, PRIMARY KEY(owner, position))"));
     for (size_t i = 0; i < ARRAY_LEN(lists); i++)
         TRY(apply(ctx, tx, &lists[i]));
     return db_commit(ctx, STEAL(tx));
 }
 
-/* --- opening and closing ------------------------------------------------------------------------------- */
+/* --- opening and closing ---------------------------------------------------------------------- */
 
 static Db *db_new(const char *url, const DbEngineOps *ops)
 {
@@ -158,7 +161,8 @@ Status db_open(Ctx *ctx, const char *url, const DbMigration *migrations, size_t 
     const char *address;
     const DbEngineOps *ops = engine_of(url, &address);
     if (!ops)
-        return FAIL(ctx, INVALID_ARGUMENT, "database URL '%s' has no known scheme (try 'sqlite:PATH')", url);
+        return FAIL(ctx, INVALID_ARGUMENT,
+                    "database URL '%s' has no known scheme (try 'sqlite:PATH')", url);
 
     CLEANUP(db_closep) Db *db = db_new(url, ops);
     TRY_WRAP(ctx, ops->open(ctx, address, &db->engine), "could not open database '%s'", url);

@@ -1,11 +1,13 @@
-/* db.h - the one SQL database: rows that change. SQLite now; the interface and dialect are PostgreSQL's too.
+/* db.h - the one SQL database: rows that change. SQLite now; the interface and dialect are
+ * PostgreSQL's too.
  *
- * Statements use '?' placeholders and the common dialect: BIGINT, TEXT, BLOB, no booleans (0/1), times as BIGINT
- * nanoseconds, `INSERT … ON CONFLICT … DO`, `RETURNING`, `WITH RECURSIVE`. A table's key is `id BIGINT` made by
- * db_next_id, never an engine's own sequence.
+ * Statements use '?' placeholders and the common dialect: BIGINT, TEXT, BLOB, no booleans (0/1),
+ * times as BIGINT nanoseconds, `INSERT … ON CONFLICT … DO`, `RETURNING`, `WITH RECURSIVE`. A
+ * table's key is `id BIGINT` made by db_next_id, never an engine's own sequence.
  *
- * One writer at a time (a queue by mutex); readers see a snapshot and never wait. db_commit returns when the
- * transaction is on stable storage; commits that come together share one fsync (group commit, by a leader).
+ * One writer at a time (a queue by mutex); readers see a snapshot and never wait. db_commit returns
+ * when the transaction is on stable storage; commits that come together share one fsync (group
+ * commit, by a leader).
  */
 #pragma once
 
@@ -16,16 +18,18 @@
 typedef struct Db Db;
 typedef struct DbTx DbTx; /* belongs to one thread */
 
-/* One step of the schema; the database remembers how many were applied. Never edit one that was released. */
+/* One step of the schema; the database remembers how many were applied. Never edit one that was
+ * released. */
 typedef struct DbMigration {
     const char *name;
     const char *sql; /* several statements */
 } DbMigration;
 
 /* url: "sqlite:PATH" (created when missing; PATH ":memory:" for tests). Applies what is missing of
- * migrations[n] in one transaction. Errors: FAILED_PRECONDITION when the database has more migrations than we
- * know (a newer version's) or another process holds it. */
-Status db_open(Ctx *ctx, const char *url, const DbMigration *migrations, size_t n, Db **out) NODISCARD;
+ * migrations[n] in one transaction. Errors: FAILED_PRECONDITION when the database has more
+ * migrations than we know (a newer version's) or another process holds it. */
+Status db_open(Ctx *ctx, const char *url, const DbMigration *migrations, size_t n,
+               Db **out) NODISCARD;
 Db *db_close(Db *db);
 static inline void db_closep(Db **db)
 {
@@ -37,7 +41,8 @@ Status db_begin_write(Ctx *ctx, Db *db, DbTx **out) NODISCARD;
 Status db_begin_read(Ctx *ctx, Db *db, DbTx **out) NODISCARD;
 bool db_is_write(const DbTx *tx);
 
-/* Ends and frees tx, whatever it returns. On OK of a write: durable, and then the tx's events are published. */
+/* Ends and frees tx, whatever it returns. On OK of a write: durable, and then the tx's events are
+ * published. */
 Status db_commit(Ctx *ctx, DbTx *tx) NODISCARD;
 DbTx *db_rollback(DbTx *tx); /* NULL is fine; always NULL */
 static inline void db_rollbackp(DbTx **tx)
@@ -53,11 +58,12 @@ EventBus *db_events(Db *db);
 void db_after_commit(DbTx *tx, void (*fn)(void *arg), void *arg);
 
 /* Statements are prepared once a connection and kept. Arguments follow `types`, one letter each:
- *   i int64_t   s const char * (NULL: SQL NULL)   t Str   b Bytes   h const Hash * (NULL or zero: SQL NULL)
- *   d double    n (no argument) SQL NULL
+ *   i int64_t   s const char * (NULL: SQL NULL)   t Str   b Bytes   h const Hash * (NULL or zero:
+ * SQL NULL) d double    n (no argument) SQL NULL
  *
- * db_exec runs a statement for its effect; out_changes may be NULL. Errors: ALREADY_EXISTS for a violated unique
- * key, FAILED_PRECONDITION for a foreign key, INTERNAL (naming the statement) otherwise. */
+ * db_exec runs a statement for its effect; out_changes may be NULL. Errors: ALREADY_EXISTS for a
+ * violated unique key, FAILED_PRECONDITION for a foreign key, INTERNAL (naming the statement)
+ * otherwise. */
 Status db_exec(Ctx *ctx, DbTx *tx, int64_t *out_changes, const char *sql, const char *types, ...);
 
 /* Rows of a query: CLEANUP(db_rows_done) DbRows rows = { 0 }; then TRY(db_query(…)) and
@@ -65,13 +71,14 @@ Status db_exec(Ctx *ctx, DbTx *tx, int64_t *out_changes, const char *sql, const 
 typedef struct DbRows {
     struct DbStmt *stmt; /* NULL once the last row was passed */
     DbTx *tx;
-    struct DbRows *next; /* open ones of tx: ending tx closes them, so an open DbRows must not be copied */
+    struct DbRows *next; /* open ones of tx, which closes them: do not copy an open DbRows */
 } DbRows;
 Status db_query(Ctx *ctx, DbTx *tx, DbRows *rows, const char *sql, const char *types, ...);
 Status db_next(Ctx *ctx, DbRows *rows, bool *out_more);
 void db_rows_done(DbRows *rows);
 
-/* Columns of the current row, from 0. Text and bytes are copied into ctx's arena. NULL reads as 0, "" or empty. */
+/* Columns of the current row, from 0. Text and bytes are copied into ctx's arena. NULL reads as 0,
+ * "" or empty. */
 int64_t db_int(const DbRows *rows, int column);
 double db_double(const DbRows *rows, int column);
 bool db_is_null(const DbRows *rows, int column);
@@ -91,6 +98,6 @@ typedef struct DbStats {
 } DbStats;
 void db_stats(Db *db, DbStats *out);
 
-/* The SQL implementation of the store's index, in this database (its tables are a migration of ours, applied by
- * db_open before the caller's). */
+/* The SQL implementation of the store's index, in this database (its tables are a migration of
+ * ours, applied by db_open before the caller's). */
 StoreIndex db_store_index(Db *db);

@@ -1,7 +1,7 @@
 /* db_priv.h - what db.c, tx.c, query.c, index.c and an engine share.
  *
- * An engine (sqlite.c) is a row of functions over connections and statements; everything that is not in the
- * common dialect is behind it. One connection belongs to one thread at a time.
+ * An engine (sqlite.c) is a row of functions over connections and statements; everything that is
+ * not in the common dialect is behind it. One connection belongs to one thread at a time.
  */
 #pragma once
 
@@ -28,7 +28,7 @@ typedef struct DbEngineOps {
     const DbMigration *migrations; /* our own tables (index.c), in the engine's words */
     size_t migration_count;
 
-    /* address: the URL's rest. Takes exclusive ownership of the database. close accepts a half-made one. */
+    /* address: the URL's rest. Takes exclusive ownership. close accepts a half-made one. */
     Status (*open)(Ctx *ctx, const char *address, DbEngine **out);
     DbEngine *(*close)(DbEngine *engine);
 
@@ -37,8 +37,8 @@ typedef struct DbEngineOps {
 
     Status (*begin_write)(Ctx *ctx, void *handle);
     Status (*begin_read)(Ctx *ctx, void *handle); /* the snapshot is taken now */
-    /* Makes it visible, not yet durable; out_wrote: did it change anything? On error nothing happened, and a
-     * rollback is still due. */
+    /* Makes it visible, not yet durable; out_wrote: did it change anything? On error nothing
+     * happened, and a rollback is still due. */
     Status (*commit)(Ctx *ctx, void *handle, bool *out_wrote);
     void (*rollback)(void *handle);
 
@@ -60,7 +60,7 @@ typedef struct DbEngineOps {
     /* Everything committed before the call is on stable storage when it returns. */
     Status (*sync)(Ctx *ctx, DbEngine *engine);
 
-    /* Housekeeping off the commit path: 0 not needed, 1 wanted, 2 wanted with the writer kept out. */
+    /* Housekeeping off the commit path. 0: not needed, 1: wanted, 2: with the writer kept out. */
     int (*tidy_wanted)(DbEngine *engine);
     void (*tidy)(Ctx *ctx, DbEngine *engine, void *handle);
 } DbEngineOps;
@@ -77,7 +77,7 @@ typedef struct DbStmt {
 } DbStmt;
 
 #define DB_STMT_BUCKETS 64
-/* Idle statements are dropped when a connection holds this many: text made on the fly must not pile up. */
+/* Idle statements are dropped when a connection holds this many: made-up text must not pile up. */
 #define DB_STMTS_MAX 256
 
 typedef struct DbConn {
@@ -91,8 +91,8 @@ typedef struct DbConn {
 /* Readers beyond this many are closed when they are done. */
 #define DB_READERS_IDLE_MAX 8
 
-/* Lock order: the writer's turn (queue), then lock. Nothing else is held while waiting for the turn, and the
- * turn is given back before the wait for the sync. */
+/* Lock order: the writer's turn (queue), then lock. Nothing else is held while waiting for the
+ * turn, and the turn is given back before the wait for the sync. */
 struct Db {
     const DbEngineOps *ops;
     DbEngine *engine;
@@ -103,7 +103,7 @@ struct Db {
     pthread_mutex_t lock; /* guards readers */
     DbConn *readers;      /* idle ones */
     size_t reader_count;
-    _Atomic uint64_t committed; /* number of the newest commit that changed something; grows in the turn */
+    _Atomic uint64_t committed; /* how many commits changed something; grows in the turn */
     Group sync;                 /* covers commit numbers */
     Pool *pool;                 /* housekeeping: one thread at most, none when idle */
 };

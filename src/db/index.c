@@ -1,4 +1,4 @@
-/* index.c - what we keep in the database for ourselves: the store's index, and the numbers of rows. */
+/* index.c - what we keep in the database for ourselves: the store's index, the numbers of rows. */
 #include "db/db_priv.h"
 
 #include <stdlib.h>
@@ -7,17 +7,18 @@ Status db_next_id(Ctx *ctx, DbTx *tx, const char *sequence, int64_t *out)
 {
     assert(tx->is_write);
     return db_query_int(ctx, tx, out,
-                        "INSERT INTO db_sequence(name, value) VALUES(?, 1)"
-                        " ON CONFLICT(name) DO UPDATE SET value = db_sequence.value + 1 RETURNING value",
+                        "INSERT INTO db_sequence(name, value) VALUES(?, 1) ON CONFLICT(name)"
+                        " DO UPDATE SET value = db_sequence.value + 1 RETURNING value",
                         "s", sequence);
 }
 
-/* --- reading ------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static Status look_up(Ctx *ctx, DbTx *tx, const Hash *hash, BlobPlace *out)
 {
     CLEANUP(db_rows_done) DbRows rows = { 0 };
-    TRY(db_query(ctx, tx, &rows, "SELECT pack, off, stored, plain FROM store_blob WHERE hash = ?", "h", hash));
+    TRY(db_query(ctx, tx, &rows, "SELECT pack, off, stored, plain FROM store_blob WHERE hash = ?",
+                 "h", hash));
     bool more;
     TRY(db_next(ctx, &rows, &more));
     if (!more)
@@ -31,8 +32,8 @@ static Status look_up(Ctx *ctx, DbTx *tx, const Hash *hash, BlobPlace *out)
     return OK;
 }
 
-/* On a reader without BEGIN: a statement by itself sees all that was committed before it, and the store must
- * find a row as soon as index_put has returned. */
+/* On a reader without BEGIN: a statement by itself sees all that was committed before it, and the
+ * store must find a row as soon as index_put has returned. */
 static Status index_lookup(void *self, Ctx *ctx, const Hash *hash, BlobPlace *out)
 {
     Db *db = self;
@@ -44,7 +45,8 @@ static Status index_lookup(void *self, Ctx *ctx, const Hash *hash, BlobPlace *ou
     return s;
 }
 
-static Status index_progress(void *self, Ctx *ctx, uint64_t *out_sealed_pack, uint64_t *out_tail_offset)
+static Status index_progress(void *self, Ctx *ctx, uint64_t *out_sealed_pack,
+                             uint64_t *out_tail_offset)
 {
     *out_sealed_pack = *out_tail_offset = 0;
     CLEANUP(db_rollbackp) DbTx *tx = NULL;
@@ -60,7 +62,7 @@ static Status index_progress(void *self, Ctx *ctx, uint64_t *out_sealed_pack, ui
     return OK;
 }
 
-/* --- writing ------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static int by_hash(const void *a, const void *b)
 {

@@ -6,9 +6,10 @@
 
 #include "base/fault.h"
 
-/* --- the statements of a connection -------------------------------------------------------------------- */
+/* --- the statements of a connection ----------------------------------------------------------- */
 
-/* FNV-1a, 64 bit (Fowler, Noll, Vo). By content: the same address may hold another text the next time. */
+/* FNV-1a, 64 bit (Fowler, Noll, Vo). By content: the same address may hold another text the next
+ * time. */
 static uint64_t hash_text(const char *text)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
@@ -78,16 +79,20 @@ void db_stmt_give(DbConn *conn, DbStmt *stmt)
     stmt->busy = false;
 }
 
-/* --- arguments ----------------------------------------------------------------------------------------- */
+/* --- arguments -------------------------------------------------------------------------------- */
 
 static DbValue text_value(Str s)
 {
-    return (DbValue){ .kind = DB_TEXT, .bytes = { (const uint8_t *)(s.data ? s.data : ""), s.size } };
+    return (DbValue){
+        .kind = DB_TEXT, .bytes = {(const uint8_t *)(s.data ? s.data : ""), s.size}
+    };
 }
 
 static DbValue blob_value(Bytes b)
 {
-    return (DbValue){ .kind = DB_BLOB, .bytes = { b.data ? b.data : (const uint8_t *)"", b.size } };
+    return (DbValue){
+        .kind = DB_BLOB, .bytes = {b.data ? b.data : (const uint8_t *)"", b.size}
+    };
 }
 
 static const DbValue null_value = { .kind = DB_NULL };
@@ -135,7 +140,8 @@ static bool next_value(char type, Args *args, DbValue *out)
     }
 }
 
-static Status bind_all(Ctx *ctx, const DbEngineOps *ops, DbStmt *stmt, const char *types, Args *args, bool copy)
+static Status bind_all(Ctx *ctx, const DbEngineOps *ops, DbStmt *stmt, const char *types,
+                       Args *args, bool copy)
 {
     size_t given = types ? strlen(types) : 0;
     if ((size_t)ops->argument_count(stmt->handle) != given)
@@ -150,7 +156,7 @@ static Status bind_all(Ctx *ctx, const DbEngineOps *ops, DbStmt *stmt, const cha
     return OK;
 }
 
-/* --- running ------------------------------------------------------------------------------------------- */
+/* --- running ---------------------------------------------------------------------------------- */
 
 /* Constraint errors undo their statement only; after any other the transaction cannot go on. */
 static Status note_error(Ctx *ctx, DbTx *tx, const DbStmt *stmt, Status s)
@@ -175,7 +181,8 @@ static Status step(Ctx *ctx, DbTx *tx, const DbStmt *stmt, bool *out_row)
     return note_error(ctx, tx, stmt, s);
 }
 
-static Status exec_bound(Ctx *ctx, DbTx *tx, DbStmt *stmt, const char *types, Args *args, int64_t *out_changes)
+static Status exec_bound(Ctx *ctx, DbTx *tx, DbStmt *stmt, const char *types, Args *args,
+                         int64_t *out_changes)
 {
     TRY(note_error(ctx, tx, stmt, bind_all(ctx, tx->db->ops, stmt, types, args, false)));
     for (bool row = true; row;)
@@ -199,7 +206,8 @@ Status db_exec(Ctx *ctx, DbTx *tx, int64_t *out_changes, const char *sql, const 
     return s;
 }
 
-static Status open_rows(Ctx *ctx, DbTx *tx, DbRows *rows, const char *sql, const char *types, Args *args)
+static Status open_rows(Ctx *ctx, DbTx *tx, DbRows *rows, const char *sql, const char *types,
+                        Args *args)
 {
     assert(!rows->stmt);
     TRY(check_usable(ctx, tx, sql));
@@ -268,7 +276,7 @@ Status db_query_int(Ctx *ctx, DbTx *tx, int64_t *out, const char *sql, const cha
     return one_int(ctx, &rows, out);
 }
 
-/* --- columns ------------------------------------------------------------------------------------------- */
+/* --- columns ---------------------------------------------------------------------------------- */
 
 static const DbEngineOps *ops_of(const DbRows *rows)
 {

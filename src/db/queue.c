@@ -1,4 +1,5 @@
-/* queue.c - see queue.h. Each waiter sleeps on a condition of its own, so that leaving wakes just the next. */
+/* queue.c - see queue.h. Each waiter sleeps on a condition of its own, so that leaving wakes just
+ * the next. */
 #include "db/queue.h"
 
 #include "base/event.h"
@@ -62,7 +63,8 @@ static void entry_unlink(DbQueue *queue, const DbQueueEntry *entry)
         queue->tail = before;
 }
 
-/* With the lock held: sleeps until the turn is given, the wait is cancelled or the deadline passes. */
+/* With the lock held: sleeps until the turn is given, the wait is cancelled or the deadline
+ * passes. */
 static void entry_wait(DbQueue *queue, DbQueueEntry *entry, int64_t deadline_ns)
 {
     struct timespec until = { deadline_ns / NS_PER_SEC, deadline_ns % NS_PER_SEC };

@@ -15,6 +15,7 @@ typedef struct DbQueue {
 void db_queue_init(DbQueue *queue);
 void db_queue_done(DbQueue *queue);
 
-/* Waits for the turn. Errors: CANCELLED, DEADLINE_EXCEEDED. The thread must not have the turn already. */
+/* Waits for the turn. Errors: CANCELLED, DEADLINE_EXCEEDED. The thread must not have the turn
+ * already. */
 Status db_queue_enter(Ctx *ctx, DbQueue *queue) NODISCARD;
 void db_queue_leave(DbQueue *queue);

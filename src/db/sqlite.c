@@ -1,8 +1,10 @@
-/* sqlite.c - SQLite as an engine: the only file that knows it. README.md says why its commits are durable.
+/* sqlite.c - SQLite as an engine: the only file that knows it. README.md says why its commits are
+ * durable.
  *
- * The database is in WAL mode with synchronous=NORMAL: a commit appends to the log without syncing it. The
- * log is synced through a descriptor of our own, once for all commits that wait (tx.c). SQLite itself syncs
- * the log before a checkpoint copies from it, and the database before the log is used again from its start.
+ * The database is in WAL mode with synchronous=NORMAL: a commit appends to the log without syncing
+ * it. The log is synced through a descriptor of our own, once for all commits that wait (tx.c).
+ * SQLite itself syncs the log before a checkpoint copies from it, and the database before the log
+ * is used again from its start.
  */
 #include <errno.h>
 #include <sqlite3.h>
@@ -16,21 +18,22 @@
 #include "base/text.h"
 #include "db/db_priv.h"
 
-/* The log is copied into the database when it holds this much; past the second bound writers wait for it. */
+/* The log is copied into the database when it holds this much; past the second bound writers wait
+ * for it. */
 #define LOG_BYTES_WANTED (8 * MiB)
-#define LOG_BYTES_MAX (64 * MiB)
-#define PAGE_BYTES 4096
+#define LOG_BYTES_MAX    (64 * MiB)
+#define PAGE_BYTES       4096
 
 /* A statement that meets a lock of another process (somebody's sqlite3 shell) waits this long. */
 #define BUSY_WAIT_MS 10000
 
 struct DbEngine {
     char *path;
-    char *scratch; /* folder that goes with the database: ":memory:" */
-    int lock_fd;   /* holds the ownership */
-    int log_fd;    /* the -wal file, to sync it; -1 until the first connection made it */
+    char *scratch;            /* folder that goes with the database: ":memory:" */
+    int lock_fd;              /* holds the ownership */
+    int log_fd;               /* the -wal file, to sync it; -1 until the first connection made it */
     _Atomic int log_pages;    /* after the newest commit */
-    _Atomic int copied_pages; /* by the newest checkpoint; more than log_pages: the log started over since */
+    _Atomic int copied_pages; /* by the newest checkpoint; over log_pages: the log began anew */
 };
 
 /* A connection as the rest of the module passes it around. */
@@ -40,7 +43,7 @@ typedef struct Handle {
     bool wrote; /* since the transaction began */
 } Handle;
 
-/* --- errors -------------------------------------------------------------------------------------------- */
+/* --- errors ----------------------------------------------------------------------------------- */
 
 static const struct {
     int result; /* extended, or primary when no row has the extended one */
@@ -72,7 +75,7 @@ static Status failure(Ctx *ctx, sqlite3 *db, int result)
     return status_new(ctx, code_of(result), "%s", db ? sqlite3_errmsg(db) : sqlite3_errstr(result));
 }
 
-/* --- ownership ----------------------------------------------------------------------------------------- */
+/* --- ownership -------------------------------------------------------------------------------- */
 
 static Status owned_by_other(Ctx *ctx, int fd, const char *path)
 {
@@ -84,8 +87,9 @@ static Status owned_by_other(Ctx *ctx, int fd, const char *path)
                 *holder ? holder : "(unknown)", path);
 }
 
-/* An open file description lock: it belongs to this opening, so a second one in this process fails as well, and
- * it ends with the process, however that ends. The file stays: removing it would race. */
+/* An open file description lock: it belongs to this opening, so a second one in this process fails
+ * as well, and it ends with the process, however that ends. The file stays: removing it would
+ * race. */
 static Status take_ownership(Ctx *ctx, DbEngine *engine)
 {
     const char *path = text_printf(ctx->arena, "%s.lock", engine->path);
@@ -106,7 +110,7 @@ static Status take_ownership(Ctx *ctx, DbEngine *engine)
     return OK;
 }
 
-/* --- opening ------------------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static DbEngine *sqlite_close(DbEngine *engine)
 {
@@ -132,8 +136,8 @@ static void sqlite_closep(DbEngine **engine)
     *engine = sqlite_close(*engine);
 }
 
-/* ":memory:" is a database like any other, in a folder of its own on a memory file system where there is one:
- * so it has the same snapshots and the same locking, and needs no code of its own. */
+/* ":memory:" is a database like any other, in a folder of its own on a memory file system where
+ * there is one: so it has the same snapshots and the same locking, and needs no code of its own. */
 static Status make_scratch(Ctx *ctx, DbEngine *engine)
 {
     const char *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
@@ -163,7 +167,7 @@ static Status sqlite_open(Ctx *ctx, const char *address, DbEngine **out)
     return OK;
 }
 
-/* --- connections --------------------------------------------------------------------------------------- */
+/* --- connections ------------------------------------------------------------------------------ */
 
 static void sqlite_disconnect(void *handle)
 {
@@ -199,8 +203,9 @@ static int note_log_size(void *arg, sqlite3 *db, const char *name, int pages)
     return SQLITE_OK;
 }
 
-/* The log exists once a connection is set up. It is never removed while we are connected, only used again from
- * its start, so one descriptor serves until the end. Closing it drops no lock: SQLite's are on other files. */
+/* The log exists once a connection is set up. It is never removed while we are connected, only used
+ * again from its start, so one descriptor serves until the end. Closing it drops no lock: SQLite's
+ * are on other files. */
 static Status open_log(Ctx *ctx, DbEngine *engine)
 {
     const char *path = text_printf(ctx->arena, "%s-wal", engine->path);
@@ -212,9 +217,12 @@ static Status open_log(Ctx *ctx, DbEngine *engine)
     return file_sync_dir(ctx, folder);
 }
 
-static const char setup_any[] = "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF; PRAGMA wal_autocheckpoint=0;";
-static const char setup_writer[] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-8192;";
-static const char setup_reader[] = "PRAGMA query_only=ON; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-1024;";
+static const char setup_any[] =
+    "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF; PRAGMA wal_autocheckpoint=0;";
+static const char setup_writer[] =
+    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-8192;";
+static const char setup_reader[] =
+    "PRAGMA query_only=ON; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-1024;";
 
 static Status sqlite_connect(Ctx *ctx, DbEngine *engine, bool for_write, void **out)
 {
@@ -222,8 +230,8 @@ static Status sqlite_connect(Ctx *ctx, DbEngine *engine, bool for_write, void **
     if (!h)
         abort();
     h->engine = engine;
-    int flags = SQLITE_OPEN_READWRITE | (for_write ? SQLITE_OPEN_CREATE : 0) | SQLITE_OPEN_NOMUTEX
-                | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE;
+    int flags = SQLITE_OPEN_READWRITE | (for_write ? SQLITE_OPEN_CREATE : 0) | SQLITE_OPEN_NOMUTEX |
+                SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE;
     int result = sqlite3_open_v2(engine->path, &h->db, flags, NULL);
     if (result != SQLITE_OK)
         return failure(ctx, h->db, result);
@@ -238,7 +246,7 @@ static Status sqlite_connect(Ctx *ctx, DbEngine *engine, bool for_write, void **
     return OK;
 }
 
-/* --- transactions -------------------------------------------------------------------------------------- */
+/* --- transactions ----------------------------------------------------------------------------- */
 
 static Status sqlite_begin_write(Ctx *ctx, void *handle)
 {
@@ -274,9 +282,10 @@ static Status sqlite_sync(Ctx *ctx, DbEngine *engine)
     return file_sync(ctx, engine->log_fd);
 }
 
-/* --- the log ------------------------------------------------------------------------------------------- */
+/* --- the log ---------------------------------------------------------------------------------- */
 
-/* By what was not copied yet, so that a reader who holds on to a long log does not cause a checkpoint a commit. */
+/* By what was not copied yet, so that a reader who holds on to a long log does not cause a
+ * checkpoint a commit. */
 static int sqlite_tidy_wanted(DbEngine *engine)
 {
     int pages = atomic_load(&engine->log_pages), copied = atomic_load(&engine->copied_pages);
@@ -286,20 +295,21 @@ static int sqlite_tidy_wanted(DbEngine *engine)
     return (size_t)pages * PAGE_BYTES < LOG_BYTES_MAX ? 1 : 2;
 }
 
-/* Copies what it can without making anybody wait. Once all is copied and no reader needs the log, the next
- * commit starts it over. */
+/* Copies what it can without making anybody wait. Once all is copied and no reader needs the log,
+ * the next commit starts it over. */
 static void sqlite_tidy(Ctx *ctx, DbEngine *engine, void *handle)
 {
     Handle *h = handle;
     int pages = 0, copied = 0;
     int result = sqlite3_wal_checkpoint_v2(h->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &pages, &copied);
     if (result != SQLITE_OK && result != SQLITE_BUSY)
-        LOG_WARN(ctx, "could not copy the log into the database", "error=%s", sqlite3_errmsg(h->db));
+        LOG_WARN(ctx, "could not copy the log into the database", "error=%s",
+                 sqlite3_errmsg(h->db));
     else
         atomic_store(&engine->copied_pages, copied);
 }
 
-/* --- statements ---------------------------------------------------------------------------------------- */
+/* --- statements ------------------------------------------------------------------------------- */
 
 static Status sqlite_prepare(Ctx *ctx, void *handle, const char *sql, void **out)
 {
@@ -390,7 +400,9 @@ static double sqlite_column_real(void *stmt, int column)
 static Bytes sqlite_column_data(void *stmt, int column)
 {
     bool is_blob = sqlite3_column_type(stmt, column) == SQLITE_BLOB;
-    const void *data = is_blob ? sqlite3_column_blob(stmt, column) : sqlite3_column_text(stmt, column);
+    const void *data = sqlite3_column_blob(stmt, column);
+    if (!is_blob)
+        data = sqlite3_column_text(stmt, column);
     return bytes(data, (size_t)sqlite3_column_bytes(stmt, column));
 }
 

@@ -5,7 +5,7 @@
 
 #include "base/fault.h"
 
-/* --- beginning ----------------------------------------------------------------------------------------- */
+/* --- beginning -------------------------------------------------------------------------------- */
 
 static DbTx *tx_new(DbConn *conn, bool is_write)
 {
@@ -28,8 +28,8 @@ static void tx_free(DbTx *tx)
 /* In the writer's turn. */
 static Status begin_on_writer(Ctx *ctx, Db *db)
 {
-    TRY_WRAP(ctx, group_health(ctx, &db->sync), "database '%s' takes no more writes until it is reopened",
-             db->url);
+    TRY_WRAP(ctx, group_health(ctx, &db->sync),
+             "database '%s' takes no more writes until it is reopened", db->url);
     if (fault_fires(FAULT_QUERY))
         return FAIL(ctx, INTERNAL, "could not begin: injected fault");
     return db->ops->begin_write(ctx, db->writer->handle);
@@ -64,13 +64,12 @@ bool db_is_write(const DbTx *tx)
     return tx->is_write;
 }
 
-/* --- what follows a commit ----------------------------------------------------------------------------- */
+/* --- what follows a commit -------------------------------------------------------------------- */
 
 void db_notify(DbTx *tx, uint64_t topic)
 {
-    const uint8_t *end = tx->topics.data + tx->topics.size;
-    for (const uint8_t *at = tx->topics.data; at < end; at += sizeof(topic)) {
-        if (memcmp(at, &topic, sizeof(topic)) == 0)
+    for (size_t at = 0; at < tx->topics.size; at += sizeof(topic)) {
+        if (memcmp(tx->topics.data + at, &topic, sizeof(topic)) == 0)
             return;
     }
     buf_add(&tx->topics, &topic, sizeof(topic));
@@ -100,8 +99,8 @@ static void run_after_commit(const DbTx *tx)
     }
 }
 
-/* On the pool's thread. When readers and a steady stream of writers kept the quiet way from catching up, the
- * writer waits once. */
+/* On the pool's thread. When readers and a steady stream of writers kept the quiet way from
+ * catching up, the writer waits once. */
 static void tidy(void *arg)
 {
     Db *db = arg;
@@ -119,7 +118,7 @@ static void tidy(void *arg)
     db_reader_give(conn);
 }
 
-/* --- ending -------------------------------------------------------------------------------------------- */
+/* --- ending ----------------------------------------------------------------------------------- */
 
 /* The leader's work: what was committed when it began is durable when it is done. */
 static Status sync_commits(void *self, Ctx *ctx, uint64_t *out_covered)
@@ -144,8 +143,9 @@ static Status commit_on_engine(Ctx *ctx, const DbTx *tx, bool *out_wrote)
     return tx->db->ops->commit(ctx, tx->conn->handle, out_wrote);
 }
 
-/* Commits, gives the turn away, and says up to which commit the log must be durable. A transaction that changed
- * nothing still waits for those it may have seen: "it is there already" is an acknowledgement too. */
+/* Commits, gives the turn away, and says up to which commit the log must be durable. A transaction
+ * that changed nothing still waits for those it may have seen: "it is there already" is an
+ * acknowledgement too. */
 static Status commit_in_turn(Ctx *ctx, const DbTx *tx, uint64_t *out_target)
 {
     Db *db = tx->db;

@@ -1,7 +1,7 @@
 /* blob_map.h - a small hash table of blobs and their places: what the index does not have yet.
  *
- * The rows stand together in the order they came, ready to be handed to the index as they are. Not locked.
- * Zero-initialised is empty. Aborts when memory is out.
+ * The rows stand together in the order they came, ready to be handed to the index as they are. Not
+ * locked. Zero-initialised is empty. Aborts when memory is out.
  */
 #pragma once
 
@@ -15,5 +15,5 @@ typedef struct BlobMap {
 } BlobMap;
 
 const BlobPlace *blob_map_find(const BlobMap *map, const Hash *hash); /* NULL: not there */
-void blob_map_add(BlobMap *map, const BlobRow *row);                   /* must not be there */
-void blob_map_done(BlobMap *map);                                      /* frees; leaves it empty */
+void blob_map_add(BlobMap *map, const BlobRow *row);                  /* must not be there */
+void blob_map_done(BlobMap *map);                                     /* frees; leaves it empty */

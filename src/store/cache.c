@@ -5,7 +5,7 @@
 
 #include "base/thread.h"
 
-#define SHARDS 8
+#define SHARDS  8
 #define BUCKETS 1024 /* a shard's; a node has some KiB, so chains stay short at the usual size */
 
 typedef struct Link {
@@ -13,7 +13,7 @@ typedef struct Link {
 } Link;
 
 typedef struct Entry {
-    Link use; /* in the shard's ring */
+    Link use;           /* in the shard's ring */
     struct Entry *next; /* in its bucket */
     Hash hash;
     size_t size;

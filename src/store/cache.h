@@ -1,5 +1,5 @@
-/* cache.h - plaintext of small blobs read before, verified: tree nodes above all. The least recently used go
- * first. Any thread; the lock is in shards. */
+/* cache.h - plaintext of small blobs read before, verified: tree nodes above all. The least
+ * recently used go first. Any thread; the lock is in shards. */
 #pragma once
 
 #include "store/store.h"

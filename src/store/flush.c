@@ -1,7 +1,8 @@
 /* flush.c - handing over to the index what it does not have, and sealing full packs on the way.
  *
- * The order makes it safe: the rows are frozen, the packs are synced, full ones are sealed, and only then the index
- * learns of them. So the index never names a place that a power cut could take back.
+ * The order makes it safe: the rows are frozen, the packs are synced, full ones are sealed, and
+ * only then the index learns of them. So the index never names a place that a power cut could take
+ * back.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -9,9 +10,10 @@
 #include "base/log.h"
 #include "store/store_priv.h"
 
-/* --- sealing ------------------------------------------------------------------------------------------- */
+/* --- sealing ---------------------------------------------------------------------------------- */
 
-/* Rows of all records of a pack, from their headers alone: what we wrote ourselves is not checked again. */
+/* Rows of all records of a pack, from their headers alone: what we wrote ourselves is not checked
+ * again. */
 static Status collect_rows(Ctx *ctx, int fd, uint64_t number, uint64_t end, Buf *out)
 {
     CLEANUP(pack_scan_done) PackScan scan;
@@ -30,9 +32,11 @@ static Status write_index(Ctx *ctx, int fd, uint64_t number, uint64_t end)
     CLEANUP(buf_done) Buf rows = { 0 };
     CLEANUP(buf_done) Buf index = { 0 };
     TRY(collect_rows(ctx, fd, number, end, &rows));
-    pack_index_encode(number, end, (BlobRow *)(void *)rows.data, rows.size / sizeof(BlobRow), &index);
+    pack_index_encode(number, end, (BlobRow *)(void *)rows.data, rows.size / sizeof(BlobRow),
+                      &index);
     TRY(file_pwrite_all(ctx, fd, index.data, index.size, end));
-    if (ftruncate(fd, (off_t)(end + index.size)) < 0) /* gives back what was reserved and not used */
+    if (ftruncate(fd, (off_t)(end + index.size)) <
+        0) /* gives back what was reserved and not used */
         return status_errno(ctx, errno, "could not cut off the reserved space");
     return file_sync(ctx, fd);
 }
@@ -40,7 +44,8 @@ static Status write_index(Ctx *ctx, int fd, uint64_t number, uint64_t end)
 Status pack_seal(Ctx *ctx, int fd, uint64_t number, uint64_t end)
 {
     char name[PACK_NAME_SIZE];
-    TRY_WRAP(ctx, write_index(ctx, fd, number, end), "could not seal pack '%s'", pack_name(number, name));
+    TRY_WRAP(ctx, write_index(ctx, fd, number, end), "could not seal pack '%s'",
+             pack_name(number, name));
     return OK;
 }
 
@@ -68,9 +73,10 @@ static Status seal_until(Ctx *ctx, Store *store, uint64_t number)
     return OK;
 }
 
-/* --- flushing ------------------------------------------------------------------------------------------ */
+/* --- flushing --------------------------------------------------------------------------------- */
 
-/* Takes the pending rows, unless those of a flush that failed are still there. false: nothing to do. */
+/* Takes the pending rows, unless those of a flush that failed are still there. false: nothing to
+ * do. */
 static bool freeze(Store *store)
 {
     LOCKED(&store->lock);
@@ -92,8 +98,8 @@ static Status hand_over(Ctx *ctx, Store *store)
     TRY(store_sync(ctx, store));
     TRY(seal_until(ctx, store, store->flush_sealed));
     TRY_WRAP(ctx,
-             store->index.put(store->index.self, ctx, store->flushing.rows, store->flushing.n, store->flush_sealed,
-                              store->flush_tail),
+             store->index.put(store->index.self, ctx, store->flushing.rows, store->flushing.n,
+                              store->flush_sealed, store->flush_tail),
              "could not add to the index of store '%s'", store->dir);
     LOCKED(&store->lock);
     blob_map_done(&store->flushing);
@@ -112,7 +118,7 @@ Status store_flush_index(Ctx *ctx, Store *store)
     return OK;
 }
 
-/* --- in the background --------------------------------------------------------------------------------- */
+/* --- in the background ------------------------------------------------------------------------ */
 
 static void flush_task(void *arg)
 {
@@ -121,7 +127,8 @@ static void flush_task(void *arg)
     ctx_init(&ctx);
     Status s = store_flush_index(&ctx, store);
     if (!status_ok(s))
-        LOG_WARN(&ctx, "could not flush the store's index, will try again", "error=%s", status_message(s));
+        LOG_WARN(&ctx, "could not flush the store's index, will try again", "error=%s",
+                 status_message(s));
     LOCKED(&store->lock);
     store->flush_scheduled = false;
     if (!status_ok(s)) { /* not at once */
@@ -135,7 +142,8 @@ static bool is_due(const Store *store)
 {
     if (store->flush_scheduled)
         return false;
-    return store->pending.n >= store->flush_rows || store->position - store->flush_position >= FLUSH_BYTES;
+    return store->pending.n >= store->flush_rows ||
+           store->position - store->flush_position >= FLUSH_BYTES;
 }
 
 void flush_when_due(Store *store)

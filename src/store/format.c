@@ -1,13 +1,13 @@
-/* format.c - see format.h. A header carries eight bytes of its own hash, so that one found by chance, or half
- * written, is told from a real one. */
+/* format.c - see format.h. A header carries eight bytes of its own hash, so that one found by
+ * chance, or half written, is told from a real one. */
 #include "store/format.h"
 
 #include <stdlib.h>
 
 #define HEADER_MAGIC "PCVPACK"
 #define FOOTER_MAGIC "PCVINDEX"
-#define MAGIC_SIZE 8
-#define CHECK_SIZE 8
+#define MAGIC_SIZE   8
+#define CHECK_SIZE   8
 
 #define FLAG_ZSTD UINT32_C(1)
 
@@ -23,7 +23,7 @@ static bool check_is_good(const uint8_t *data, size_t size)
     return memcmp(data + size, hash.bytes, CHECK_SIZE) == 0;
 }
 
-/* --- records ------------------------------------------------------------------------------------------- */
+/* --- records ---------------------------------------------------------------------------------- */
 
 static_assert(4 + 4 + 4 + 4 + HASH_SIZE + CHECK_SIZE == PACK_RECORD_SIZE, "a record's header");
 
@@ -39,7 +39,8 @@ void pack_record_encode(const PackRecord *record, uint8_t out[PACK_RECORD_SIZE])
 
 bool pack_record_decode(const uint8_t in[PACK_RECORD_SIZE], PackRecord *out)
 {
-    if (memcmp(in, PACK_RECORD_MAGIC, PACK_RECORD_MAGIC_SIZE) != 0 || !check_is_good(in, 16 + HASH_SIZE))
+    if (memcmp(in, PACK_RECORD_MAGIC, PACK_RECORD_MAGIC_SIZE) != 0 ||
+        !check_is_good(in, 16 + HASH_SIZE))
         return false;
     uint32_t flags = load_le32(in + 4);
     *out = (PackRecord){
@@ -48,11 +49,12 @@ bool pack_record_decode(const uint8_t in[PACK_RECORD_SIZE], PackRecord *out)
         .is_zstd = flags & FLAG_ZSTD,
     };
     memcpy(out->hash.bytes, in + 16, HASH_SIZE);
-    bool sizes_fit = out->is_zstd ? out->stored_size < out->plain_size : out->stored_size == out->plain_size;
+    bool sizes_fit =
+        out->is_zstd ? out->stored_size < out->plain_size : out->stored_size == out->plain_size;
     return (flags & ~FLAG_ZSTD) == 0 && sizes_fit && out->plain_size <= CHUNK_BYTES_MAX;
 }
 
-/* --- the file's header --------------------------------------------------------------------------------- */
+/* --- the file's header ------------------------------------------------------------------------ */
 
 static_assert(MAGIC_SIZE + 4 + 4 + 8 + CHECK_SIZE == PACK_HEADER_SIZE, "a pack's header");
 
@@ -80,7 +82,7 @@ PackHeaderKind pack_header_check(const uint8_t in[PACK_HEADER_SIZE], uint64_t nu
     return version == PACK_VERSION ? PACK_HEADER_GOOD : PACK_HEADER_NEWER;
 }
 
-/* --- the index ----------------------------------------------------------------------------------------- */
+/* --- the index -------------------------------------------------------------------------------- */
 
 static_assert(HASH_SIZE + 8 + 4 + 4 == PACK_ENTRY_SIZE, "an entry of the index");
 static_assert(HASH_SIZE + 8 + 8 + 8 + MAGIC_SIZE == PACK_FOOTER_SIZE, "a pack's footer");
@@ -89,7 +91,9 @@ static int by_hash(const void *a, const void *b)
 {
     const BlobRow *left = a, *right = b;
     int order = hash_cmp(&left->hash, &right->hash);
-    return order ? order : (left->place.offset > right->place.offset) - (left->place.offset < right->place.offset);
+    if (order)
+        return order;
+    return (left->place.offset > right->place.offset) - (left->place.offset < right->place.offset);
 }
 
 static void entry_encode(const BlobRow *row, uint8_t out[PACK_ENTRY_SIZE])
@@ -112,7 +116,8 @@ static void entry_decode(const uint8_t in[PACK_ENTRY_SIZE], uint64_t pack, BlobR
 }
 
 /* The footer without its checksum, which comes first. */
-static void footer_fields_encode(const PackFooter *footer, uint8_t out[PACK_FOOTER_SIZE - HASH_SIZE])
+static void footer_fields_encode(const PackFooter *footer,
+                                 uint8_t out[PACK_FOOTER_SIZE - HASH_SIZE])
 {
     store_le64(out, footer->number);
     store_le64(out + 8, footer->count);
@@ -156,8 +161,9 @@ bool pack_footer_decode(const uint8_t in[PACK_FOOTER_SIZE], uint64_t file_size, 
         .index_offset = load_le64(fields + 16),
     };
     memcpy(out->checksum.bytes, in, HASH_SIZE);
-    return out->count <= file_size / PACK_ENTRY_SIZE && out->index_offset >= PACK_HEADER_SIZE && out->index_offset <= file_size
-           && file_size - out->index_offset == out->count * PACK_ENTRY_SIZE + PACK_FOOTER_SIZE;
+    return out->count <= file_size / PACK_ENTRY_SIZE && out->index_offset >= PACK_HEADER_SIZE &&
+           out->index_offset <= file_size &&
+           file_size - out->index_offset == out->count * PACK_ENTRY_SIZE + PACK_FOOTER_SIZE;
 }
 
 Status pack_index_decode(Ctx *ctx, const PackFooter *footer, Bytes entries, BlobRow **out_rows)

@@ -1,18 +1,19 @@
-/* format.h - the bytes of a pack: its header, its records' headers, its index. README.md draws them. Pure. */
+/* format.h - the bytes of a pack: its header, its records' headers, its index. README.md draws
+ * them. Pure. */
 #pragma once
 
 #include "store/store.h"
 
-#define PACK_VERSION 1
+#define PACK_VERSION     1
 #define PACK_HEADER_SIZE 32
 #define PACK_RECORD_SIZE 56 /* of a record's header */
-#define PACK_ENTRY_SIZE 48
+#define PACK_ENTRY_SIZE  48
 #define PACK_FOOTER_SIZE 64
 
 /* Bounds what sealing a pack sorts in memory; a pack that was reopened may get more. */
 #define PACK_RECORDS_MAX (128 * KiB)
 
-#define PACK_RECORD_MAGIC "PVR1"
+#define PACK_RECORD_MAGIC      "PVR1"
 #define PACK_RECORD_MAGIC_SIZE 4
 
 typedef struct PackRecord {
@@ -41,5 +42,6 @@ bool pack_footer_decode(const uint8_t in[PACK_FOOTER_SIZE], uint64_t file_size, 
 
 /* Appends rows[n] (of one pack, sorted here by hash) and the footer. */
 void pack_index_encode(uint64_t number, uint64_t index_offset, BlobRow *rows, size_t n, Buf *out);
-/* From the bytes of the entries. Errors: DATA_LOSS; RESOURCE_EXHAUSTED past ctx's limit. rows in ctx's arena. */
+/* From the bytes of the entries. Errors: DATA_LOSS; RESOURCE_EXHAUSTED past ctx's limit. rows in
+ * ctx's arena. */
 Status pack_index_decode(Ctx *ctx, const PackFooter *footer, Bytes entries, BlobRow **out_rows);

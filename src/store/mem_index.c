@@ -59,7 +59,8 @@ static Status mem_put(void *self, Ctx *ctx, const BlobRow *rows, size_t n, uint6
     return OK;
 }
 
-static Status mem_progress(void *self, Ctx *ctx, uint64_t *out_sealed_pack, uint64_t *out_tail_offset)
+static Status mem_progress(void *self, Ctx *ctx, uint64_t *out_sealed_pack,
+                           uint64_t *out_tail_offset)
 {
     (void)ctx;
     MemIndex *index = self;

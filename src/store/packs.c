@@ -9,7 +9,7 @@
 
 #include "store/store_priv.h"
 
-/* --- names --------------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 #define NAME_SUFFIX ".pack"
 
@@ -25,7 +25,8 @@ static bool parse_name(const char *name, uint64_t *out)
     char again[PACK_NAME_SIZE];
     int64_t number;
     Str text = str(name);
-    if (!str_ends(text, STR(NAME_SUFFIX)) || !str_to_i64(str_sub(text, 0, text.size - strlen(NAME_SUFFIX)), &number))
+    if (!str_ends(text, STR(NAME_SUFFIX)) ||
+        !str_to_i64(str_sub(text, 0, text.size - strlen(NAME_SUFFIX)), &number))
         return false;
     *out = (uint64_t)number;
     return number > 0 && strcmp(pack_name(*out, again), name) == 0;
@@ -43,7 +44,8 @@ static void closedirp(DIR **dir)
         closedir(*dir);
 }
 
-Status packs_list(Ctx *ctx, Store *store, uint64_t **out_numbers, size_t *out_n, uint64_t *out_bytes)
+Status packs_list(Ctx *ctx, Store *store, uint64_t **out_numbers, size_t *out_n,
+                  uint64_t *out_bytes)
 {
     CLEANUP(closedirp) DIR *dir = opendir(store->dir);
     if (!dir)
@@ -56,7 +58,8 @@ Status packs_list(Ctx *ctx, Store *store, uint64_t **out_numbers, size_t *out_n,
         if (!parse_name(entry->d_name, &number))
             continue;
         if (fstatat(store->dir_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-            return status_errno(ctx, errno, "could not look at pack '%s/%s'", store->dir, entry->d_name);
+            return status_errno(ctx, errno, "could not look at pack '%s/%s'", store->dir,
+                                entry->d_name);
         buf_add(&numbers, &number, sizeof(number));
         *out_bytes += (uint64_t)st.st_size;
     }
@@ -66,9 +69,10 @@ Status packs_list(Ctx *ctx, Store *store, uint64_t **out_numbers, size_t *out_n,
     return OK;
 }
 
-/* --- descriptors --------------------------------------------------------------------------------------- */
+/* --- descriptors ------------------------------------------------------------------------------ */
 
-/* With the lock held: the pack's slot, else the one to use for it (free, or least recently used), else NULL. */
+/* With the lock held: the pack's slot, else the one to use for it (free, or least recently used),
+ * else NULL. */
 static PackFd *choose_slot(PackFds *fds, uint64_t number)
 {
     PackFd *best = NULL;
@@ -131,7 +135,7 @@ void pack_reader_done(PackReader *reader)
     reader->slot = NULL;
 }
 
-/* --- records ------------------------------------------------------------------------------------------- */
+/* --- records ---------------------------------------------------------------------------------- */
 
 Status record_unpack(Ctx *ctx, const PackRecord *record, Bytes stored, Buf *out)
 {
@@ -162,7 +166,8 @@ static Status read_raw(Ctx *ctx, Store *store, const BlobPlace *place, Buf *out)
     return OK;
 }
 
-static Status read_record(Ctx *ctx, Store *store, const Hash *hash, const BlobPlace *place, Buf *out)
+static Status read_record(Ctx *ctx, Store *store, const Hash *hash, const BlobPlace *place,
+                          Buf *out)
 {
     if (place->stored_size > CHUNK_BYTES_MAX)
         return FAIL(ctx, DATA_LOSS, "its place is nonsense: %" PRIu32 " bytes", place->stored_size);
@@ -180,12 +185,12 @@ Status pack_read(Ctx *ctx, Store *store, const Hash *hash, const BlobPlace *plac
 {
     char hex[HASH_HEX_SIZE], name[PACK_NAME_SIZE];
     TRY_WRAP(ctx, read_record(ctx, store, hash, place, out),
-             "could not read blob '%s' at %" PRIu64 " of pack '%s/%s'", hash_hex(hash, hex), place->offset,
-             store->dir, pack_name(place->pack, name));
+             "could not read blob '%s' at %" PRIu64 " of pack '%s/%s'", hash_hex(hash, hex),
+             place->offset, store->dir, pack_name(place->pack, name));
     return OK;
 }
 
-/* --- the index of a sealed pack ------------------------------------------------------------------------ */
+/* --- the index of a sealed pack --------------------------------------------------------------- */
 
 static Status read_footer(Ctx *ctx, int fd, uint64_t number, PackFooter *out)
 {

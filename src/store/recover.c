@@ -1,4 +1,5 @@
-/* recover.c - opening the packs: finding what the index does not have, cutting off what a crash tore. */
+/* recover.c - opening the packs: finding what the index does not have, cutting off what a crash
+ * tore. */
 #include <errno.h>
 #include <inttypes.h>
 #include <sys/stat.h>
@@ -16,7 +17,7 @@ typedef struct Found {
     bool is_sealed, is_newest;
 } Found;
 
-/* --- rows into the index ------------------------------------------------------------------------------- */
+/* --- rows into the index ---------------------------------------------------------------------- */
 
 typedef struct Batch {
     Store *store;
@@ -36,7 +37,8 @@ static Status batch_put(Ctx *ctx, Batch *batch, uint64_t sealed, uint64_t tail)
         return OK;
     const StoreIndex *index = &batch->store->index;
     const BlobRow *rows = (const BlobRow *)(const void *)batch->rows.data;
-    TRY_WRAP(ctx, index->put(index->self, ctx, rows, batch->rows.size / sizeof(*rows), sealed, tail),
+    TRY_WRAP(ctx,
+             index->put(index->self, ctx, rows, batch->rows.size / sizeof(*rows), sealed, tail),
              "could not add to the index of store '%s'", batch->store->dir);
     buf_clear(&batch->rows);
     batch->sealed = sealed;
@@ -44,15 +46,16 @@ static Status batch_put(Ctx *ctx, Batch *batch, uint64_t sealed, uint64_t tail)
     return OK;
 }
 
-/* --- reading a pack ------------------------------------------------------------------------------------ */
+/* --- reading a pack --------------------------------------------------------------------------- */
 
-/* What is only in the page cache may be lost yet, and after a failed sync the cache may even lie: the file is synced,
- * dropped from the cache and read from the disk. */
+/* What is only in the page cache may be lost yet, and after a failed sync the cache may even lie:
+ * the file is synced, dropped from the cache and read from the disk. */
 static Status open_found(Ctx *ctx, Store *store, Found *found)
 {
     char name[PACK_NAME_SIZE];
     struct stat st;
-    found->fd = openat(store->dir_fd, pack_name(found->number, name), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    found->fd =
+        openat(store->dir_fd, pack_name(found->number, name), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (found->fd < 0 || fstat(found->fd, &st) < 0)
         return status_errno(ctx, errno, "could not open it");
     found->size = (uint64_t)st.st_size;
@@ -67,8 +70,8 @@ static Status check_header(Ctx *ctx, const Found *found)
 {
     uint8_t header[PACK_HEADER_SIZE] = { 0 };
     if (found->size < found->from && found->from > PACK_HEADER_SIZE)
-        return FAIL(ctx, DATA_LOSS, "it has %" PRIu64 " bytes, where %" PRIu64 " were made durable", found->size,
-                    found->from);
+        return FAIL(ctx, DATA_LOSS, "it has %" PRIu64 " bytes, where %" PRIu64 " were made durable",
+                    found->size, found->from);
     if (found->size >= PACK_HEADER_SIZE)
         TRY(file_pread_all(ctx, found->fd, header, sizeof(header), 0));
     switch (pack_header_check(header, found->number)) {
@@ -107,12 +110,14 @@ static void warn_of_gap(Ctx *ctx, const Found *found, uint64_t at, uint64_t size
 static Status add_scanned(Ctx *ctx, Found *found, Batch *batch)
 {
     CLEANUP(pack_scan_done) PackScan scan;
-    pack_scan_init(&scan, found->fd, found->number, found->from, MAX(found->size, found->from), true);
+    pack_scan_init(&scan, found->fd, found->number, found->from, MAX(found->size, found->from),
+                   true);
     for (;;) {
         bool more;
         TRY(pack_scan_next(ctx, &scan, &more));
         if (scan.lost)
-            warn_of_gap(ctx, found, (more ? scan.row.place.offset : scan.end) - scan.lost, scan.lost);
+            warn_of_gap(ctx, found, (more ? scan.row.place.offset : scan.end) - scan.lost,
+                        scan.lost);
         if (!more)
             break;
         buf_add(&batch->rows, &scan.row, sizeof(scan.row));
@@ -125,7 +130,8 @@ static Status add_scanned(Ctx *ctx, Found *found, Batch *batch)
     return OK;
 }
 
-/* A pack with a good index is believed; one without is scanned, and sealed unless more will come. */
+/* A pack with a good index is believed; one without is scanned, and sealed unless more will
+ * come. */
 static Status recover_pack(Ctx *ctx, Found *found, Batch *batch)
 {
     TRY(check_header(ctx, found));
@@ -156,10 +162,11 @@ static Status recover_one(Ctx *ctx, Store *store, Found *found, Batch *batch)
 }
 
 /* The clean way of closing left nothing to do: its newest pack ends where the index says. */
-static Status check_all_there(Ctx *ctx, const Store *store, const uint64_t *numbers, size_t n, uint64_t sealed,
-                              uint64_t tail)
+static Status check_all_there(Ctx *ctx, const Store *store, const uint64_t *numbers, size_t n,
+                              uint64_t sealed, uint64_t tail)
 {
-    uint64_t newest = n ? numbers[n - 1] : 0, needed = tail > PACK_HEADER_SIZE ? sealed + 1 : sealed;
+    uint64_t newest = n ? numbers[n - 1] : 0,
+             needed = tail > PACK_HEADER_SIZE ? sealed + 1 : sealed;
     if (newest >= needed)
         return OK;
     char name[PACK_NAME_SIZE];
@@ -173,14 +180,17 @@ Status store_recover(Ctx *ctx, Store *store)
     size_t n;
     TRY(file_sync(ctx, store->dir_fd)); /* the packs' names */
     TRY(packs_list(ctx, store, &numbers, &n, &bytes));
-    TRY_WRAP(ctx, store->index.progress(store->index.self, ctx, &sealed, &tail), "could not read the index");
+    TRY_WRAP(ctx, store->index.progress(store->index.self, ctx, &sealed, &tail),
+             "could not read the index");
     batch.sealed = sealed;
     batch.tail = tail;
     TRY(check_all_there(ctx, store, numbers, n, sealed, tail));
     for (size_t i = 0; i < n; i++) {
         if (numbers[i] <= sealed)
             continue;
-        Found found = { .number = numbers[i], .from = PACK_HEADER_SIZE, .is_newest = i == n - 1, .fd = -1 };
+        Found found = {
+            .number = numbers[i], .from = PACK_HEADER_SIZE, .is_newest = i == n - 1, .fd = -1
+        };
         if (numbers[i] == sealed + 1)
             found.from = MAX(tail, PACK_HEADER_SIZE);
         ArenaMark mark = arena_mark(ctx->arena);

@@ -41,10 +41,13 @@ static Status check_by_index(Ctx *ctx, const Scrub *scrub, BlobRow *rows, size_t
 }
 
 /* A stretch of a pack of which nobody knows what it was. */
-static Status report_gap(Ctx *ctx, const Scrub *scrub, uint64_t pack, uint64_t offset, uint64_t size, Status health)
+static Status report_gap(Ctx *ctx, const Scrub *scrub, uint64_t pack, uint64_t offset,
+                         uint64_t size, Status health)
 {
     static const Hash unknown;
-    BlobPlace gap = { .pack = pack, .offset = offset, .stored_size = (uint32_t)MIN(size, UINT32_MAX) };
+    BlobPlace gap = { .pack = pack,
+                      .offset = offset,
+                      .stored_size = (uint32_t)MIN(size, UINT32_MAX) };
     return scrub->fn(scrub->arg, ctx, &unknown, &gap, health);
 }
 
@@ -76,7 +79,8 @@ static Status check_sealed(Ctx *ctx, const Scrub *scrub, int fd, uint64_t number
     struct stat st;
     if (fstat(fd, &st) < 0)
         return status_errno(ctx, errno, "could not look at pack %" PRIu64, number);
-    TRY(report_gap(ctx, scrub, number, 0, 0, status_wrap(ctx, s, "index of pack %" PRIu64, number)));
+    TRY(report_gap(ctx, scrub, number, 0, 0,
+                   status_wrap(ctx, s, "index of pack %" PRIu64, number)));
     return check_by_scan(ctx, scrub, fd, number, (uint64_t)st.st_size);
 }
 

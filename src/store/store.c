@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "store/store_priv.h"
 
-/* --- opening and closing ------------------------------------------------------------------------------- */
+/* --- opening and closing ---------------------------------------------------------------------- */
 
 static Store *store_new(const StoreConfig *config, const StoreIndex *index)
 {
@@ -19,7 +19,8 @@ static Store *store_new(const StoreConfig *config, const StoreIndex *index)
     store->dir_fd = -1;
     store->index = *index;
     store->pack_bytes_max = config->pack_bytes_max ? config->pack_bytes_max : STORE_PACK_BYTES;
-    store->cache = blob_cache_new(config->cache_bytes_max ? config->cache_bytes_max : STORE_CACHE_BYTES);
+    store->cache =
+        blob_cache_new(config->cache_bytes_max ? config->cache_bytes_max : STORE_CACHE_BYTES);
     store->pool = pool_new("store", 1);
     store->flush_rows = FLUSH_ROWS;
     pthread_mutex_init(&store->fds.lock, NULL);
@@ -43,7 +44,8 @@ static Status open_dir(Ctx *ctx, Store *store, const char *parent)
     if (store->dir_fd < 0)
         return status_errno(ctx, errno, "could not open folder '%s'", store->dir);
     if (flock(store->dir_fd, LOCK_EX | LOCK_NB) < 0)
-        return FAIL(ctx, FAILED_PRECONDITION, "store '%s' is in use by another process", store->dir);
+        return FAIL(ctx, FAILED_PRECONDITION, "store '%s' is in use by another process",
+                    store->dir);
     return OK;
 }
 
@@ -78,7 +80,8 @@ static void flush_before_close(Store *store)
     ctx_init(&ctx);
     Status s = store_flush_index(&ctx, store);
     if (!status_ok(s))
-        LOG_WARN(&ctx, "could not flush the store before closing it", "error=%s", status_message(s));
+        LOG_WARN(&ctx, "could not flush the store before closing it", "error=%s",
+                 status_message(s));
 }
 
 Store *store_close(Store *store)
@@ -103,12 +106,15 @@ Store *store_close(Store *store)
     return NULL;
 }
 
-/* --- putting ------------------------------------------------------------------------------------------- */
+/* --- putting ---------------------------------------------------------------------------------- */
 
-/* Pending rows first: a row moves from there to the index, and leaves only when the index has it. */
+/* Pending rows first: a row moves from there to the index, and leaves only when the index has
+ * it. */
 static Status find(Ctx *ctx, Store *store, const Hash *hash, BlobPlace *out)
 {
-    return writer_is_pending(store, hash, out) ? OK : store->index.lookup(store->index.self, ctx, hash, out);
+    return writer_is_pending(store, hash, out)
+               ? OK
+               : store->index.lookup(store->index.self, ctx, hash, out);
 }
 
 Status store_has(Ctx *ctx, Store *store, const Hash *hash, bool *out)
@@ -139,8 +145,10 @@ static Status put_new(Ctx *ctx, Store *store, const Hash *hash, Bytes data, bool
 Status store_put(Ctx *ctx, Store *store, Bytes data, const Hash *hash, Hash *out_hash)
 {
     if (data.size > CHUNK_BYTES_MAX)
-        return FAIL(ctx, INVALID_ARGUMENT, "blob of %zu bytes is over the limit of %zu", data.size, CHUNK_BYTES_MAX);
-    TRY_WRAP(ctx, group_health(ctx, &store->sync), "store '%s' takes no more writes until it is reopened", store->dir);
+        return FAIL(ctx, INVALID_ARGUMENT, "blob of %zu bytes is over the limit of %zu", data.size,
+                    CHUNK_BYTES_MAX);
+    TRY_WRAP(ctx, group_health(ctx, &store->sync),
+             "store '%s' takes no more writes until it is reopened", store->dir);
     Hash name = hash ? *hash : hash_of(data);
     bool known;
     TRY(store_has(ctx, store, &name, &known));
@@ -156,7 +164,7 @@ Status store_put(Ctx *ctx, Store *store, Bytes data, const Hash *hash, Hash *out
     return OK;
 }
 
-/* --- getting ------------------------------------------------------------------------------------------- */
+/* --- getting ---------------------------------------------------------------------------------- */
 
 Status store_get(Ctx *ctx, Store *store, const Hash *hash, Buf *out)
 {

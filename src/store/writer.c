@@ -1,11 +1,13 @@
 /* writer.c - appending records, and making them durable for everyone who waits.
  *
- * Under the lock a record only gets its place, and a small one is copied into the buffer. Whoever fills the
- * buffer, or brings a large blob, writes that region to the file himself, with the lock released; until it is there
- * it can be read from memory. A sync takes over the buffer, waits for the regions before it, and syncs the files.
+ * Under the lock a record only gets its place, and a small one is copied into the buffer. Whoever
+ * fills the buffer, or brings a large blob, writes that region to the file himself, with the lock
+ * released; until it is there it can be read from memory. A sync takes over the buffer, waits for
+ * the regions before it, and syncs the files.
  *
- * A write that fails leaves a hole, and a sync that fails leaves nobody knows what: both poison the store for
- * writing. Reopening finds out what is there. Running out of space is neither, as space is reserved first.
+ * A write that fails leaves a hole, and a sync that fails leaves nobody knows what: both poison the
+ * store for writing. Reopening finds out what is there. Running out of space is neither, as space
+ * is reserved first.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +16,7 @@
 #include "base/fault.h"
 #include "store/store_priv.h"
 
-/* --- files --------------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 PackFile *pack_file_new(Store *store, int fd, uint64_t number, uint64_t end)
 {
@@ -40,9 +42,10 @@ void pack_file_unref(PackFile *file)
     free(file);
 }
 
-/* --- regions ------------------------------------------------------------------------------------------- */
+/* --- regions ---------------------------------------------------------------------------------- */
 
-/* With the lock held: sends off the buffer, and `body` after it. The region is the caller's, to be written. */
+/* With the lock held: sends off the buffer, and `body` after it. The region is the caller's, to be
+ * written. */
 static void region_begin(Store *store, Bytes body, Region *region)
 {
     size_t size = store->buffer.size + body.size;
@@ -84,7 +87,8 @@ static void start_writeback(const Region *region)
     uint64_t end = region->offset + region->head.size + region->body.size;
     uint64_t from = region->offset / WRITEBACK_BYTES * WRITEBACK_BYTES;
     if (end - from >= WRITEBACK_BYTES)
-        sync_file_range(region->file->fd, (off_t)from, (off_t)WRITEBACK_BYTES, SYNC_FILE_RANGE_WRITE);
+        sync_file_range(region->file->fd, (off_t)from, (off_t)WRITEBACK_BYTES,
+                        SYNC_FILE_RANGE_WRITE);
 }
 
 static Status write_bytes(Ctx *ctx, Store *store, const Region *region)
@@ -95,7 +99,8 @@ static Status write_bytes(Ctx *ctx, Store *store, const Region *region)
     if (region->head.size)
         s = file_pwrite_all(ctx, file->fd, region->head.data, region->head.size, region->offset);
     if (status_ok(s) && region->body.size)
-        s = file_pwrite_all(ctx, file->fd, region->body.data, region->body.size, region->offset + region->head.size);
+        s = file_pwrite_all(ctx, file->fd, region->body.data, region->body.size,
+                            region->offset + region->head.size);
     if (status_ok(s))
         return OK;
     s = status_wrap(ctx, s, "pack '%s/%s'", store->dir, pack_name(file->number, name));
@@ -113,17 +118,18 @@ static Status region_write(Ctx *ctx, Store *store, Region *region)
     return s;
 }
 
-/* --- room in the active pack --------------------------------------------------------------------------- */
+/* --- room in the active pack ------------------------------------------------------------------ */
 
-/* Reserves space to `end` and some more, without changing the file's size. File systems that cannot do it
- * are not asked twice. */
+/* Reserves space to `end` and some more, without changing the file's size. File systems that cannot
+ * do it are not asked twice. */
 static Status reserve(Ctx *ctx, PackFile *file, uint64_t end)
 {
     if (end <= file->reserved)
         return OK;
     uint64_t wish = end + RESERVE_BYTES;
     int failed = fault_fires(FAULT_WRITE) ? ENOSPC : 0;
-    while (!failed && fallocate(file->fd, FALLOC_FL_KEEP_SIZE, (off_t)file->end, (off_t)(wish - file->end)) < 0) {
+    while (!failed && fallocate(file->fd, FALLOC_FL_KEEP_SIZE, (off_t)file->end,
+                                (off_t)(wish - file->end)) < 0) {
         if (errno == ENOSPC && wish > end)
             wish = end;
         else if (errno != EINTR)
@@ -135,7 +141,8 @@ static Status reserve(Ctx *ctx, PackFile *file, uint64_t end)
     return OK;
 }
 
-/* With the lock held, once a pack: what is buffered goes to the old one, the new one begins with its header. */
+/* With the lock held, once a pack: what is buffered goes to the old one, the new one begins with
+ * its header. */
 static Status begin_pack(Ctx *ctx, Store *store)
 {
     if (store->buffer.size) {
@@ -149,7 +156,8 @@ static Status begin_pack(Ctx *ctx, Store *store)
     uint64_t number = store->next_number;
     if (fault_fires(FAULT_WRITE))
         return FAIL(ctx, INTERNAL, "could not create pack: injected fault");
-    int fd = openat(store->dir_fd, pack_name(number, name), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    const int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
+    int fd = openat(store->dir_fd, pack_name(number, name), flags, 0600);
     if (fd < 0)
         return status_errno(ctx, errno, "could not create pack '%s/%s'", store->dir, name);
     PackFile *file = pack_file_new(store, fd, number, 0);
@@ -179,7 +187,7 @@ static Status make_room(Ctx *ctx, Store *store, uint64_t size)
     return reserve(ctx, store->active, store->active->end + size);
 }
 
-/* --- appending ----------------------------------------------------------------------------------------- */
+/* --- appending -------------------------------------------------------------------------------- */
 
 static const BlobPlace *find_pending(const Store *store, const Hash *hash)
 {
@@ -207,8 +215,8 @@ static void append(Store *store, const PackRecord *record, Bytes stored)
     buf_add(&store->buffer, header, sizeof(header));
     if (stored.size < DIRECT_BYTES_MIN)
         buf_add_bytes(&store->buffer, stored);
-    blob_map_add(&store->pending, &(BlobRow){ record->hash,
-                                              { file->number, file->end, record->stored_size, record->plain_size } });
+    BlobPlace place = { file->number, file->end, record->stored_size, record->plain_size };
+    blob_map_add(&store->pending, &(BlobRow){ record->hash, place });
     file->records++;
     file->end += size;
     store->position += size;
@@ -216,7 +224,8 @@ static void append(Store *store, const PackRecord *record, Bytes stored)
     atomic_fetch_add(&store->stored_bytes, size);
 }
 
-Status writer_append(Ctx *ctx, Store *store, const PackRecord *record, Bytes stored, bool *out_known)
+Status writer_append(Ctx *ctx, Store *store, const PackRecord *record, Bytes stored,
+                     bool *out_known)
 {
     Region region;
     {
@@ -234,15 +243,16 @@ Status writer_append(Ctx *ctx, Store *store, const PackRecord *record, Bytes sto
     return region_write(ctx, store, &region);
 }
 
-/* --- reading what is on its way ------------------------------------------------------------------------ */
+/* --- reading what is on its way --------------------------------------------------------------- */
 
-/* Copies the record at `offset` out of bytes that begin at `begin` of the file; a body follows its header at the
- * very end of head. */
+/* Copies the record at `offset` out of bytes that begin at `begin` of the file; a body follows its
+ * header at the very end of head. */
 static bool copy_record(Bytes head, Bytes body, uint64_t begin, const BlobPlace *place, Buf *out)
 {
     if (place->offset < begin || place->offset >= begin + head.size)
         return false;
-    size_t at = (size_t)(place->offset - begin), size = PACK_RECORD_SIZE + (size_t)place->stored_size;
+    size_t at = (size_t)(place->offset - begin);
+    size_t size = PACK_RECORD_SIZE + (size_t)place->stored_size;
     size_t in_head = MIN(size, head.size - at);
     if (size - in_head > body.size)
         return false;
@@ -255,18 +265,19 @@ bool writer_read(Store *store, const BlobPlace *place, Buf *out)
 {
     LOCKED(&store->lock);
     const PackFile *active = store->active;
-    if (active && active->number == place->pack
-        && copy_record(buf_bytes(&store->buffer), (Bytes){ 0 }, active->end - store->buffer.size, place, out))
+    if (active && active->number == place->pack &&
+        copy_record(buf_bytes(&store->buffer), (Bytes){ 0 }, active->end - store->buffer.size,
+                    place, out))
         return true;
     for (const Region *region = store->regions; region; region = region->next) {
-        if (region->file->number == place->pack
-            && copy_record(buf_bytes(&region->head), region->body, region->offset, place, out))
+        if (region->file->number == place->pack &&
+            copy_record(buf_bytes(&region->head), region->body, region->offset, place, out))
             return true;
     }
     return false;
 }
 
-/* --- durability ---------------------------------------------------------------------------------------- */
+/* --- durability ------------------------------------------------------------------------------- */
 
 /* Sends off the buffer and waits until all before `target` is in its file. */
 static Status write_out(Ctx *ctx, Store *store, uint64_t *out_target)

@@ -6,8 +6,8 @@
 
 static const DbMigration test_migrations[] = {
     { "pets", "CREATE TABLE owner(id BIGINT PRIMARY KEY);"
-              "CREATE TABLE pet(id BIGINT PRIMARY KEY, name TEXT UNIQUE, weight DOUBLE PRECISION, picture BLOB,"
-              " owner BIGINT REFERENCES owner(id))" },
+              "CREATE TABLE pet(id BIGINT PRIMARY KEY, name TEXT UNIQUE, weight DOUBLE PRECISION,"
+              " picture BLOB, owner BIGINT REFERENCES owner(id))" },
 };
 
 typedef struct Fixture {

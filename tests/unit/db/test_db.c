@@ -1,4 +1,4 @@
-/* What every engine must do alike: values in and out, errors, migrations, ownership, the store's index. */
+/* What every engine must do alike: values, errors, migrations, ownership, the store's index. */
 #include <unistd.h>
 
 #include "fixture.h"
@@ -13,12 +13,13 @@ static void values_come_back_as_they_went_in(void **state)
     assert_true(db_is_write(tx));
     assert_ok(db_exec(ctx, tx, NULL, "INSERT INTO pet VALUES(?, ?, ?, ?, ?)", "itdhn", INT64_MIN,
                       (Str){ "Rex and more", 3 }, 2.5, &hash));
-    assert_ok(db_exec(ctx, tx, NULL, "INSERT INTO pet VALUES(?, ?, NULL, ?, NULL)", "isb", INT64_MAX,
-                      (const char *)NULL, bytes("a\0b", 3)));
+    assert_ok(db_exec(ctx, tx, NULL, "INSERT INTO pet VALUES(?, ?, NULL, ?, NULL)", "isb",
+                      INT64_MAX, (const char *)NULL, bytes("a\0b", 3)));
 
     DbRows rows = { 0 };
     bool more;
-    assert_ok(db_query(ctx, tx, &rows, "SELECT id, name, weight, picture, owner FROM pet ORDER BY id", ""));
+    assert_ok(db_query(ctx, tx, &rows,
+                       "SELECT id, name, weight, picture, owner FROM pet ORDER BY id", ""));
     assert_ok(db_next(ctx, &rows, &more));
     assert_true(more);
     assert_int_equal(db_int(&rows, 0), INT64_MIN);
@@ -54,14 +55,17 @@ static void empty_text_and_bytes_are_not_null(void **state)
     DbTx *tx;
     int64_t n;
     assert_ok(db_begin_write(ctx, fx->db, &tx));
-    assert_ok(db_exec(ctx, tx, NULL, "INSERT INTO pet(id, name, picture) VALUES(1, ?, ?)", "tb", (Str){ 0 },
-                      (Bytes){ 0 }));
-    assert_ok(db_query_int(ctx, tx, &n,
-                           "SELECT count(*) FROM pet WHERE name IS NOT NULL AND picture IS NOT NULL", ""));
+    assert_ok(db_exec(ctx, tx, NULL, "INSERT INTO pet(id, name, picture) VALUES(1, ?, ?)", "tb",
+                      (Str){ 0 }, (Bytes){ 0 }));
+    assert_ok(db_query_int(
+        ctx, tx, &n, "SELECT count(*) FROM pet WHERE name IS NOT NULL AND picture IS NOT NULL",
+        ""));
     assert_int_equal(n, 1);
     Hash zero = { 0 };
-    assert_ok(db_exec(ctx, tx, NULL, "UPDATE pet SET picture = ?, name = ?", "hh", &zero, (const Hash *)NULL));
-    assert_ok(db_query_int(ctx, tx, &n, "SELECT count(*) FROM pet WHERE name IS NULL AND picture IS NULL", ""));
+    assert_ok(db_exec(ctx, tx, NULL, "UPDATE pet SET picture = ?, name = ?", "hh", &zero,
+                      (const Hash *)NULL));
+    assert_ok(db_query_int(ctx, tx, &n,
+                           "SELECT count(*) FROM pet WHERE name IS NULL AND picture IS NULL", ""));
     assert_int_equal(n, 1);
     db_rollback(tx);
 }
@@ -73,11 +77,12 @@ static void constraints_have_codes(void **state)
     DbTx *tx;
     assert_ok(db_begin_write(ctx, fx->db, &tx));
     assert_ok(db_exec(ctx, tx, NULL, "INSERT INTO pet(id, name) VALUES(1, 'Rex')", ""));
-    assert_fails(db_exec(ctx, tx, NULL, "INSERT INTO pet(id) VALUES(1)", ""), ALREADY_EXISTS, "pet.id");
-    assert_fails(db_exec(ctx, tx, NULL, "INSERT INTO pet(id, name) VALUES(2, 'Rex')", ""), ALREADY_EXISTS,
-                 "pet.name");
-    assert_fails(db_exec(ctx, tx, NULL, "INSERT INTO pet(id, owner) VALUES(3, 9)", ""), FAILED_PRECONDITION,
-                 "FOREIGN KEY");
+    assert_fails(db_exec(ctx, tx, NULL, "INSERT INTO pet(id) VALUES(1)", ""), ALREADY_EXISTS,
+                 "pet.id");
+    assert_fails(db_exec(ctx, tx, NULL, "INSERT INTO pet(id, name) VALUES(2, 'Rex')", ""),
+                 ALREADY_EXISTS, "pet.name");
+    assert_fails(db_exec(ctx, tx, NULL, "INSERT INTO pet(id, owner) VALUES(3, 9)", ""),
+                 FAILED_PRECONDITION, "FOREIGN KEY");
     int64_t changes = -1;
     assert_ok(db_exec(ctx, tx, &changes, "UPDATE pet SET weight = 3", ""));
     assert_int_equal(changes, 1);
@@ -206,7 +211,8 @@ static void urls_are_checked(void **state)
     Db *db = NULL;
     assert_fails(db_open(&fx->ctx, "oracle:x", NULL, 0, &db), INVALID_ARGUMENT, "'oracle:x'");
     assert_fails(db_open(&fx->ctx, "sqlite:", NULL, 0, &db), INVALID_ARGUMENT, "empty");
-    assert_fails(db_open(&fx->ctx, "sqlite:/nowhere/at/all", NULL, 0, &db), NOT_FOUND, "/nowhere/at/all");
+    assert_fails(db_open(&fx->ctx, "sqlite:/nowhere/at/all", NULL, 0, &db), NOT_FOUND,
+                 "/nowhere/at/all");
     char *path = text_printf(fx->ctx.arena, "%s/text", fx->dir);
     char *url = text_printf(fx->ctx.arena, "sqlite:%s", path);
     char rubbish[4096];
@@ -222,7 +228,8 @@ static void one_process_owns_a_database(void **state)
     Db *second = NULL;
     Status s = db_open(&fx->ctx, fx->url, NULL, 0, &second);
     assert_int_equal(s.code, STATUS_FAILED_PRECONDITION);
-    assert_non_null(strstr(status_message(s), text_printf(fx->ctx.arena, "process %d", (int)getpid())));
+    assert_non_null(
+        strstr(status_message(s), text_printf(fx->ctx.arena, "process %d", (int)getpid())));
     assert_non_null(strstr(status_message(s), "/db.lock"));
     fixture_reopen(fx);
 }
@@ -238,8 +245,9 @@ static void migrations_are_applied_once_and_in_order(void **state)
     Fixture *fx = *state;
     const DbMigration more[] = { test_migrations[0],
                                  { "toys", "CREATE TABLE toy(id BIGINT PRIMARY KEY)" },
-                                 { "bones", "INSERT INTO toy VALUES(1); INSERT INTO toy VALUES(2)" } };
-    const DbMigration broken[] = { more[0], more[1], more[2], { "bad", "CREATE TABLE x(i BIGINT); SELEKT" } };
+                                 { "bones", "INSERT INTO toy VALUES(1), (2)" } };
+    const DbMigration broken[] = { more[0], more[1], more[2],
+                                   { "bad", "CREATE TABLE x(i BIGINT); SELEKT" } };
     const DbMigration renamed[] = { { "cats", "" }, more[1], more[2] };
     assert_ok(open_with(fx, more, 3));
     assert_ok(open_with(fx, more, 3));
@@ -254,7 +262,8 @@ static void migrations_are_applied_once_and_in_order(void **state)
     assert_fails(open_with(fx, broken, 4), INTERNAL, "schema step 'bad'");
     assert_ok(open_with(fx, more, 3));
     assert_ok(db_begin_write(&fx->ctx, fx->db, &tx));
-    assert_ok(db_exec(&fx->ctx, tx, NULL, "CREATE TABLE x(i BIGINT)", "")); /* nothing was half applied */
+    /* Nothing was half applied. */
+    assert_ok(db_exec(&fx->ctx, tx, NULL, "CREATE TABLE x(i BIGINT)", ""));
     db_rollback(tx);
 }
 
@@ -283,7 +292,8 @@ static void the_store_finds_its_rows(void **state)
     StoreIndex index = db_store_index(fx->db);
     BlobRow rows[100];
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        rows[i] = (BlobRow){ { { (uint8_t)(200 - i) } }, { 3, 1000 * i, (uint32_t)i, (uint32_t)(2 * i) } };
+        rows[i] = (BlobRow){ .hash.bytes = { (uint8_t)(200 - i) },
+                             .place = { 3, 1000 * i, (uint32_t)i, (uint32_t)(2 * i) } };
     uint64_t sealed = 9, tail = 9;
     assert_ok(index.progress(index.self, ctx, &sealed, &tail));
     assert_int_equal(sealed + tail, 0);
@@ -305,20 +315,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-        TEST(values_come_back_as_they_went_in),
-        TEST(empty_text_and_bytes_are_not_null),
-        TEST(constraints_have_codes),
-        TEST(other_errors_name_the_statement),
-        TEST(query_int_tells_a_missing_row),
-        TEST(the_same_statement_runs_inside_itself),
-        TEST(ending_closes_open_rows),
-        TEST(text_made_on_the_fly_does_not_pile_up),
-        TEST(ids_count_up_by_sequence),
-        TEST(urls_are_checked),
-        TEST(one_process_owns_a_database),
-        TEST(migrations_are_applied_once_and_in_order),
-        TEST(a_database_in_memory_is_like_any),
-        TEST(the_store_finds_its_rows),
+        TEST(values_come_back_as_they_went_in), TEST(empty_text_and_bytes_are_not_null),
+        TEST(constraints_have_codes),           TEST(other_errors_name_the_statement),
+        TEST(query_int_tells_a_missing_row),    TEST(the_same_statement_runs_inside_itself),
+        TEST(ending_closes_open_rows),          TEST(text_made_on_the_fly_does_not_pile_up),
+        TEST(ids_count_up_by_sequence),         TEST(urls_are_checked),
+        TEST(one_process_owns_a_database),      TEST(migrations_are_applied_once_and_in_order),
+        TEST(a_database_in_memory_is_like_any), TEST(the_store_finds_its_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

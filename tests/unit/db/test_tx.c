@@ -1,4 +1,5 @@
-/* Transactions: snapshots, the order of writers, what follows a commit, and commits that share a sync. */
+/* Transactions: snapshots, the order of writers, what follows a commit, and commits that share a
+ * sync. */
 #include <sched.h>
 
 #include "base/clock.h"
@@ -77,7 +78,7 @@ static void what_follows_a_commit_happens_once_and_in_order(void **state)
     assert_ok(event_wait(ctx, db_events(fx->db), &topic, 1, before));
 }
 
-/* --- the writer's turn --------------------------------------------------------------------------------- */
+/* --- the writer's turn ------------------------------------------------------------------------ */
 
 typedef struct Racer {
     Db *db;
@@ -192,7 +193,8 @@ static void the_turn_is_given_in_order(void **state)
     db_queue_init(&queue);
     assert_ok(db_queue_enter(ctx, &queue));
     for (int i = 0; i < N; i++) {
-        waiting[i] = (Waiting){ &queue, i == CANCELLED ? cancel : NULL, DEADLINE_NONE, order, i, OK };
+        waiting[i] =
+            (Waiting){ &queue, i == CANCELLED ? cancel : NULL, DEADLINE_NONE, order, i, OK };
         if (i == LATE)
             waiting[i].deadline_ns = clock_mono_ns() + 20 * NS_PER_MS;
         start_waiting(ctx, &waiting[i], &threads[i]);

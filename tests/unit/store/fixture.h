@@ -57,7 +57,8 @@ static inline void make_blob(uint64_t n, Buf *out)
     uint64_t state = n * UINT64_C(0x9e3779b97f4a7c15) + 1;
     size_t size = 1 + (size_t)(next_rand(&state) % (n % 8 ? 3000 : 100000));
     for (size_t i = 0; i < size; i++)
-        buf_add_u8(out, n % 2 ? (uint8_t)next_rand(&state) : (uint8_t)('a' + i % 7 + (next_rand(&state) & 1)));
+        buf_add_u8(out, n % 2 ? (uint8_t)next_rand(&state)
+                              : (uint8_t)('a' + i % 7 + (next_rand(&state) & 1)));
 }
 
 static inline Hash blob_hash(uint64_t n)
@@ -119,7 +120,8 @@ typedef struct Health {
     Hash last_damaged;
 } Health;
 
-static inline Status note_health(void *arg, Ctx *ctx, const Hash *hash, const BlobPlace *place, Status health)
+static inline Status note_health(void *arg, Ctx *ctx, const Hash *hash, const BlobPlace *place,
+                                 Status health)
 {
     (void)ctx;
     (void)place;

@@ -20,8 +20,8 @@ static void sizes_at_the_edges(void **state)
 {
     Fixture *fx = *state;
     Ctx *ctx = &fx->ctx;
-    static const size_t sizes[] = { 0,         1,         64 * KiB - 1, 64 * KiB, 64 * KiB + 1,
-                                    1 * MiB,   4 * MiB - 1, 4 * MiB };
+    static const size_t sizes[] = { 0,       1,           64 * KiB - 1, 64 * KiB, 64 * KiB + 1,
+                                    1 * MiB, 4 * MiB - 1, 4 * MiB };
     uint64_t seed = 7;
     Buf data = { 0 }, got = { 0 };
     Hash hashes[ARRAY_LEN(sizes)];
@@ -37,7 +37,8 @@ static void sizes_at_the_edges(void **state)
         }
         fixture_reopen_without_index(fx);
     }
-    assert_fails(store_put(ctx, fx->store, buf_bytes(&data), NULL, NULL), INVALID_ARGUMENT, "over the limit");
+    assert_fails(store_put(ctx, fx->store, buf_bytes(&data), NULL, NULL), INVALID_ARGUMENT,
+                 "over the limit");
     buf_done(&data);
     buf_done(&got);
 }
@@ -122,11 +123,12 @@ static void one_process_owns_a_store(void **state)
 {
     Fixture *fx = *state;
     Store *second = NULL;
-    assert_fails(store_open(&fx->ctx, &fx->config, &fx->index, &second), FAILED_PRECONDITION, "in use");
+    assert_fails(store_open(&fx->ctx, &fx->config, &fx->index, &second), FAILED_PRECONDITION,
+                 "in use");
     assert_null(second);
 }
 
-/* --- threads ------------------------------------------------------------------------------------------- */
+/* --- threads ---------------------------------------------------------------------------------- */
 
 enum { THREADS = 6, BLOBS = 150 };
 
@@ -146,7 +148,8 @@ static void *put_and_read(void *arg)
         putter->status.code = put_blob(&ctx, putter->store, n).code;
         if (n % 16 == 0)
             putter->status.code |= store_sync(&ctx, putter->store).code;
-        if (!has_blob(&ctx, putter->store, putter->first + (n * 7 % BLOBS) % (n - putter->first + 1)))
+        if (!has_blob(&ctx, putter->store,
+                      putter->first + (n * 7 % BLOBS) % (n - putter->first + 1)))
             putter->status.code = STATUS_NOT_FOUND;
     }
     return NULL;
