@@ -17,6 +17,7 @@ int fixture_setup(void **state)
 {
     Fixture *fx = calloc(1, sizeof(*fx));
     ctx_init(&fx->ctx);
+    fx->keep = arena_new(0);
     fx->dir = scratch_dir(&fx->ctx);
     open_all(fx);
     *state = fx;
@@ -32,6 +33,7 @@ int fixture_teardown(void **state)
     store_index_mem_free(&fx->index);
     assert_ok(file_remove_tree(&fx->ctx, fx->dir));
     ctx_done(&fx->ctx);
+    arena_free(fx->keep);
     free(fx);
     return 0;
 }

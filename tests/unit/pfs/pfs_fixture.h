@@ -14,6 +14,8 @@ typedef struct Fixture {
     StoreIndex index;
     Store *store;
     Pfs *pfs;
+    Arena *keep; /* what a callback gathers: a list rewinds the ctx's own arena */
+    char *seen;
 } Fixture;
 
 int fixture_setup(void **state);
