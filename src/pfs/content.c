@@ -62,9 +62,10 @@ Status content_apply(Ctx *ctx, Content *content, const Hash *base, const Hash *l
     }
     if (memo_find(&content->memo, base, layer, out_total))
         return OK;
-    TRY(tree_apply(ctx, &content->io, &content->append, base, layer, out_total));
+    Hash below = *base; /* out_total may be base */
+    TRY(tree_apply(ctx, &content->io, &content->append, &below, layer, out_total));
     TRY(content_check(ctx, content, layer, out_total, out_error));
     if (!**out_error)
-        memo_add(&content->memo, base, layer, out_total);
+        memo_add(&content->memo, &below, layer, out_total);
     return OK;
 }

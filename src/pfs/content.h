@@ -31,15 +31,12 @@ typedef struct Content {
 
 void content_init(Content *content, Store *store);
 
-/* total = base ∘ layer. When the result breaks a rule of §13.4 *out_error is the text ("" otherwise), in ctx's
- * arena; *out_total is set even so. Only paths that the layer touches are looked at, so that base must be free of
- * collisions: O(entries of layer × log n). The nodes written are not synced. */
-Status content_apply(Ctx *ctx, Content *content, const Hash *base, const Hash *layer, Hash *out_total,
-                     const char **out_error);
-
-/* The content of a Pfs, which is where its layers are applied; defined beside struct Pfs. */
-struct Pfs;
-Content *pfs_content(struct Pfs *pfs);
+/* total = base ∘ layer. When the result breaks a rule of §13.4 *out_error is the text (""
+ * otherwise), in ctx's arena; *out_total is set even so. Only paths that the layer touches are
+ * looked at, so that base must be free of collisions: O(entries of layer × log n). The nodes
+ * written are not synced. out_total may be base. */
+Status content_apply(Ctx *ctx, Content *content, const Hash *base, const Hash *layer,
+                     Hash *out_total, const char **out_error);
 
 /* The rules alone: does `total`, which `layer` led to, have two datums' files at one path, or a file above another
  * file? Reports the first collision in path order, "" for none. */

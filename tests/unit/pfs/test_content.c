@@ -197,6 +197,22 @@ static void collisions_are_found_among_many(void **state)
     }
 }
 
+/* Results are remembered by what they were made of, also when the caller puts them where the base
+ * was. */
+static void applying_in_place(void **state)
+{
+    static const char *const op = ">/f";
+    ContentFixture *f = *state;
+    Hash root = { 0 }, layer = layer_of(f, &op, 1);
+    const char *error;
+    for (uint64_t i = 1; i <= 2 * CONTENT_MEMO_SIZE; i++) {
+        assert_ok(content_apply(&f->ctx, &f->content, &root, &layer, &root, &error));
+        TreeRecord record;
+        assert_ok(tree_get(&f->ctx, &f->content.io, &root, STR("/f"), STR("default"), &record));
+        assert_int_equal(record.size, i);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +221,7 @@ int main(void)
         cmocka_unit_test(join_is_canonical),
         cmocka_unit_test(reads_any_range),
         cmocka_unit_test(a_missing_chunk_is_data_loss),
+        cmocka_unit_test(applying_in_place),
         cmocka_unit_test(collisions_are_found),
         cmocka_unit_test(collisions_are_found_among_many),
     };
