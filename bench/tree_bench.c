@@ -77,9 +77,7 @@ static int64_t begin(Bench *bench)
     return clock_mono_ns();
 }
 
-/* --- shape
- * -----------------------------------------------------------------------------------------------
- */
+/* --- shape ----------------------------------------------------------------------------------- */
 
 typedef struct Shape {
     size_t nodes[TREE_LEVELS_MAX], bytes[TREE_LEVELS_MAX], largest[TREE_LEVELS_MAX];
@@ -112,8 +110,7 @@ static void report_shape(Bench *bench)
                (double)(i ? shape.nodes[i - 1] : bench->files) / (double)shape.nodes[i]);
 }
 
-/* --- measures
- * -------------------------------------------------------------------------------------------- */
+/* --- measures -------------------------------------------------------------------------------- */
 
 static void bench_build(Bench *bench)
 {

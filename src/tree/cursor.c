@@ -66,7 +66,7 @@ Status tree_cursor_next(Ctx *ctx, TreeCursor *cursor)
     if (cursor->place == CURSOR_AFTER)
         return OK;
     if (cursor->place == CURSOR_BEFORE)
-        TRY(walker_start(ctx, &cursor->walker));
+        TRY(walker_start(ctx, &cursor->walker, STR("")));
     else
         walker_skip(&cursor->walker);
     cursor->place = CURSOR_AFTER;

@@ -55,11 +55,6 @@ static Status diff_entries(Ctx *ctx, Diff *diff)
     return OK;
 }
 
-static Status diff_start(Ctx *ctx, TreeWalker *walker, Str from)
-{
-    return from.size ? walker_seek(ctx, walker, from, STR("")) : walker_start(ctx, walker);
-}
-
 Status tree_diff(Ctx *ctx, const TreeIo *io, const Hash *old_root, const Hash *new_root, Str from,
                  Str to, TreeDiffFn fn, void *arg)
 {
@@ -68,8 +63,8 @@ Status tree_diff(Ctx *ctx, const TreeIo *io, const Hash *old_root, const Hash *n
     CLEANUP(diff_done) Diff diff = { .fn = fn, .arg = arg };
     walker_init(&diff.old, io, old_root, to);
     walker_init(&diff.new, io, new_root, to);
-    TRY(diff_start(ctx, &diff.old, from));
-    TRY(diff_start(ctx, &diff.new, from));
+    TRY(walker_start(ctx, &diff.old, from));
+    TRY(walker_start(ctx, &diff.new, from));
     while (!diff.old.at_end || !diff.new.at_end) {
         if (walker_on_subtree(&diff.old) || walker_on_subtree(&diff.new))
             TRY(diff_subtrees(ctx, &diff));

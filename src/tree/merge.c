@@ -22,7 +22,7 @@ static Status patch_begin(Ctx *ctx, const TreeIo *io, const Hash *base, Patch *p
 {
     walker_init(&patch->base, io, base, STR(""));
     patch->out = tree_builder_new(io);
-    return walker_start(ctx, &patch->base);
+    return walker_start(ctx, &patch->base, STR(""));
 }
 
 /* Takes over the entry or subtree that a walker stands on. */
@@ -74,8 +74,7 @@ static Status patch_finish(Ctx *ctx, Patch *patch, Hash *out_root)
     return tree_builder_finish(ctx, patch->out, out_root);
 }
 
-/* --- apply and compose
- * ----------------------------------------------------------------------------------- */
+/* --- apply and compose ----------------------------------------------------------------------- */
 
 typedef struct Overlay {
     Patch patch;      /* of the lower tree */
@@ -168,7 +167,7 @@ static Status overlay(Ctx *ctx, const TreeIo *io, const TreeAppend *append, cons
     CLEANUP(overlay_done) Overlay overlay = { .append = append, .is_layer = is_layer };
     walker_init(&overlay.upper, io, upper, STR(""));
     TRY(patch_begin(ctx, io, lower, &overlay.patch));
-    TRY(walker_start(ctx, &overlay.upper));
+    TRY(walker_start(ctx, &overlay.upper, STR("")));
     while (!overlay.upper.at_end) {
         if (walker_on_entry(&overlay.upper))
             TRY(overlay_entry(ctx, &overlay));
@@ -190,8 +189,7 @@ Status tree_compose(Ctx *ctx, const TreeIo *io, const TreeAppend *append, const 
     return overlay(ctx, io, append, lower, upper, true, out_layer);
 }
 
-/* --- three-way merge
- * ------------------------------------------------------------------------------------- */
+/* --- three-way merge ------------------------------------------------------------------------- */
 
 typedef struct Merge {
     Patch ours;

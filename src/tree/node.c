@@ -16,8 +16,7 @@ typedef struct TreeItemSizes {
     uint32_t path, tag, value;
 } TreeItemSizes;
 
-/* --- reading
- * --------------------------------------------------------------------------------------------- */
+/* --- reading --------------------------------------------------------------------------------- */
 
 static bool read_str(Bytes from, size_t *at, uint64_t size, Str *out)
 {
@@ -178,8 +177,7 @@ size_t node_find(const TreeNode *node, Str path, Str tag)
     return low;
 }
 
-/* --- writing
- * --------------------------------------------------------------------------------------------- */
+/* --- writing --------------------------------------------------------------------------------- */
 
 static TreeItemSizes sizes_at(const TreeNodeWriter *writer, size_t index)
 {

@@ -1,12 +1,6 @@
 /* range.c - what a part of a tree amounts to: its sum, and a hash that depends on nothing else. */
 #include "tree/tree_priv.h"
 
-/* Onto the first item of [from, walker's bound). */
-static Status range_start(Ctx *ctx, TreeWalker *walker, Str from)
-{
-    return from.size ? walker_seek(ctx, walker, from, STR("")) : walker_start(ctx, walker);
-}
-
 /* Is all of the subtree within the walker's bound? */
 static bool is_within(const TreeWalker *walker)
 {
@@ -18,7 +12,7 @@ Status tree_sum(Ctx *ctx, const TreeIo *io, const Hash *root, Str from, Str to, 
     CLEANUP(walker_done) TreeWalker walker;
     walker_init(&walker, io, root, to);
     TreeSum sum = { 0 };
-    TRY(range_start(ctx, &walker, from));
+    TRY(walker_start(ctx, &walker, from));
     while (!walker.at_end) {
         bool is_entry = walker_on_entry(&walker);
         if (is_entry || is_within(&walker)) {
@@ -36,7 +30,7 @@ Status tree_sum(Ctx *ctx, const TreeIo *io, const Hash *root, Str from, Str to, 
  * anew. */
 static Status range_hash(Ctx *ctx, TreeWalker *walker, Str from, TreeBuilder *builder, Hash *out)
 {
-    TRY(range_start(ctx, walker, from));
+    TRY(walker_start(ctx, walker, from));
     while (!walker->at_end) {
         if (walker_on_entry(walker)) {
             TRY(builder_copy(ctx, builder, &walker->item));

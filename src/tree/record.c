@@ -36,10 +36,15 @@ const char *record_problem(const TreeRecord *record)
     case TREE_BLOB:
         return record->data.size == 0 ? NULL : "a blob has no data of its own";
     case TREE_LIST:
-    case TREE_LIST_BLOB:
         if (record->data.size > LIST_BYTES_MAX)
             return "too many chunks to be listed inline";
         return record->data.size > 0 ? NULL : "chunk list is empty";
+    case TREE_LIST_BLOB:
+        if (record->data.size > TREE_LIST_BLOBS_MAX * HASH_SIZE)
+            return "too many blobs of chunk lists";
+        return record->data.size > 0 && record->data.size % HASH_SIZE == 0
+                   ? NULL
+                   : "chunk list's hash is cut short";
     default:
         return "unknown form";
     }
@@ -153,8 +158,7 @@ bool record_eq(const TreeRecord *a, const TreeRecord *b)
            hash_eq(&a->hash, &b->hash) && bytes_eq(a->data, b->data);
 }
 
-/* --- chunk lists
- * ----------------------------------------------------------------------------------------- */
+/* --- chunk lists ----------------------------------------------------------------------------- */
 
 void tree_list_add(Buf *list, const TreeChunk *chunk)
 {

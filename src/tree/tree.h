@@ -20,7 +20,8 @@
 
 #include "chunk/chunk.h"
 
-/* Where nodes come from and go to. get appends the blob to out. put may be NULL for readers. */
+/* Where nodes come from and go to. get appends the blob to out. put may be NULL for readers; a builder without
+ * it only works out the root. */
 typedef struct TreeIo {
     Status (*get)(void *self, Ctx *ctx, const Hash *hash, Buf *out);
     Status (*put)(void *self, Ctx *ctx, Bytes blob, Hash *out_hash);
@@ -34,24 +35,25 @@ typedef enum TreeForm {
     TREE_INLINE = 0, /* the bytes themselves: up to TREE_INLINE_MAX */
     TREE_BLOB = 1,   /* one blob, named by the content's hash */
     TREE_LIST = 2,   /* data = varint plain sizes and hashes of the chunks, in order (tree_list_*) */
-    TREE_LIST_BLOB = 3, /* data = hash of a blob that holds such a list */
+    TREE_LIST_BLOB = 3, /* data = hashes of the blobs that hold such a list, each a whole number of chunks of it */
 } TreeForm;
 
 #define TREE_INLINE_MAX 2048
 #define TREE_PATH_MAX 4096
 #define TREE_TAG_MAX 128
 #define TREE_LIST_INLINE_MAX 64 /* chunks; a longer list is a TREE_LIST_BLOB */
+#define TREE_LIST_BLOBS_MAX 64  /* of 4 MiB, which is some 120,000 chunks each: 2 TB in all */
 
 typedef struct TreeRecord {
     TreeOp op;
     TreeForm form;
-    uint64_t size; /* bytes of content */
+    uint64_t size; /* bytes of content; a TREE_DELETE has nothing but its op */
     Hash hash;     /* content hash: SHA-256 of the content (INLINE, BLOB), or of its encoded chunk list */
     Bytes data;    /* see TreeForm; empty for TREE_BLOB */
 } TreeRecord;
 
 typedef struct TreeEntry {
-    Str path; /* starts with '/', never ends with one */
+    Str path; /* starts with '/', never ends with one; any other bytes */
     Str tag;  /* datum tag; "default" for what users write */
     TreeRecord record;
 } TreeEntry;
@@ -70,9 +72,11 @@ typedef struct TreeSum {
     uint64_t bytes; /* of content */
 } TreeSum;
 
-/* --- reading ------------------------------------------------------------------------------------------- */
+/* --- reading --------------------------------------------------------------------------------- */
 
-/* A position between entries of one tree. Entry memory is valid until the next move. */
+/* A position in one tree: before the first entry (where a new cursor is), on one, or after the last. Entry memory
+ * is valid until the next move. It keeps one node a level, so that moves to a place nearby read little. After an
+ * error only seeks and free are of use. */
 typedef struct TreeCursor TreeCursor;
 TreeCursor *tree_cursor_new(const TreeIo *io, const Hash *root);
 TreeCursor *tree_cursor_free(TreeCursor *cursor);
@@ -90,23 +94,25 @@ Status tree_cursor_prev(Ctx *ctx, TreeCursor *cursor);
 /* The entry under the cursor; NULL before the first and after the last. */
 const TreeEntry *tree_cursor_entry(const TreeCursor *cursor);
 
-/* One entry; record memory in ctx's arena. Errors: NOT_FOUND (bare). */
+/* One entry; record memory in ctx's arena. Reads one node a level. Errors: NOT_FOUND (bare). */
 Status tree_get(Ctx *ctx, const TreeIo *io, const Hash *root, Str path, Str tag, TreeRecord *out);
 
 /* Sums over entries with from <= path < to; an empty `to` is no upper bound. O(log n). */
 Status tree_sum(Ctx *ctx, const TreeIo *io, const Hash *root, Str from, Str to, TreeSum *out);
 
 /* Hash of a directory ("/", or "/a/b/" with its slash): equal iff the same entries with the same content are
- * below it, wherever else the trees differ. O(log n). Zero when nothing is below. */
+ * below it, wherever else the trees differ. It covers full paths: the same files in another directory have another
+ * hash. O(log n). Zero when nothing is below. */
 Status tree_dir_hash(Ctx *ctx, const TreeIo *io, const Hash *root, Str dir, Hash *out);
 
 /* The first path component boundary: for walking children, the least path that sorts after all of dir's
  * content ("/a/" gives "/a0"). In ctx's arena. */
 Str tree_dir_end(Ctx *ctx, Str dir);
 
-/* --- writing ------------------------------------------------------------------------------------------- */
+/* --- writing --------------------------------------------------------------------------------- */
 
-/* Builds a tree from entries in strictly ascending order. */
+/* Builds a tree from entries in strictly ascending order. Errors of add: INVALID_ARGUMENT for a key or record
+ * that breaks the rules above, or out of order. finish starts anew; after any error only free is of use. */
 typedef struct TreeBuilder TreeBuilder;
 TreeBuilder *tree_builder_new(const TreeIo *io);
 Status tree_builder_add(Ctx *ctx, TreeBuilder *builder, const TreeEntry *entry);
@@ -124,7 +130,8 @@ typedef struct TreeAppend {
     void *self;
 } TreeAppend;
 
-/* Lays `layer` over the plain tree `base`: O(entries of layer × log n). */
+/* Lays `layer` over the plain tree `base`: O(entries of layer × log n), less where it has whole subtrees of new
+ * files. Over an empty base a layer that only puts is the result. */
 Status tree_apply(Ctx *ctx, const TreeIo *io, const TreeAppend *append, const Hash *base, const Hash *layer,
                   Hash *out_root);
 
@@ -132,7 +139,7 @@ Status tree_apply(Ctx *ctx, const TreeIo *io, const TreeAppend *append, const Ha
 Status tree_compose(Ctx *ctx, const TreeIo *io, const TreeAppend *append, const Hash *lower, const Hash *upper,
                     Hash *out_layer);
 
-/* --- comparing ----------------------------------------------------------------------------------------- */
+/* --- comparing ------------------------------------------------------------------------------- */
 
 /* Entries that differ, in order; old or new is NULL when absent. Restricted to from <= path < to (empty `to`:
  * no upper bound). Memory is valid during the call. O(changes × log n). */
@@ -141,15 +148,16 @@ Status tree_diff(Ctx *ctx, const TreeIo *io, const Hash *old_root, const Hash *n
                  TreeDiffFn fn, void *arg);
 
 /* Three-way merge: what ours and theirs changed since base. fn is told each entry that both changed to
- * different things and decides (TREE_TAKE_OURS, TREE_TAKE_THEIRS); it may count instead of stopping.
- * O(changes). */
+ * different things (any of base, ours and theirs may be NULL: absent) and decides; it may count instead of
+ * stopping. *out_changes: entries of ours that the merge changed. O(changes × log n). */
 typedef enum TreeTake { TREE_TAKE_OURS, TREE_TAKE_THEIRS } TreeTake;
 typedef Status (*TreeConflictFn)(void *arg, Ctx *ctx, const TreeEntry *base, const TreeEntry *ours,
                                  const TreeEntry *theirs, TreeTake *out_take);
 Status tree_merge3(Ctx *ctx, const TreeIo *io, const Hash *base, const Hash *ours, const Hash *theirs,
                    TreeConflictFn fn, void *arg, Hash *out_root, uint64_t *out_changes);
 
-/* Calls fn for each node of the tree and each blob its records name, parents before children; fn may say that a
- * subtree is known already. For garbage collection and fsck. */
+/* Calls fn for each node of the tree and each blob its records name, parents before children. *out_descend is true
+ * at first; fn may clear it for a node, or a blob that holds a chunk list, whose inside is known already; for other
+ * blobs it means nothing. Blobs named twice are told twice. For garbage collection and fsck. */
 typedef Status (*TreeVisitFn)(void *arg, Ctx *ctx, const Hash *blob, bool is_node, bool *out_descend);
 Status tree_visit(Ctx *ctx, const TreeIo *io, const Hash *root, TreeVisitFn fn, void *arg);

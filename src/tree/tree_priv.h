@@ -29,8 +29,7 @@ typedef struct TreeChild {
 int item_cmp(const TreeItem *a, const TreeItem *b); /* by key */
 bool key_is_valid(Str path, Str tag);
 
-/* --- record.c: values
- * ------------------------------------------------------------------------------------ */
+/* --- record.c: values ------------------------------------------------------------------------ */
 
 /* NULL, or what is wrong with it. */
 const char *record_problem(const TreeRecord *record);
@@ -52,8 +51,7 @@ bool record_eq(const TreeRecord *a, const TreeRecord *b);
 /* Reads the chunk at *at of an encoded list and moves past it; false at damage. */
 bool list_next(Bytes list, size_t *at, TreeChunk *out);
 
-/* --- boundary.c: where nodes end
- * ------------------------------------------------------------------------- */
+/* --- boundary.c: where nodes end ------------------------------------------------------------- */
 
 /* An item's share of its node's size: its value, and a guess at what prefix compression leaves of
  * its key. */
@@ -63,8 +61,7 @@ size_t item_weight(const TreeItem *item);
  * together? */
 bool node_ends_after(unsigned level, const TreeItem *item, size_t count, size_t weight);
 
-/* --- node.c: a node in memory
- * ---------------------------------------------------------------------------- */
+/* --- node.c: a node in memory ---------------------------------------------------------------- */
 
 /* Zero-initialised is empty. Loaded again and again, it keeps its buffer. */
 typedef struct TreeNode {
@@ -105,8 +102,7 @@ void node_writer_encode(const TreeNodeWriter *writer, unsigned level, Buf *out);
 void node_writer_clear(TreeNodeWriter *writer);
 void node_writer_done(TreeNodeWriter *writer);
 
-/* --- walker.c: a lazy position in a tree
- * ----------------------------------------------------------------- */
+/* --- walker.c: a lazy position in a tree ----------------------------------------------------- */
 
 /* Stands on an item: an entry, or a subtree that was not read (yet). Frames that are used up are
  * left at once, so it always stands on the highest subtree that begins at its place, and skipping
@@ -130,7 +126,8 @@ typedef struct TreeWalker {
 void walker_init(TreeWalker *walker, const TreeIo *io, const Hash *root, Str to);
 void walker_done(TreeWalker *walker);
 
-Status walker_start(Ctx *ctx, TreeWalker *walker);                   /* on the root's first item */
+/* On the root's first item; with a `from`, on the first entry at or after that path. */
+Status walker_start(Ctx *ctx, TreeWalker *walker, Str from);
 Status walker_seek(Ctx *ctx, TreeWalker *walker, Str path, Str tag); /* on the first entry >= */
 Status walker_seek_last(Ctx *ctx, TreeWalker *walker);               /* on the last entry */
 Status walker_descend(Ctx *ctx, TreeWalker *walker); /* into the subtree: on its first item */
@@ -145,8 +142,7 @@ unsigned walker_level(const TreeWalker *walker);
  * boundary. */
 bool walker_on_last(const TreeWalker *walker);
 
-/* --- builder.c: its inner side
- * --------------------------------------------------------------------------- */
+/* --- builder.c: its inner side --------------------------------------------------------------- */
 
 /* Adds an entry that another tree holds. */
 Status builder_copy(Ctx *ctx, TreeBuilder *builder, const TreeItem *entry);

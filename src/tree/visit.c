@@ -29,20 +29,26 @@ static Status visit_list(Ctx *ctx, const Visit *visit, Bytes list)
     return OK;
 }
 
-static Status visit_list_blob(Ctx *ctx, const Visit *visit, Bytes data)
+/* A blob that holds a chunk list, or a part of one. */
+static Status visit_list_blob(Ctx *ctx, const Visit *visit, const Hash *hash)
 {
-    if (data.size != HASH_SIZE)
-        return FAIL(ctx, DATA_LOSS, "reference to a chunk list has %zu bytes instead of %d",
-                    data.size, HASH_SIZE);
-    Hash hash;
-    memcpy(hash.bytes, data.data, HASH_SIZE);
     bool descend;
-    TRY(visit_blob(ctx, visit, &hash, false, &descend));
+    TRY(visit_blob(ctx, visit, hash, false, &descend));
     if (!descend)
         return OK;
     CLEANUP(buf_done) Buf list = { 0 };
-    TRY(visit->io->get(visit->io->self, ctx, &hash, &list));
+    TRY(visit->io->get(visit->io->self, ctx, hash, &list));
     return visit_list(ctx, visit, buf_bytes(&list));
+}
+
+static Status visit_list_blobs(Ctx *ctx, const Visit *visit, Bytes hashes)
+{
+    for (size_t at = 0; at < hashes.size; at += HASH_SIZE) {
+        Hash hash;
+        memcpy(hash.bytes, hashes.data + at, HASH_SIZE);
+        TRY(visit_list_blob(ctx, visit, &hash));
+    }
+    return OK;
 }
 
 static Status visit_record(Ctx *ctx, const Visit *visit, const TreeRecord *record)
@@ -54,7 +60,7 @@ static Status visit_record(Ctx *ctx, const Visit *visit, const TreeRecord *recor
     case TREE_LIST:
         return visit_list(ctx, visit, record->data);
     case TREE_LIST_BLOB:
-        return visit_list_blob(ctx, visit, record->data);
+        return visit_list_blobs(ctx, visit, record->data);
     case TREE_INLINE:
     default:
         return OK;

@@ -101,8 +101,10 @@ static Status load_child(Ctx *ctx, TreeWalker *walker)
     return OK;
 }
 
-Status walker_start(Ctx *ctx, TreeWalker *walker)
+Status walker_start(Ctx *ctx, TreeWalker *walker, Str from)
 {
+    if (from.size)
+        return walker_seek(ctx, walker, from, STR(""));
     TRY(load_root(ctx, walker));
     if (walker->at_end)
         return OK;

@@ -88,7 +88,7 @@ static void layers_like_the_model(void **state)
 {
     Fixture *fx = *state;
     Hash root = { { 0 } };
-    for (int round = 0; round < 120; round++) {
+    for (int round = 0; round < 50; round++) {
         size_t count = round % 10 == 0 ? 3000 : 1 + below(fx, 30);
         random_layer(fx, &fx->b, count, 20000, 40);
         Hash layer = build(fx, &fx->b);
@@ -111,7 +111,7 @@ static void any_grouping(void **state)
         model_overlay(&fx->a, &fx->b, false);
     }
     Hash expected = build(fx, &fx->a);
-    for (int round = 0; round < 12; round++) {
+    for (int round = 0; round < 6; round++) {
         Hash left[LAYERS];
         size_t n = LAYERS;
         memcpy(left, layers, sizeof(left));
@@ -174,8 +174,7 @@ static void shrinking_and_growing(void **state)
     assert_same_hash(&root, &full);
 }
 
-/* --- crafted names
- * --------------------------------------------------------------------------------------- */
+/* --- crafted names --------------------------------------------------------------------------- */
 
 /* Fills the model with `count` entries whose keys all end their nodes, or none of which does. */
 static void fill_crafted(Fixture *fx, Model *model, size_t count, bool ends, unsigned level)
@@ -197,7 +196,7 @@ static void fill_crafted(Fixture *fx, Model *model, size_t count, bool ends, uns
 static void check_crafted(Fixture *fx)
 {
     Hash root = build(fx, &fx->a);
-    for (int round = 0; round < 40; round++) {
+    for (int round = 0; round < 20; round++) {
         fx->b.count = 0;
         for (size_t i = 1 + below(fx, 5); i; i--) {
             TreeEntry entry = fx->a.entries[below(fx, fx->a.count)];
@@ -241,9 +240,7 @@ static void names_that_are_all_boundaries(void **state)
     check_crafted(fx);
 }
 
-/* --- cost
- * ------------------------------------------------------------------------------------------------
- */
+/* --- cost ------------------------------------------------------------------------------------ */
 
 /* One change in 100,000 entries reads one node a level, and again along the right edge at most. */
 static void few_changes_read_few_nodes(void **state)
@@ -288,8 +285,7 @@ static void a_new_folder_is_taken_over_unread(void **state)
     assert_in_range(fx->blobs.gets, 3, 20);
 }
 
-/* --- faults
- * ---------------------------------------------------------------------------------------------- */
+/* --- faults ---------------------------------------------------------------------------------- */
 
 /* The nth read or write fails: the error comes out, and with the next try nothing is different. */
 static void failing_blobs(void **state)

@@ -3,14 +3,12 @@
 
 #include "tree/tree_priv.h"
 
-/* --- diff
- * ------------------------------------------------------------------------------------------------
- */
+/* --- diff ------------------------------------------------------------------------------------ */
 
 /* Checks a diff's calls against the two models while they come. */
 typedef struct DiffCheck {
     const Model *old, *new;
-    Str from, to;
+    Str to;
     size_t old_at, new_at, count;
 } DiffCheck;
 
@@ -60,7 +58,7 @@ static Status check_difference(void *arg, Ctx *ctx, const TreeEntry *old_entry,
 
 static size_t check_diff(Fixture *fx, const Hash *old_root, const Hash *new_root, Str from, Str to)
 {
-    DiffCheck check = { .old = &fx->a, .new = &fx->b, .from = from, .to = to };
+    DiffCheck check = { .old = &fx->a, .new = &fx->b, .to = to };
     check.old_at = model_find(&fx->a, from, STR(""));
     check.new_at = model_find(&fx->b, from, STR(""));
     assert_ok(
@@ -140,9 +138,7 @@ static void diff_stops_when_told(void **state)
     assert_int_equal(s.code, STATUS_CANCELLED);
 }
 
-/* --- merge
- * -----------------------------------------------------------------------------------------------
- */
+/* --- merge ----------------------------------------------------------------------------------- */
 
 /* Takes theirs when the path's size is even; counts. */
 static Status decide(void *arg, Ctx *ctx, const TreeEntry *base, const TreeEntry *ours,
@@ -243,9 +239,7 @@ static void merge_fast_forward(void **state)
     assert_int_equal(conflicts, 0);
 }
 
-/* --- visit
- * -----------------------------------------------------------------------------------------------
- */
+/* --- visit ----------------------------------------------------------------------------------- */
 
 typedef struct Visited {
     size_t nodes, blobs;
@@ -289,12 +283,14 @@ static void visit_names_every_blob(void **state)
     add_file(fx, "/blob", TREE_BLOB, bytes("", 0));
     add_file(fx, "/list", TREE_LIST, buf_bytes(&list));
     add_file(fx, "/list-blob", TREE_LIST_BLOB, bytes(list_blob.bytes, HASH_SIZE));
+    Hash list_blobs[2] = { list_blob, list_blob };
+    add_file(fx, "/list-blobs", TREE_LIST_BLOB, bytes(list_blobs, sizeof(list_blobs)));
     Hash root = build(fx, &fx->a);
 
     Visited visited = { .descend = true };
     assert_ok(tree_visit(&fx->ctx, &fx->blobs.io, &root, count_visit, &visited));
     assert_int_equal(visited.nodes, 1);
-    assert_int_equal(visited.blobs, 1 + 3 + 1 + 3);
+    assert_int_equal(visited.blobs, 1 + 3 + (1 + 3) + 2 * (1 + 3));
     assert_same_hash(&visited.last, &chunks[2].hash);
 
     visited = (Visited){ .descend = false };

@@ -74,6 +74,8 @@ static void builder_refuses_bad_records(void **state)
         { NULL,                        { .form = TREE_LIST, .size = 3, .data = { zeros, TREE_LIST_INLINE_MAX * 42 } }},
         { NULL,                        { .size = TREE_INLINE_MAX, .data = { zeros, TREE_INLINE_MAX } }               },
         { NULL,                        { .form = TREE_LIST_BLOB, .size = UINT64_MAX, .data = { zeros, HASH_SIZE } }  },
+        { "hash is cut short",         { .form = TREE_LIST_BLOB, .data = { zeros, HASH_SIZE + 1 } }                  },
+        { "too many blobs",            { .form = TREE_LIST_BLOB, .data = { zeros, 65 * HASH_SIZE } }                 },
         { NULL,                        { .op = TREE_DELETE, .form = (TreeForm)9, .size = 5 }                         },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -128,8 +130,7 @@ static void chunk_lists(void **state)
                  "malformed");
 }
 
-/* --- damage
- * ---------------------------------------------------------------------------------------------- */
+/* --- damage ---------------------------------------------------------------------------------- */
 
 /* A leaf of "/a/x" deleted and "/a/y" (tag u) put, encoded by hand as README.md says. */
 static void hand_made_leaf(uint8_t *out, size_t *out_size)
@@ -247,8 +248,7 @@ static void missing_nodes(void **state)
                  "could not read tree node 'e3b0c442");
 }
 
-/* --- frozen
- * ---------------------------------------------------------------------------------------------- */
+/* --- frozen ---------------------------------------------------------------------------------- */
 
 /* Trees of today, forever: of one file, of one leaf, and of three levels. */
 static void golden_roots(void **state)
@@ -258,8 +258,8 @@ static void golden_roots(void **state)
         size_t files;
         const char *root;
     } cases[] = {
-        {1,      "be6fc2155489ff794c2e721bff1dff31092c90fe5c404e0e1fa9e25998ae7208"    },
-        { 100,   "cdc7e3d02c6f306fe049b782927c39b041f985cb64cdfc1888eb130b09ea9b7f"  },
+        {1,      "be6fc2155489ff794c2e721bff1dff31092c90fe5c404e0e1fa9e25998ae7208"},
+        { 100,   "cdc7e3d02c6f306fe049b782927c39b041f985cb64cdfc1888eb130b09ea9b7f"},
         { 20000, "4f800487a9d02c2d70d8410f171e75d0db7e183e5616ff5de3e35db2ef2414ed"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

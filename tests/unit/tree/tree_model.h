@@ -4,8 +4,7 @@
 
 #include "tree/tree.h"
 
-/* --- blobs in memory
- * ------------------------------------------------------------------------------------- */
+/* --- blobs in memory ------------------------------------------------------------------------- */
 
 typedef struct MemBlobs {
     struct MemBlob *slots; /* open addressing by hash */
@@ -19,8 +18,7 @@ typedef struct MemBlobs {
 void mem_blobs_init(MemBlobs *blobs);
 void mem_blobs_done(MemBlobs *blobs);
 
-/* --- the model
- * ------------------------------------------------------------------------------------------- */
+/* --- the model ------------------------------------------------------------------------------- */
 
 /* Entries in order, their memory in the arena. */
 typedef struct Model {
