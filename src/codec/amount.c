@@ -39,14 +39,15 @@ static bool number_of(Str s, double *out)
     return true;
 }
 
-/* --- sizes of triggers ---------------------------------------------------------------------------------------------- */
+/* --- sizes of triggers ------------------------------------------------------------------------ */
 
 static char lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-/* What a unit multiplies by: "", "b", or one of kmgtp alone, with "b" or with "ib". 0 when it is none of these. */
+/* What a unit multiplies by: "", "b", or one of kmgtp alone, with "b" or with "ib". 0 when it is
+ * none of these. */
 static double size_unit(Str unit)
 {
     static const char prefixes[] = "kmgtp";
@@ -66,7 +67,8 @@ static double size_unit(Str unit)
 static size_t size_number(Str s)
 {
     size_t size = s.size;
-    while (size && !is_digit(s.data[size - 1]) && s.data[size - 1] != '.' && s.data[size - 1] != ' ')
+    while (size && !is_digit(s.data[size - 1]) && s.data[size - 1] != '.' &&
+           s.data[size - 1] != ' ')
         size--;
     return size;
 }
@@ -79,7 +81,8 @@ Status size_parse(Ctx *ctx, Str s, int64_t *out_bytes)
     Str digits = str_sub(s, 0, split - (s.data[split - 1] == ' '));
     double number;
     if (!number_of(digits, &number))
-        return FAIL(ctx, UNKNOWN, "strconv.ParseFloat: parsing %s: invalid syntax", text_quote(ctx->arena, digits));
+        return FAIL(ctx, UNKNOWN, "strconv.ParseFloat: parsing %s: invalid syntax",
+                    text_quote(ctx->arena, digits));
     if (number < 0)
         return FAIL(ctx, UNKNOWN, "invalid size: '" STR_FMT "'", STR_ARG(s));
     char *unit = str_z(ctx->arena, str_sub(s, split, s.size));
@@ -93,16 +96,28 @@ Status size_parse(Ctx *ctx, Str s, int64_t *out_bytes)
     return OK;
 }
 
-/* --- Kubernetes quantities ------------------------------------------------------------------------------------------- */
+/* --- Kubernetes quantities -------------------------------------------------------------------- */
 
 static const struct {
     const char *suffix;
     double milli;
 } quantity_units[] = {
-    { "", 1e3 },  { "m", 1 },   { "k", 1e6 },  { "M", 1e9 },  { "G", 1e12 }, { "T", 1e15 }, { "P", 1e18 },
-    { "E", 1e21 }, { "u", 1e-3 }, { "n", 1e-6 },
-    { "Ki", 0x1p10 * 1e3 }, { "Mi", 0x1p20 * 1e3 }, { "Gi", 0x1p30 * 1e3 }, { "Ti", 0x1p40 * 1e3 },
-    { "Pi", 0x1p50 * 1e3 }, { "Ei", 0x1p60 * 1e3 },
+    { "", 1e3 },
+    { "m", 1 },
+    { "k", 1e6 },
+    { "M", 1e9 },
+    { "G", 1e12 },
+    { "T", 1e15 },
+    { "P", 1e18 },
+    { "E", 1e21 },
+    { "u", 1e-3 },
+    { "n", 1e-6 },
+    { "Ki", 0x1p10 * 1e3 },
+    { "Mi", 0x1p20 * 1e3 },
+    { "Gi", 0x1p30 * 1e3 },
+    { "Ti", 0x1p40 * 1e3 },
+    { "Pi", 0x1p50 * 1e3 },
+    { "Ei", 0x1p60 * 1e3 },
 };
 
 /* The quantity in thousandths. */
@@ -137,7 +152,9 @@ static int64_t round_up(double number)
 
 static Status fail_quantity(Ctx *ctx, Str s)
 {
-    return FAIL(ctx, INVALID_ARGUMENT, "invalid quantity '" STR_FMT "': expected a number and a unit such as 500m, 2k, 100M or 1Gi",
+    return FAIL(ctx, INVALID_ARGUMENT,
+                "invalid quantity '" STR_FMT
+                "': expected a number and a unit such as 500m, 2k, 100M or 1Gi",
                 STR_ARG(s));
 }
 
@@ -159,7 +176,7 @@ Status quantity_parse_milli(Ctx *ctx, Str s, int64_t *out_milli)
     return OK;
 }
 
-/* --- what tables show --------------------------------------------------------------------------------------------------- */
+/* --- what tables show ------------------------------------------------------------------------- */
 
 void size_format(uint64_t bytes, char out[AMOUNT_TEXT_SIZE])
 {

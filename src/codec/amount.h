@@ -5,8 +5,9 @@
 
 #define AMOUNT_TEXT_SIZE 32
 
-/* "1", "1.5k", "10 MB", "1KiB": decimal multiples whatever the spelling, the fraction of a byte cut off.
- * Errors: UNKNOWN "invalid size: '-1'", "invalid suffix: 'ki'", `strconv.ParseFloat: parsing "x": invalid syntax`. */
+/* "1", "1.5k", "10 MB", "1KiB": decimal multiples whatever the spelling, the fraction of a byte cut
+ * off. Errors: UNKNOWN "invalid size: '-1'", "invalid suffix: 'ki'", `strconv.ParseFloat: parsing
+ * "x": invalid syntax`. */
 Status size_parse(Ctx *ctx, Str s, int64_t *out_bytes) NODISCARD;
 
 /* A Kubernetes quantity: "100M", "1Gi", "1e3", "500m" (rounded up to a whole one).

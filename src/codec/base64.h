@@ -1,4 +1,5 @@
-/* base64.h - RFC 4648: written in the standard alphabet with padding, read in both, padded or not. */
+/* base64.h - RFC 4648: written in the standard alphabet with padding, read in both, padded or
+ * not. */
 #pragma once
 
 #include "base/ctx.h"

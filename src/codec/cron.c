@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "codec/moment.h"
 
-/* --- fields --------------------------------------------------------------------------------------------------------------- */
+/* --- fields ----------------------------------------------------------------------------------- */
 
 typedef struct FieldKind {
     unsigned min, max;
@@ -50,10 +50,13 @@ static Status parse_number(Ctx *ctx, Str s, Str expr, unsigned *out)
     int64_t number;
     Str digits = str_sub(s, s.size && s.data[0] == '+', s.size);
     if (!str_to_i64(digits, &number) || number > NUMBER_MAX)
-        return FAIL(ctx, UNKNOWN, "Failed to parse int from " STR_FMT ": strconv.Atoi: parsing %s: invalid syntax",
+        return FAIL(ctx, UNKNOWN,
+                    "Failed to parse int from " STR_FMT
+                    ": strconv.Atoi: parsing %s: invalid syntax",
                     STR_ARG(expr), text_quote(ctx->arena, s));
     if (number < 0)
-        return FAIL(ctx, UNKNOWN, "Negative number (%" PRId64 ") not allowed: " STR_FMT, number, STR_ARG(expr));
+        return FAIL(ctx, UNKNOWN, "Negative number (%" PRId64 ") not allowed: " STR_FMT, number,
+                    STR_ARG(expr));
     *out = (unsigned)number;
     return OK;
 }
@@ -73,8 +76,8 @@ static bool cut(Str s, char c, Str *before, Str *behind)
 }
 
 /* "a", "a-b", "*": the ends, without looking at their bounds. */
-static Status parse_ends(Ctx *ctx, Str range, Str expr, const FieldKind *kind, unsigned *low, unsigned *high,
-                         bool *out_star)
+static Status parse_ends(Ctx *ctx, Str range, Str expr, const FieldKind *kind, unsigned *low,
+                         unsigned *high, bool *out_star)
 {
     Str first, last;
     bool has_end = cut(range, '-', &first, &last);
@@ -90,16 +93,21 @@ static Status parse_ends(Ctx *ctx, Str range, Str expr, const FieldKind *kind, u
     return has_end ? parse_number_or_name(ctx, last, expr, kind, high) : OK;
 }
 
-static Status check_range(Ctx *ctx, Str expr, const FieldKind *kind, unsigned low, unsigned high, unsigned step)
+static Status check_range(Ctx *ctx, Str expr, const FieldKind *kind, unsigned low, unsigned high,
+                          unsigned step)
 {
     if (low < kind->min)
-        return FAIL(ctx, UNKNOWN, "Beginning of range (%u) below minimum (%u): " STR_FMT, low, kind->min, STR_ARG(expr));
+        return FAIL(ctx, UNKNOWN, "Beginning of range (%u) below minimum (%u): " STR_FMT, low,
+                    kind->min, STR_ARG(expr));
     if (high > kind->max)
-        return FAIL(ctx, UNKNOWN, "End of range (%u) above maximum (%u): " STR_FMT, high, kind->max, STR_ARG(expr));
+        return FAIL(ctx, UNKNOWN, "End of range (%u) above maximum (%u): " STR_FMT, high, kind->max,
+                    STR_ARG(expr));
     if (low > high)
-        return FAIL(ctx, UNKNOWN, "Beginning of range (%u) beyond end of range (%u): " STR_FMT, low, high, STR_ARG(expr));
+        return FAIL(ctx, UNKNOWN, "Beginning of range (%u) beyond end of range (%u): " STR_FMT, low,
+                    high, STR_ARG(expr));
     if (step == 0)
-        return FAIL(ctx, UNKNOWN, "Step of range should be a positive number: " STR_FMT, STR_ARG(expr));
+        return FAIL(ctx, UNKNOWN, "Step of range should be a positive number: " STR_FMT,
+                    STR_ARG(expr));
     return OK;
 }
 
@@ -137,7 +145,7 @@ static Status parse_field(Ctx *ctx, Str list, const FieldKind *kind, Field *out)
     return OK;
 }
 
-/* --- whole schedules -------------------------------------------------------------------------------------------------------- */
+/* --- whole schedules -------------------------------------------------------------------------- */
 
 static bool is_blank(char c)
 {
@@ -174,7 +182,8 @@ static Status parse_fields(Ctx *ctx, Str spec, Cron *out)
     Str words[FIELD_COUNT];
     size_t count = split_words(spec, words);
     if (count != FIELD_COUNT)
-        return FAIL(ctx, UNKNOWN, "Expected exactly 5 fields, found %zu: " STR_FMT, count, STR_ARG(spec));
+        return FAIL(ctx, UNKNOWN, "Expected exactly 5 fields, found %zu: " STR_FMT, count,
+                    STR_ARG(spec));
     Field fields[FIELD_COUNT];
     for (size_t i = 0; i < FIELD_COUNT; i++)
         TRY(parse_field(ctx, words[i], &kinds[i], &fields[i]));
@@ -196,7 +205,8 @@ static Status parse_every(Ctx *ctx, Str spec, Str duration, Cron *out)
     int64_t ns;
     Status s = duration_parse(ctx, duration, &ns);
     if (!status_ok(s))
-        return FAIL(ctx, UNKNOWN, "Failed to parse duration " STR_FMT ": %s", STR_ARG(spec), status_message(s));
+        return FAIL(ctx, UNKNOWN, "Failed to parse duration " STR_FMT ": %s", STR_ARG(spec),
+                    status_message(s));
     *out = (Cron){ .kind = CRON_EVERY, .every_ns = MAX(ns / NS_PER_SEC * NS_PER_SEC, NS_PER_SEC) };
     return OK;
 }
@@ -204,8 +214,9 @@ static Status parse_every(Ctx *ctx, Str spec, Str duration, Cron *out)
 static const struct {
     const char *name, *fields;
 } descriptors[] = {
-    { "@yearly", "0 0 1 1 *" },  { "@annually", "0 0 1 1 *" }, { "@monthly", "0 0 1 * *" }, { "@weekly", "0 0 * * 0" },
-    { "@daily", "0 0 * * *" },   { "@midnight", "0 0 * * *" }, { "@hourly", "0 * * * *" },
+    { "@yearly", "0 0 1 1 *" }, { "@annually", "0 0 1 1 *" }, { "@monthly", "0 0 1 * *" },
+    { "@weekly", "0 0 * * 0" }, { "@daily", "0 0 * * *" },    { "@midnight", "0 0 * * *" },
+    { "@hourly", "0 * * * *" },
 };
 
 Status cron_parse(Ctx *ctx, Str spec, Cron *out)
@@ -228,7 +239,7 @@ Status cron_parse(Ctx *ctx, Str spec, Cron *out)
     return FAIL(ctx, UNKNOWN, "Unrecognized descriptor: " STR_FMT, STR_ARG(spec));
 }
 
-/* --- the next time ------------------------------------------------------------------------------------------------------------ */
+/* --- the next time ---------------------------------------------------------------------------- */
 
 #define YEARS_AHEAD 5
 
@@ -272,7 +283,8 @@ static bool find_in_day(const Cron *cron, CivilTime *time)
 
 static bool next_by_fields(const Cron *cron, int64_t after_s, int64_t *out_s)
 {
-    int64_t start = (after_s >= 0 ? after_s / 60 : (after_s - 59) / 60) * 60 + 60; /* the next whole minute */
+    int64_t minute = after_s / 60 - (after_s % 60 < 0);
+    int64_t start = (minute + 1) * 60;
     CivilTime time = civil_from_seconds(start);
     int64_t last_year = time.year + YEARS_AHEAD;
     while (time.year <= last_year) {

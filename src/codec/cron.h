@@ -1,4 +1,5 @@
-/* cron.h - schedules: five fields, @daily and the like, @every <duration>, @never. Evaluated in UTC. */
+/* cron.h - schedules: five fields, @daily and the like, @every <duration>, @never. Evaluated in
+ * UTC. */
 #pragma once
 
 #include "base/ctx.h"
@@ -13,5 +14,6 @@ typedef struct Cron {
 /* Errors: UNKNOWN, with the texts clients know: "Expected exactly 5 fields, found 6: …". */
 Status cron_parse(Ctx *ctx, Str spec, Cron *out) NODISCARD;
 
-/* The first time after `after_ns` (since the epoch); false when none comes within five years, or ever. */
+/* The first time after `after_ns` (since the epoch); false when none comes within five years, or
+ * ever. */
 bool cron_next(const Cron *cron, int64_t after_ns, int64_t *out_ns);

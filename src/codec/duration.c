@@ -5,14 +5,20 @@
 #include "base/text.h"
 #include "codec/moment.h"
 
-/* --- Go's durations ----------------------------------------------------------------------------------------------------- */
+/* --- Go's durations --------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
     int64_t ns;
 } duration_units[] = {
-    { "ns", 1 },         { "us", 1000 },       { "µs", 1000 },           { "μs", 1000 }, /* two letters mu */
-    { "ms", NS_PER_MS }, { "s", NS_PER_SEC },  { "m", 60 * NS_PER_SEC }, { "h", 3600 * NS_PER_SEC },
+    { "ns", 1 },
+    { "us", 1000 },
+    { "µs", 1000 },
+    { "μs", 1000 }, /* two letters mu */
+    { "ms", NS_PER_MS },
+    { "s", NS_PER_SEC },
+    { "m", 60 * NS_PER_SEC },
+    { "h", 3600 * NS_PER_SEC },
 };
 
 static Status fail_duration(Ctx *ctx, Str s)
@@ -39,7 +45,8 @@ static bool add_scaled(Str digits, int64_t ns, uint64_t *total)
     }
     return !__builtin_mul_overflow(whole, (uint64_t)ns, &whole) &&
            !__builtin_add_overflow(*total, whole, total) &&
-           !__builtin_add_overflow(*total, (uint64_t)((double)fraction * ((double)ns / places)), total);
+           !__builtin_add_overflow(*total, (uint64_t)((double)fraction * ((double)ns / places)),
+                                   total);
 }
 
 static bool is_number_char(char c)
@@ -47,7 +54,8 @@ static bool is_number_char(char c)
     return (c >= '0' && c <= '9') || c == '.';
 }
 
-/* How many of the first bytes are digits with at most one point and at least one digit; 0 when there is no number. */
+/* How many of the first bytes are digits with at most one point and at least one digit; 0 when
+ * there is no number. */
 static size_t decimal_size(Str s)
 {
     size_t size = 0, points = 0;
@@ -68,13 +76,15 @@ static Status take_part(Ctx *ctx, Str whole_text, Str *rest, uint64_t *total)
     Str unit = str_sub(*rest, 0, unit_size);
     *rest = str_sub(*rest, unit_size, rest->size);
     if (!unit.size)
-        return FAIL(ctx, INVALID_ARGUMENT, "time: missing unit in duration %s", text_quote(ctx->arena, whole_text));
+        return FAIL(ctx, INVALID_ARGUMENT, "time: missing unit in duration %s",
+                    text_quote(ctx->arena, whole_text));
     for (size_t i = 0; i < ARRAY_LEN(duration_units); i++) {
         if (str_eq_c(unit, duration_units[i].name))
-            return add_scaled(digits, duration_units[i].ns, total) ? OK : fail_duration(ctx, whole_text);
+            return add_scaled(digits, duration_units[i].ns, total) ? OK
+                                                                   : fail_duration(ctx, whole_text);
     }
-    return FAIL(ctx, INVALID_ARGUMENT, "time: unknown unit %s in duration %s", text_quote(ctx->arena, unit),
-                text_quote(ctx->arena, whole_text));
+    return FAIL(ctx, INVALID_ARGUMENT, "time: unknown unit %s in duration %s",
+                text_quote(ctx->arena, unit), text_quote(ctx->arena, whole_text));
 }
 
 Status duration_parse(Ctx *ctx, Str s, int64_t *out_ns)
@@ -146,7 +156,7 @@ void duration_format(int64_t ns, char out[DURATION_TEXT_SIZE])
     snprintf(out, DURATION_TEXT_SIZE, STR_FMT, STR_ARG(buf_str(&text)));
 }
 
-/* --- for people --------------------------------------------------------------------------------------------------------- */
+/* --- for people ------------------------------------------------------------------------------- */
 
 static void format_hours(int64_t hours, char out[DURATION_TEXT_SIZE])
 {

@@ -1,14 +1,15 @@
 /* glob.c - running a compiled glob.
  *
- * The matcher backtracks, but never visits an instruction twice at one position of the path: what failed there
- * fails again. So its time is bounded by instructions × positions, and the first way through is the one that a
- * plain backtracking matcher would find: greedy from the left.
+ * The matcher backtracks, but never visits an instruction twice at one position of the path: what
+ * failed there fails again. So its time is bounded by instructions × positions, and the first way
+ * through is the one that a plain backtracking matcher would find: greedy from the left.
  *
- * Where '!(' occurs, one backward pass over the path first finds all positions where its look-ahead matches.
+ * Where '!(' occurs, one backward pass over the path first finds all positions where its look-ahead
+ * matches.
  */
 #include "codec/glob_priv.h"
 
-/* --- bits that are on the stack while they are few ------------------------------------------------------------- */
+/* --- bits that are on the stack while they are few -------------------------------------------- */
 
 #define BITS_INLINE 64 /* words: 4096 bits do for 40 instructions and a path of 100 bytes */
 
@@ -46,7 +47,7 @@ static void bits_put(Bits *bits, size_t i, bool value)
     bits->words[i / 64] = value ? bits->words[i / 64] | bit : bits->words[i / 64] & ~bit;
 }
 
-/* --- look-aheads -------------------------------------------------------------------------------------------------- */
+/* --- look-aheads ------------------------------------------------------------------------------ */
 
 static bool takes(const Inst *inst, uint8_t c)
 {
@@ -76,9 +77,10 @@ static bool ahead_at(const Ahead *ahead, size_t number, size_t at)
     return bits_get(&ahead->found, number * (ahead->path.size + 1) + at);
 }
 
-/* Does the instruction match from `at`, given the same for position at + 1 (`later`) and for those instructions
- * at `at` that are known already (`now`)? */
-static bool reaches(const Ahead *ahead, const Inst *inst, size_t at, const Bits *now, const Bits *later)
+/* Does the instruction match from `at`, given the same for position at + 1 (`later`) and for those
+ * instructions at `at` that are known already (`now`)? */
+static bool reaches(const Ahead *ahead, const Inst *inst, size_t at, const Bits *now,
+                    const Bits *later)
 {
     switch (inst->op) {
     case OP_MATCH:
@@ -97,8 +99,10 @@ static bool reaches(const Ahead *ahead, const Inst *inst, size_t at, const Bits 
     }
 }
 
-/* All instructions of the look-ahead at one position. Code refers backward but for loops: few rounds settle it. */
-static void settle(const Ahead *ahead, const LookAhead *look, size_t at, Bits *now, const Bits *later)
+/* All instructions of the look-ahead at one position. Code refers backward but for loops: few
+ * rounds settle it. */
+static void settle(const Ahead *ahead, const LookAhead *look, size_t at, Bits *now,
+                   const Bits *later)
 {
     for (size_t i = look->low; i < look->high; i++)
         bits_put(now, i, false);
@@ -139,7 +143,7 @@ static void ahead_done(Ahead *ahead)
     bits_done(&ahead->found);
 }
 
-/* --- the matcher -------------------------------------------------------------------------------------------------- */
+/* --- the matcher ------------------------------------------------------------------------------ */
 
 /* What to do when a way fails: try instruction `pc` at `at`, or put `at` back into slot `pc`. */
 typedef struct Job {
@@ -289,7 +293,7 @@ bool glob_match_below(const Glob *glob, Str dir)
     return search(&run);
 }
 
-/* --- expansion ------------------------------------------------------------------------------------------------------ */
+/* --- expansion -------------------------------------------------------------------------------- */
 
 /* The number at the start of `digits`: the longest that names a group; 0 when none does. */
 static size_t group_number(const Glob *glob, Str digits, size_t *out_size)
@@ -306,7 +310,8 @@ static size_t group_number(const Glob *glob, Str digits, size_t *out_size)
     return best;
 }
 
-/* A reference at the start of `s`, which is behind a '$': its group and how much of s it takes; 0 when it is none. */
+/* A reference at the start of `s`, which is behind a '$': its group and how much of s it takes; 0
+ * when it is none. */
 static size_t reference(const Glob *glob, Str s, size_t *out_size)
 {
     bool braced = s.size && s.data[0] == '{';
@@ -317,30 +322,30 @@ static size_t reference(const Glob *glob, Str s, size_t *out_size)
     return number;
 }
 
-Str glob_replace(Ctx *ctx, const Glob *glob, Str path, Str template)
+Str glob_replace(Ctx *ctx, const Glob *glob, Str path, Str text)
 {
     size_t slot_count = 2 * (glob->group_count + 1);
     size_t *slots = arena_must(ctx->arena, slot_count * sizeof(size_t));
     if (!match_slots(glob, path, slots))
         memset(slots, 0, slot_count * sizeof(size_t));
     CLEANUP(buf_done) Buf out = { 0 };
-    for (size_t at = 0; at < template.size; at++) {
-        Str rest = str_sub(template, at + 1, template.size);
+    for (size_t at = 0; at < text.size; at++) {
+        Str rest = str_sub(text, at + 1, text.size);
         size_t size = 0;
-        size_t group = template.data[at] == '$' ? reference(glob, rest, &size) : 0;
+        size_t group = text.data[at] == '$' ? reference(glob, rest, &size) : 0;
         if (group)
             buf_add_str(&out, str_sub(path, slots[2 * group], slots[2 * group + 1]));
         else
-            buf_add_u8(&out, (uint8_t)template.data[at]);
+            buf_add_u8(&out, (uint8_t)text.data[at]);
         if (group)
             at += size;
-        else if (str_starts(rest, STR("$")) && template.data[at] == '$')
+        else if (str_starts(rest, STR("$")) && text.data[at] == '$')
             at++;
     }
     return (Str){ str_z(ctx->arena, buf_str(&out)), out.size };
 }
 
-/* --- what is known without matching ------------------------------------------------------------------------------- */
+/* --- what is known without matching ----------------------------------------------------------- */
 
 static bool slashes_of(const Node *node, size_t *out);
 
@@ -381,14 +386,15 @@ static void look_at_prefix(Ctx *ctx, const Node *node, Glob *out)
         prefix[size++] = (char)node->c;
     out->prefix = (Str){ prefix, size };
     out->is_literal = !node;
-    out->is_level = node && node->kind == NODE_STAR && !node->next && str_ends(out->prefix, STR("/"));
+    out->is_level =
+        node && node->kind == NODE_STAR && !node->next && str_ends(out->prefix, STR("/"));
 }
 
 Status glob_compile(Ctx *ctx, Str pattern, const Glob **out)
 {
     if (pattern.size > GLOB_PATTERN_BYTES_MAX)
-        return FAIL(ctx, INVALID_ARGUMENT, "glob of %zu bytes is longer than the %zu allowed", pattern.size,
-                    GLOB_PATTERN_BYTES_MAX);
+        return FAIL(ctx, INVALID_ARGUMENT, "glob of %zu bytes is longer than the %zu allowed",
+                    pattern.size, GLOB_PATTERN_BYTES_MAX);
     Glob *glob = ARENA_ONE(ctx->arena, Glob);
     glob->pattern = path_clean(ctx, pattern);
     GlobSyntax syntax;

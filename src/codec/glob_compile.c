@@ -1,7 +1,7 @@
 /* glob_compile.c - nodes to a program for glob.c.
  *
- * Code is emitted from the end of the pattern to its start, so that each instruction knows the one that follows
- * it; only loops are closed afterwards.
+ * Code is emitted from the end of the pattern to its start, so that each instruction knows the one
+ * that follows it; only loops are closed afterwards.
  */
 #include "codec/glob_priv.h"
 
@@ -60,7 +60,8 @@ static uint16_t emit_run(Compiler *c, Op op, uint16_t next)
 
 static uint16_t emit_sequence(Compiler *c, const Node *node, const Tail *tail, uint16_t next);
 
-static uint16_t emit_alternatives(Compiler *c, const Alternative *first, const Tail *tail, uint16_t next)
+static uint16_t emit_alternatives(Compiler *c, const Alternative *first, const Tail *tail,
+                                  uint16_t next)
 {
     size_t count = 0;
     for (const Alternative *each = first; each; each = each->next)
@@ -84,7 +85,8 @@ static const Node *skip_out(const Node *node, const Tail **tail)
     return node;
 }
 
-/* The literal characters that follow, then: the end of the path if the pattern ends there, else anything. */
+/* The literal characters that follow, then: the end of the path if the pattern ends there, else
+ * anything. */
 static uint16_t emit_literal_tail(Compiler *c, const Tail *tail)
 {
     CLEANUP(buf_done) Buf literal = { 0 };
@@ -117,7 +119,8 @@ static uint16_t emit_not(Compiler *c, const Node *node, const Tail *tail, uint16
     uint16_t run = emit_run(c, OP_ANY, next);
     uint16_t low = (uint16_t)c->glob->inst_count;
     const Tail behind = { node->next, tail };
-    uint16_t start = emit_alternatives(c, node->alternatives, &behind, emit_literal_tail(c, &behind));
+    uint16_t start =
+        emit_alternatives(c, node->alternatives, &behind, emit_literal_tail(c, &behind));
     LookAhead look = { .low = low, .high = (uint16_t)c->glob->inst_count, .start = start };
     return emit(c, (Inst){ .op = OP_NOT, .arg = add_look_ahead(c, look), .next = run });
 }
@@ -190,6 +193,7 @@ Status glob_emit(Ctx *ctx, const GlobSyntax *syntax, Glob *out)
     uint16_t end = emit(&c, (Inst){ .op = OP_MATCH_END });
     out->start = emit_sequence(&c, syntax->first, NULL, end);
     if (c.overflow)
-        return FAIL(ctx, INVALID_ARGUMENT, "glob '" STR_FMT "' is too complex", STR_ARG(out->pattern));
+        return FAIL(ctx, INVALID_ARGUMENT, "glob '" STR_FMT "' is too complex",
+                    STR_ARG(out->pattern));
     return OK;
 }

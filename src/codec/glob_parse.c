@@ -36,7 +36,7 @@ static Node *char_node(Parser *p, uint8_t c)
     return node;
 }
 
-/* --- classes ------------------------------------------------------------------------------------------------- */
+/* --- classes ---------------------------------------------------------------------------------- */
 
 static int is_ascii(int c)
 {
@@ -51,10 +51,10 @@ static const struct {
     const char *name;
     int (*has)(int c);
 } posix_classes[] = {
-    { "alnum", isalnum }, { "alpha", isalpha }, { "ascii", is_ascii }, { "blank", isblank },
-    { "cntrl", iscntrl }, { "digit", isdigit }, { "graph", isgraph }, { "lower", islower },
-    { "print", isprint }, { "punct", ispunct }, { "space", isspace }, { "upper", isupper },
-    { "word", is_word }, { "xdigit", isxdigit },
+    { "alnum", isalnum }, { "alpha", isalpha },   { "ascii", is_ascii }, { "blank", isblank },
+    { "cntrl", iscntrl }, { "digit", isdigit },   { "graph", isgraph },  { "lower", islower },
+    { "print", isprint }, { "punct", ispunct },   { "space", isspace },  { "upper", isupper },
+    { "word", is_word },  { "xdigit", isxdigit },
 };
 
 /* Takes "[:name:]" or "[:^name:]" at the cursor; false (and takes nothing) for an unknown name. */
@@ -100,7 +100,9 @@ static Status take_class_member(Parser *p, CharSet *set)
         TRY(take_class_char(p, &high));
     }
     if (high < low)
-        return FAIL(p->ctx, UNKNOWN, "error parsing regexp: invalid character class range: `%c-%c` in glob '" STR_FMT "'",
+        return FAIL(p->ctx, UNKNOWN,
+                    "error parsing regexp: invalid character class range: `%c-%c` in glob '" STR_FMT
+                    "'",
                     low, high, STR_ARG(p->in));
     for (unsigned c = low; c <= high; c++)
         char_set_add(set, (uint8_t)c);
@@ -117,13 +119,16 @@ static Status parse_class(Parser *p, Node **out)
     size_t members_at = p->at;
     while (peek(p, 0) != ']') {
         if (peek(p, 0) < 0)
-            return FAIL(p->ctx, UNKNOWN, "unexpected end of input: unclosed '[' in glob '" STR_FMT "'",
+            return FAIL(p->ctx, UNKNOWN,
+                        "unexpected end of input: unclosed '[' in glob '" STR_FMT "'",
                         STR_ARG(p->in));
         if (!take_posix(p, set))
             TRY(take_class_member(p, set));
     }
     if (p->at == members_at)
-        return FAIL(p->ctx, UNKNOWN, "error parsing regexp: missing argument in class `" STR_FMT "` of glob '" STR_FMT "'",
+        return FAIL(p->ctx, UNKNOWN,
+                    "error parsing regexp: missing argument in class `" STR_FMT
+                    "` of glob '" STR_FMT "'",
                     STR_ARG(str_sub(p->in, from, p->at + 1)), STR_ARG(p->in));
     p->at++;
     for (size_t i = 0; negated && i < ARRAY_LEN(set->bits); i++)
@@ -144,7 +149,7 @@ static Node *question_node(Parser *p)
     return node;
 }
 
-/* --- sequences and groups ------------------------------------------------------------------------------------- */
+/* --- sequences and groups --------------------------------------------------------------------- */
 
 static Status parse_sequence(Parser *p, const char *stops, Node **out);
 
@@ -153,8 +158,8 @@ static Status parse_alternatives(Parser *p, char separator, char closer, Alterna
 {
     const char stops[] = { separator, closer, '\0' };
     if (++p->nesting > GLOB_NESTING_MAX)
-        return FAIL(p->ctx, INVALID_ARGUMENT, "glob '" STR_FMT "' nests more than %d groups", STR_ARG(p->in),
-                    GLOB_NESTING_MAX);
+        return FAIL(p->ctx, INVALID_ARGUMENT, "glob '" STR_FMT "' nests more than %d groups",
+                    STR_ARG(p->in), GLOB_NESTING_MAX);
     int c;
     do {
         *out = ARENA_ONE(p->ctx->arena, Alternative);
@@ -171,7 +176,8 @@ static Status parse_alternatives(Parser *p, char separator, char closer, Alterna
 static Status parse_group(Parser *p, char quantifier, Node **out)
 {
     if (quantifier == '^')
-        return FAIL(p->ctx, UNKNOWN, "unimplemented quatifier ^ in glob '" STR_FMT "'", STR_ARG(p->in));
+        return FAIL(p->ctx, UNKNOWN, "unimplemented quatifier ^ in glob '" STR_FMT "'",
+                    STR_ARG(p->in));
     p->at += peek(p, 0) == '(' ? 1 : 2;
     *out = node_new(p, NODE_GROUP);
     (*out)->quantifier = quantifier;

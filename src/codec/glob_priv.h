@@ -1,5 +1,5 @@
-/* glob_priv.h - the three steps of a glob: text to nodes (glob_parse.c), nodes to a program (glob_compile.c),
- * running it (glob.c). */
+/* glob_priv.h - the three steps of a glob: text to nodes (glob_parse.c), nodes to a program
+ * (glob_compile.c), running it (glob.c). */
 #pragma once
 
 #include "codec/glob.h"
@@ -17,7 +17,7 @@ static inline void char_set_add(CharSet *set, uint8_t c)
     set->bits[c >> 6] |= UINT64_C(1) << (c & 63);
 }
 
-/* --- nodes ------------------------------------------------------------------------------------------------- */
+/* --- nodes ------------------------------------------------------------------------------------ */
 
 typedef enum NodeKind {
     NODE_CHAR,
@@ -51,24 +51,24 @@ typedef struct GlobSyntax {
 
 Status glob_parse(Ctx *ctx, Str pattern, GlobSyntax *out) NODISCARD;
 
-/* --- program ------------------------------------------------------------------------------------------------ */
+/* --- program ---------------------------------------------------------------------------------- */
 
 typedef enum Op {
     OP_CHAR,
     OP_SET,
-    OP_ANY,   /* one byte but '/' */
-    OP_ALL,   /* one byte */
-    OP_SPLIT, /* first `next`, then `other` */
-    OP_SAVE,  /* position into slot `arg` */
-    OP_NOT,   /* goes on where look-ahead `arg` does not match */
+    OP_ANY,       /* one byte but '/' */
+    OP_ALL,       /* one byte */
+    OP_SPLIT,     /* first `next`, then `other` */
+    OP_SAVE,      /* position into slot `arg` */
+    OP_NOT,       /* goes on where look-ahead `arg` does not match */
     OP_MATCH_END, /* at the end of the path */
     OP_MATCH,     /* anywhere: only in look-aheads */
 } Op;
 
 typedef struct Inst {
     uint8_t op;
-    uint8_t c;      /* OP_CHAR */
-    uint16_t arg;   /* OP_SAVE: slot; OP_NOT: look-ahead */
+    uint8_t c;    /* OP_CHAR */
+    uint16_t arg; /* OP_SAVE: slot; OP_NOT: look-ahead */
     uint16_t next;
     uint16_t other; /* OP_SPLIT */
     const CharSet *set;

@@ -70,7 +70,7 @@ JsonValue *json_object(Arena *arena)
     return value_new(arena, JSON_OBJECT);
 }
 
-/* --- the index of large objects: open addressing, 0 is free, else the member's number plus one ------------------- */
+/* --- the index of large objects: open addressing, 0 is free, else the member's number plus one  */
 
 #define INDEX_FROM 16 /* members; below that a plain search is as fast */
 
@@ -130,9 +130,10 @@ static bool index_reserve(Arena *arena, JsonValue *object)
     return true;
 }
 
-/* --- containers ------------------------------------------------------------------------------------------------ */
+/* --- containers ------------------------------------------------------------------------------- */
 
-/* Arrays have the room of the next power of two, at least of ITEMS_MIN: so the count alone tells when one is full. */
+/* Arrays have the room of the next power of two, at least of ITEMS_MIN: so the count alone tells
+ * when one is full. */
 #define ITEMS_MIN 4
 
 static bool is_full(size_t count)
@@ -182,7 +183,7 @@ static JsonMember *find_member(const JsonValue *object, Str name)
     return NULL;
 }
 
-/* --- members ------------------------------------------------------------------------------------------------------ */
+/* --- members ---------------------------------------------------------------------------------- */
 
 void json_add(Arena *arena, JsonValue *object, JsonMember member)
 {
@@ -200,7 +201,8 @@ void json_set(Arena *arena, JsonValue *object, Str name, JsonValue *value)
     if (old)
         old->value = value;
     else
-        json_add(arena, object, (JsonMember){ .name = { str_z(arena, name), name.size }, .value = value });
+        json_add(arena, object,
+                 (JsonMember){ .name = { str_z(arena, name), name.size }, .value = value });
 }
 
 bool json_remove(JsonValue *object, Str name)
@@ -297,7 +299,8 @@ JsonValue *json_merge_patch(Arena *arena, JsonValue *target, JsonValue *patch)
     return merge_objects(arena, json_is(target, JSON_OBJECT) ? target : &empty, patch);
 }
 
-/* One member of the result: what `patch` says where it says something, else as it was. False past the limit. */
+/* One member of the result: what `patch` says where it says something, else as it was. False past
+ * the limit. */
 static bool merge_member(Arena *arena, JsonValue *merged, JsonMember old, const JsonMember *patch)
 {
     if (patch && patch->value->type == JSON_NULL)

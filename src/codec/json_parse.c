@@ -1,4 +1,5 @@
-/* json_parse.c - text to JSON values, strictly by RFC 8259, knowing at each step the line and column. */
+/* json_parse.c - text to JSON values, strictly by RFC 8259, knowing at each step the line and
+ * column. */
 #include <stdio.h>
 
 #include "base/text.h"
@@ -34,8 +35,8 @@ PRINTF_LIKE(3, 4) static Status fail_at(Parser *p, size_t offset, const char *fo
     p->error->message = text_vprintf(p->ctx->arena, format, args);
     va_end(args);
     p->error->pos = pos_of(p, offset);
-    return FAIL(p->ctx, INVALID_ARGUMENT, "line %u, column %u: %s", p->error->pos.line, p->error->pos.column,
-                p->error->message);
+    return FAIL(p->ctx, INVALID_ARGUMENT, "line %u, column %u: %s", p->error->pos.line,
+                p->error->pos.column, p->error->message);
 }
 
 static int peek(const Parser *p)
@@ -54,7 +55,8 @@ static Str token_at(Str in, size_t at)
 {
     static const char word[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.";
     size_t size = 0;
-    while (at + size < in.size && size < 32 && in.data[at + size] && strchr(word, in.data[at + size]))
+    while (at + size < in.size && size < 32 && in.data[at + size] &&
+           strchr(word, in.data[at + size]))
         size++;
     return str_sub(in, at, at + MAX(size, (size_t)1));
 }
@@ -69,7 +71,7 @@ static Status fail_token(Parser *p, const char *wanted)
                    plain ? str_z(p->ctx->arena, token) : text_quote(p->ctx->arena, token), wanted);
 }
 
-/* --- strings --------------------------------------------------------------------------------------------------- */
+/* --- strings ---------------------------------------------------------------------------------- */
 
 static bool read_hex4(Str in, size_t at, uint32_t *out)
 {
@@ -105,11 +107,13 @@ static Status take_unicode(Parser *p, size_t escape_at, char **to)
         bool paired = str_starts(str_sub(p->in, p->at, p->in.size), STR("\\u")) &&
                       read_hex4(p->in, p->at + 2, &low) && low >= 0xdc00 && low < 0xe000;
         if (!paired)
-            return fail_at(p, escape_at, "invalid escape \\u%04x: a surrogate without its other half", high);
+            return fail_at(p, escape_at,
+                           "invalid escape \\u%04x: a surrogate without its other half", high);
         p->at += 6;
         high = 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
     } else if (high >= 0xdc00 && high < 0xe000) {
-        return fail_at(p, escape_at, "invalid escape \\u%04x: a surrogate without its other half", high);
+        return fail_at(p, escape_at, "invalid escape \\u%04x: a surrogate without its other half",
+                       high);
     }
     *to = put_utf8(*to, high);
     return OK;
@@ -134,7 +138,8 @@ static Status take_escape(Parser *p, char **to)
     return OK;
 }
 
-/* Where the string that begins behind `at` ends: at its closing quote, or at the end of the text. */
+/* Where the string that begins behind `at` ends: at its closing quote, or where the text
+ * ends. */
 static size_t find_quote(Str in, size_t at)
 {
     while (at < in.size && in.data[at] != '"')
@@ -169,7 +174,7 @@ static Status parse_string(Parser *p, Str *out)
     return OK;
 }
 
-/* --- numbers ----------------------------------------------------------------------------------------------------- */
+/* --- numbers ---------------------------------------------------------------------------------- */
 
 static size_t digits_at(Str s, size_t at)
 {
@@ -221,7 +226,7 @@ static Status parse_number(Parser *p, JsonValue *value)
     return OK;
 }
 
-/* --- values -------------------------------------------------------------------------------------------------------- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 static Status parse_value(Parser *p, JsonValue **out);
 
@@ -310,7 +315,8 @@ static Status parse_object(Parser *p, JsonValue *value)
 static Status parse_nested(Parser *p, JsonValue *value)
 {
     if (p->depth == JSON_DEPTH_MAX)
-        return fail_at(p, p->at, "more than %d arrays and objects within each other", JSON_DEPTH_MAX);
+        return fail_at(p, p->at, "more than %d arrays and objects within each other",
+                       JSON_DEPTH_MAX);
     p->depth++;
     TRY(peek(p) == '{' ? parse_object(p, value) : parse_array(p, value));
     p->depth--;
@@ -339,7 +345,8 @@ static Status parse_value(Parser *p, JsonValue **out)
     case 'n':
         return parse_word(p, "null", value);
     default:
-        return c == '-' || (c >= '0' && c <= '9') ? parse_number(p, value) : fail_token(p, "a value");
+        return c == '-' || (c >= '0' && c <= '9') ? parse_number(p, value)
+                                                  : fail_token(p, "a value");
     }
 }
 

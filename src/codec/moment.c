@@ -4,18 +4,19 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* --- the calendar ----------------------------------------------------------------------------------------------------- */
+/* --- the calendar ----------------------------------------------------------------------------- */
 
 #define SECONDS_PER_DAY INT64_C(86400)
-#define DAYS_PER_ERA INT64_C(146097)       /* 400 years */
-#define DAYS_TO_EPOCH INT64_C(719468)      /* from 0000-03-01 to 1970-01-01 */
+#define DAYS_PER_ERA    INT64_C(146097) /* 400 years */
+#define DAYS_TO_EPOCH   INT64_C(719468) /* from 0000-03-01 to 1970-01-01 */
 
 static int64_t floor_div(int64_t a, int64_t b)
 {
     return a / b - (a % b < 0);
 }
 
-/* Years begin in March here: so the leap day is the last one, and months repeat in lengths 31 30 31 30 31. */
+/* Years begin in March here: so the leap day is the last one, and months repeat in lengths 31 30 31
+ * 30 31. */
 static int64_t days_from_civil(int64_t year, int month, int day)
 {
     year -= month <= 2;
@@ -33,7 +34,8 @@ CivilTime civil_from_seconds(int64_t seconds)
     int64_t shifted = days + DAYS_TO_EPOCH;
     int64_t era = floor_div(shifted, DAYS_PER_ERA);
     int64_t day_of_era = shifted - era * DAYS_PER_ERA;
-    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
     int day_of_year = (int)(day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100));
     int month_from_march = (5 * day_of_year + 2) / 153;
     int month = month_from_march + (month_from_march < 10 ? 3 : -9);
@@ -50,8 +52,8 @@ CivilTime civil_from_seconds(int64_t seconds)
 
 int64_t civil_to_seconds(const CivilTime *civil)
 {
-    return days_from_civil(civil->year, civil->month, civil->day) * SECONDS_PER_DAY + civil->hour * 3600 +
-           civil->minute * 60 + civil->second;
+    return days_from_civil(civil->year, civil->month, civil->day) * SECONDS_PER_DAY +
+           civil->hour * 3600 + civil->minute * 60 + civil->second;
 }
 
 int civil_days_in_month(int64_t year, int month)
@@ -61,9 +63,10 @@ int civil_days_in_month(int64_t year, int month)
     return days[month - 1] + (month == 2 && leap);
 }
 
-/* --- RFC 3339 ---------------------------------------------------------------------------------------------------------- */
+/* --- RFC 3339 --------------------------------------------------------------------------------- */
 
-/* Takes exactly `count` digits from the front; false when they are not there or the value is out of [min, max]. */
+/* Takes exactly `count` digits from the front; false when they are not there or the value is out of
+ * [min, max]. */
 static bool take_digits(Str *s, size_t count, int min, int max, int *out)
 {
     int value = 0;
@@ -90,16 +93,18 @@ static bool take_char(Str *s, const char *any)
 static bool take_date(Str *s, CivilTime *out)
 {
     int year = 0;
-    bool ok = take_digits(s, 4, 1, 9999, &year) && take_char(s, "-") && take_digits(s, 2, 1, 12, &out->month) &&
-              take_char(s, "-") && take_digits(s, 2, 1, 31, &out->day);
+    bool ok = take_digits(s, 4, 1, 9999, &year) && take_char(s, "-") &&
+              take_digits(s, 2, 1, 12, &out->month) && take_char(s, "-") &&
+              take_digits(s, 2, 1, 31, &out->day);
     out->year = year;
     return ok && out->day <= civil_days_in_month(year, out->month);
 }
 
 static bool take_clock(Str *s, CivilTime *out)
 {
-    return take_digits(s, 2, 0, 23, &out->hour) && take_char(s, ":") && take_digits(s, 2, 0, 59, &out->minute) &&
-           take_char(s, ":") && take_digits(s, 2, 0, 59, &out->second);
+    return take_digits(s, 2, 0, 23, &out->hour) && take_char(s, ":") &&
+           take_digits(s, 2, 0, 59, &out->minute) && take_char(s, ":") &&
+           take_digits(s, 2, 0, 59, &out->second);
 }
 
 /* ".123": up to nine digits count, at least one must be there. */
@@ -143,8 +148,8 @@ bool moment_parse(Str s, int64_t *out_seconds, int32_t *out_nanos)
 {
     CivilTime civil = { 0 };
     int zone;
-    if (!take_date(&s, &civil) || !take_char(&s, "Tt") || !take_clock(&s, &civil) || !take_fraction(&s, out_nanos) ||
-        !take_zone(&s, &zone) || s.size)
+    if (!take_date(&s, &civil) || !take_char(&s, "Tt") || !take_clock(&s, &civil) ||
+        !take_fraction(&s, out_nanos) || !take_zone(&s, &zone) || s.size)
         return false;
     *out_seconds = civil_to_seconds(&civil) - zone;
     return in_range(*out_seconds);
@@ -154,7 +159,8 @@ bool moment_parse_ns(Str s, int64_t *out_ns)
 {
     int64_t seconds;
     int32_t nanos;
-    return moment_parse(s, &seconds, &nanos) && !__builtin_mul_overflow(seconds, NS_PER_SEC, out_ns) &&
+    return moment_parse(s, &seconds, &nanos) &&
+           !__builtin_mul_overflow(seconds, NS_PER_SEC, out_ns) &&
            !__builtin_add_overflow(*out_ns, nanos, out_ns);
 }
 
@@ -163,8 +169,8 @@ bool moment_format(int64_t seconds, int32_t nanos, char out[MOMENT_TEXT_SIZE])
     if (!in_range(seconds) || nanos < 0 || nanos >= NS_PER_SEC)
         return false;
     CivilTime c = civil_from_seconds(seconds);
-    int size = snprintf(out, MOMENT_TEXT_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d", (int)c.year, c.month, c.day, c.hour,
-                        c.minute, c.second);
+    int size = snprintf(out, MOMENT_TEXT_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d", (int)c.year,
+                        c.month, c.day, c.hour, c.minute, c.second);
     int digits = nanos == 0 ? 0 : nanos % 1000000 == 0 ? 3 : nanos % 1000 == 0 ? 6 : 9;
     for (int i = digits; i < 9; i++)
         nanos /= 10;

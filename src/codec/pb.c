@@ -12,7 +12,7 @@ ProtobufCMessage *pb_new(Ctx *ctx, const ProtobufCMessageDescriptor *type)
     return message;
 }
 
-/* --- checking what came from outside --------------------------------------------------------------------------- */
+/* --- checking what came from outside ---------------------------------------------------------- */
 
 enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
 
@@ -48,17 +48,19 @@ static bool skip_field(Bytes data, unsigned wire_type, size_t *at, Bytes *out_ne
     return true;
 }
 
-static Status check_string(Ctx *ctx, const ProtobufCMessageDescriptor *type, const char *field, Str text)
+static Status check_string(Ctx *ctx, const ProtobufCMessageDescriptor *type, const char *field,
+                           Str text)
 {
     const char *why = str_find(text, '\0') < text.size ? "a NUL character"
                       : !text_is_utf8(text)            ? "invalid UTF-8"
                                                        : NULL;
-    return why ? FAIL(ctx, INVALID_ARGUMENT, "malformed message %s: string field '%s' contains %s", type->name,
-                      field, why)
+    return why ? FAIL(ctx, INVALID_ARGUMENT, "malformed message %s: string field '%s' contains %s",
+                      type->name, field, why)
                : OK;
 }
 
-static Status check_message(Ctx *ctx, const ProtobufCMessageDescriptor *type, Bytes data, unsigned depth)
+static Status check_message(Ctx *ctx, const ProtobufCMessageDescriptor *type, Bytes data,
+                            unsigned depth)
 {
     if (depth > PB_DEPTH_MAX)
         return fail_malformed(ctx, type, "nested too deep");
@@ -81,7 +83,7 @@ static Status check_message(Ctx *ctx, const ProtobufCMessageDescriptor *type, By
     return OK;
 }
 
-/* --- reading ------------------------------------------------------------------------------------------------------ */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 typedef struct ArenaState {
     Arena *arena;
@@ -102,13 +104,15 @@ static void free_in_arena(void *data, void *p)
     (void)p;
 }
 
-static ProtobufCMessage *unpack(ArenaState *state, const ProtobufCMessageDescriptor *type, Bytes data)
+static ProtobufCMessage *unpack(ArenaState *state, const ProtobufCMessageDescriptor *type,
+                                Bytes data)
 {
     ProtobufCAllocator allocator = { alloc_in_arena, free_in_arena, state };
     return protobuf_c_message_unpack(type, &allocator, data.size, data.data);
 }
 
-Status pb_unpack(Ctx *ctx, const ProtobufCMessageDescriptor *type, Bytes data, ProtobufCMessage **out)
+Status pb_unpack(Ctx *ctx, const ProtobufCMessageDescriptor *type, Bytes data,
+                 ProtobufCMessage **out)
 {
     TRY(check_message(ctx, type, data, 1));
     ArenaState state = { .arena = ctx->arena };
@@ -121,7 +125,7 @@ Status pb_unpack(Ctx *ctx, const ProtobufCMessageDescriptor *type, Bytes data, P
     return OK;
 }
 
-/* --- writing ------------------------------------------------------------------------------------------------------ */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 void pb_pack(const ProtobufCMessage *message, Buf *out)
 {

@@ -1,6 +1,7 @@
 /* pb.h - protobuf messages in an arena: nothing to free, and nothing trusted before it was checked.
  *
- * protobuf-c neither limits nesting nor looks at strings; pb_unpack does both before it lets it run.
+ * protobuf-c neither limits nesting nor looks at strings; pb_unpack does both before it lets it
+ * run.
  */
 #pragma once
 
@@ -10,13 +11,15 @@
 
 #define PB_DEPTH_MAX 100 /* messages within messages, as every protobuf library has it */
 
-/* A message of this type with default values. Typed use: PfsV2__Repo *repo = PB_NEW(ctx, pfs_v2__repo, PfsV2__Repo); */
+/* A message of this type with default values. Typed use: PfsV2__Repo *repo = PB_NEW(ctx,
+ * pfs_v2__repo, PfsV2__Repo); */
 ProtobufCMessage *pb_new(Ctx *ctx, const ProtobufCMessageDescriptor *type);
 #define PB_NEW(ctx, c_name, Type) ((Type *)(void *)pb_new((ctx), &c_name##__descriptor))
 
-/* Errors: INVALID_ARGUMENT (malformed, nested too deep, a string that is not UTF-8 or holds a NUL; names the
- * field); RESOURCE_EXHAUSTED past the arena's limit. */
-Status pb_unpack(Ctx *ctx, const ProtobufCMessageDescriptor *type, Bytes data, ProtobufCMessage **out) NODISCARD;
+/* Errors: INVALID_ARGUMENT (malformed, nested too deep, a string that is not UTF-8 or holds a NUL;
+ * names the field); RESOURCE_EXHAUSTED past the arena's limit. */
+Status pb_unpack(Ctx *ctx, const ProtobufCMessageDescriptor *type, Bytes data,
+                 ProtobufCMessage **out) NODISCARD;
 #define PB_UNPACK(ctx, c_name, data, out)                                                          \
     pb_unpack((ctx), &c_name##__descriptor, (data), (ProtobufCMessage **)(void *)(out))
 

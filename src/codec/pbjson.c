@@ -5,7 +5,7 @@
 #include "codec/pbjson_priv.h"
 #include "proto_methods.h"
 
-/* --- types by name ---------------------------------------------------------------------------------------------- */
+/* --- types by name ---------------------------------------------------------------------------- */
 
 static int order_type(const void *name, const void *row)
 {
@@ -15,8 +15,8 @@ static int order_type(const void *name, const void *row)
 
 const ProtobufCMessageDescriptor *pb_find_type(Str full_name)
 {
-    const PbType *const *found =
-        bsearch(&full_name, proto_messages, proto_message_count, sizeof(*proto_messages), order_type);
+    const PbType *const *found = bsearch(&full_name, proto_messages, proto_message_count,
+                                         sizeof(*proto_messages), order_type);
     return found ? *found : NULL;
 }
 
@@ -25,7 +25,8 @@ bool pb_is_map(const PbField *field)
     if (field->label != PROTOBUF_C_LABEL_REPEATED || field->type != PROTOBUF_C_TYPE_MESSAGE)
         return false;
     Str name = str(((const PbType *)field->descriptor)->name);
-    return bsearch(&name, proto_map_entries, proto_map_entry_count, sizeof(*proto_map_entries), order_type);
+    return bsearch(&name, proto_map_entries, proto_map_entry_count, sizeof(*proto_map_entries),
+                   order_type);
 }
 
 WellKnown pb_well_known(const PbType *type)
@@ -34,9 +35,12 @@ WellKnown pb_well_known(const PbType *type)
         const char *name;
         WellKnown kind;
     } kinds[] = {
-        { "Any", WELL_KNOWN_ANY },           { "Duration", WELL_KNOWN_DURATION },
-        { "ListValue", WELL_KNOWN_LIST },    { "Struct", WELL_KNOWN_STRUCT },
-        { "Timestamp", WELL_KNOWN_TIMESTAMP }, { "Value", WELL_KNOWN_VALUE },
+        { "Any", WELL_KNOWN_ANY },
+        { "Duration", WELL_KNOWN_DURATION },
+        { "ListValue", WELL_KNOWN_LIST },
+        { "Struct", WELL_KNOWN_STRUCT },
+        { "Timestamp", WELL_KNOWN_TIMESTAMP },
+        { "Value", WELL_KNOWN_VALUE },
     };
     if (strcmp(type->package_name, "google.protobuf") != 0)
         return WELL_KNOWN_NONE;
@@ -47,13 +51,15 @@ WellKnown pb_well_known(const PbType *type)
     return str_ends(str(type->short_name), STR("Value")) ? WELL_KNOWN_WRAPPER : WELL_KNOWN_NONE;
 }
 
-/* --- fields ------------------------------------------------------------------------------------------------------- */
+/* --- fields ----------------------------------------------------------------------------------- */
 
 bool pb_takes_null(const PbField *field)
 {
     if (field->type == PROTOBUF_C_TYPE_ENUM)
-        return strcmp(((const ProtobufCEnumDescriptor *)field->descriptor)->name, "google.protobuf.NullValue") == 0;
-    return field->type == PROTOBUF_C_TYPE_MESSAGE && pb_well_known(field->descriptor) == WELL_KNOWN_VALUE;
+        return strcmp(((const ProtobufCEnumDescriptor *)field->descriptor)->name,
+                      "google.protobuf.NullValue") == 0;
+    return field->type == PROTOBUF_C_TYPE_MESSAGE &&
+           pb_well_known(field->descriptor) == WELL_KNOWN_VALUE;
 }
 
 /* The next character of the lowerCamelCase form of a proto name; moves *name behind it. */
@@ -140,14 +146,15 @@ size_t pb_value_size(const PbField *field)
     return kinds[field->type].size;
 }
 
-/* --- canonical JSON ------------------------------------------------------------------------------------------------ */
+/* --- canonical JSON --------------------------------------------------------------------------- */
 
 /* How clients of the original know the types of values. */
 static const char *go_type(const JsonValue *value)
 {
     static const char *const names[] = {
-        [JSON_NULL] = "<nil>",    [JSON_BOOL] = "bool",           [JSON_NUMBER] = "json.Number",
-        [JSON_STRING] = "string", [JSON_ARRAY] = "[]interface {}", [JSON_OBJECT] = "map[string]interface {}",
+        [JSON_NULL] = "<nil>",           [JSON_BOOL] = "bool",
+        [JSON_NUMBER] = "json.Number",   [JSON_STRING] = "string",
+        [JSON_ARRAY] = "[]interface {}", [JSON_OBJECT] = "map[string]interface {}",
     };
     return names[value->type];
 }
@@ -174,7 +181,8 @@ static Status copy_whole(Ctx *ctx, const JsonValue *in, JsonValue **out)
     return OK;
 }
 
-static Status canonical_enum(Ctx *ctx, const ProtobufCEnumDescriptor *type, const JsonValue *in, JsonValue **out)
+static Status canonical_enum(Ctx *ctx, const ProtobufCEnumDescriptor *type, const JsonValue *in,
+                             JsonValue **out)
 {
     int64_t number;
     const ProtobufCEnumValue *known = NULL;
@@ -188,7 +196,8 @@ static Status canonical_enum(Ctx *ctx, const ProtobufCEnumDescriptor *type, cons
     return OK;
 }
 
-/* One value of a field: of a list, of a map, or the only one. Nulls stay: they delete when merged. */
+/* One value of a field: of a list, of a map, or the only one. Nulls stay: they delete when
+ * merged. */
 static Status canonical_value(Ctx *ctx, const PbField *field, const JsonValue *in, JsonValue **out)
 {
     if (in->type != JSON_NULL && field->type == PROTOBUF_C_TYPE_MESSAGE)
@@ -225,15 +234,15 @@ static Status canonical_map(Ctx *ctx, const PbField *field, const JsonValue *in,
     return OK;
 }
 
-static Status canonical_field(Ctx *ctx, const PbType *type, const PbField *field, const JsonValue *in,
-                              JsonValue **out)
+static Status canonical_field(Ctx *ctx, const PbType *type, const PbField *field,
+                              const JsonValue *in, JsonValue **out)
 {
     if (field->label != PROTOBUF_C_LABEL_REPEATED)
         return canonical_value(ctx, field, in, out);
     bool is_map = pb_is_map(field);
     if (in->type != (is_map ? JSON_OBJECT : JSON_ARRAY))
-        return FAIL(ctx, INVALID_ARGUMENT, "expected %s; got %s in %s.%s", is_map ? "map[string]any" : "[]any",
-                    go_type(in), type->name, field->name);
+        return FAIL(ctx, INVALID_ARGUMENT, "expected %s; got %s in %s.%s",
+                    is_map ? "map[string]any" : "[]any", go_type(in), type->name, field->name);
     return is_map ? canonical_map(ctx, field, in, out) : canonical_list(ctx, field, in, out);
 }
 
@@ -242,20 +251,23 @@ static Status canonical_message(Ctx *ctx, const PbType *type, const JsonValue *i
     if (strcmp(type->package_name, "google.protobuf") == 0)
         return copy_whole(ctx, in, out);
     if (in->type != JSON_OBJECT)
-        return FAIL(ctx, INVALID_ARGUMENT, "expected map[string]any for %s; got %s", type->name, go_type(in));
+        return FAIL(ctx, INVALID_ARGUMENT, "expected map[string]any for %s; got %s", type->name,
+                    go_type(in));
     TRY(copy_empty(ctx, in, out));
     for (size_t i = 0; i < in->count; i++) {
         JsonMember member = in->members[i];
         const PbField *field = pb_find_field(type, member.name);
         if (!field)
             return FAIL(ctx, INVALID_ARGUMENT, "unexpected field %s in %s",
-                        text_quote(ctx->arena, str_sub(member.name, 0, PB_SHOWN_BYTES)), type->name);
+                        text_quote(ctx->arena, str_sub(member.name, 0, PB_SHOWN_BYTES)),
+                        type->name);
         member.name = str(pbjson_name(ctx, field->name));
         TRY(canonical_field(ctx, type, field, in->members[i].value, &member.value));
         if (!json_reserve(ctx->arena, *out))
             return STATUS(RESOURCE_EXHAUSTED);
         if (json_get_str(*out, member.name))
-            return FAIL(ctx, INVALID_ARGUMENT, "duplicate field \"%s\" in %s", member.name.data, type->name);
+            return FAIL(ctx, INVALID_ARGUMENT, "duplicate field \"%s\" in %s", member.name.data,
+                        type->name);
         json_add(ctx->arena, *out, member);
     }
     return OK;

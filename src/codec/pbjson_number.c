@@ -1,4 +1,5 @@
-/* pbjson_number.c - numbers as protobuf's JSON takes them: written plain or as strings, integers exactly. */
+/* pbjson_number.c - numbers as protobuf's JSON takes them: written plain or as strings, integers
+ * exactly. */
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -24,10 +25,12 @@ static int exponent_of(Str text)
 
 static bool times_ten(uint64_t *value, unsigned digit)
 {
-    return !__builtin_mul_overflow(*value, 10, value) && !__builtin_add_overflow(*value, digit, value);
+    return !__builtin_mul_overflow(*value, 10, value) &&
+           !__builtin_add_overflow(*value, digit, value);
 }
 
-/* "-5", "5.0", "1e3", exactly; false when text is no number, has a fraction or is out of 64 bits. */
+/* "-5", "5.0", "1e3", exactly; false when text is no number, has a fraction or is out of 64
+ * bits. */
 static bool whole_of(Str text, Whole *out)
 {
     if (!json_is_number(text))
@@ -37,7 +40,7 @@ static bool whole_of(Str text, Whole *out)
     int exponent = e < text.size ? exponent_of(str_sub(text, e + 1, text.size)) : 0;
     Str digits = str_sub(text, out->negative, e);
     size_t point = str_find(digits, '.');
-    ptrdiff_t whole_digits = (ptrdiff_t)point + exponent; /* how many of them stand before the moved point */
+    ptrdiff_t whole_digits = (ptrdiff_t)point + exponent; /* those before the moved point */
     ptrdiff_t seen = 0;
     for (size_t i = 0; i < digits.size; i++) {
         if (digits.data[i] == '.')
@@ -77,7 +80,11 @@ static bool real_of(const JsonValue *value, double max, double *out)
     static const struct {
         const char *name;
         double value;
-    } names[] = { { "NaN", (double)NAN }, { "Infinity", (double)INFINITY }, { "-Infinity", -(double)INFINITY } };
+    } names[] = {
+        { "NaN", (double)NAN },
+        { "Infinity", (double)INFINITY },
+        { "-Infinity", -(double)INFINITY },
+    };
     for (size_t i = 0; value->type == JSON_STRING && i < ARRAY_LEN(names); i++) {
         if (str_eq_c(value->text, names[i].name)) {
             *out = names[i].value;
@@ -135,10 +142,12 @@ static bool read_double(const JsonValue *value, void *to)
 bool pb_read_number(ProtobufCType type, const JsonValue *value, void *to)
 {
     static bool (*const readers[])(const JsonValue *, void *) = {
-        [PROTOBUF_C_TYPE_INT32] = read_i32,   [PROTOBUF_C_TYPE_SINT32] = read_i32,  [PROTOBUF_C_TYPE_SFIXED32] = read_i32,
-        [PROTOBUF_C_TYPE_INT64] = read_i64,   [PROTOBUF_C_TYPE_SINT64] = read_i64,  [PROTOBUF_C_TYPE_SFIXED64] = read_i64,
-        [PROTOBUF_C_TYPE_UINT32] = read_u32,  [PROTOBUF_C_TYPE_FIXED32] = read_u32, [PROTOBUF_C_TYPE_UINT64] = read_u64,
-        [PROTOBUF_C_TYPE_FIXED64] = read_u64, [PROTOBUF_C_TYPE_FLOAT] = read_float, [PROTOBUF_C_TYPE_DOUBLE] = read_double,
+        [PROTOBUF_C_TYPE_INT32] = read_i32,    [PROTOBUF_C_TYPE_SINT32] = read_i32,
+        [PROTOBUF_C_TYPE_SFIXED32] = read_i32, [PROTOBUF_C_TYPE_INT64] = read_i64,
+        [PROTOBUF_C_TYPE_SINT64] = read_i64,   [PROTOBUF_C_TYPE_SFIXED64] = read_i64,
+        [PROTOBUF_C_TYPE_UINT32] = read_u32,   [PROTOBUF_C_TYPE_FIXED32] = read_u32,
+        [PROTOBUF_C_TYPE_UINT64] = read_u64,   [PROTOBUF_C_TYPE_FIXED64] = read_u64,
+        [PROTOBUF_C_TYPE_FLOAT] = read_float,  [PROTOBUF_C_TYPE_DOUBLE] = read_double,
     };
     assert(type < ARRAY_LEN(readers) && readers[type]);
     return readers[type](value, to);

@@ -1,4 +1,5 @@
-/* pbjson_priv.h - what reading, writing and canonicalising share: fields by descriptor, well-known types. */
+/* pbjson_priv.h - what reading, writing and canonicalising share: fields by descriptor, well-known
+ * types. */
 #pragma once
 
 #include "codec/pbjson.h"
@@ -24,7 +25,8 @@ WellKnown pb_well_known(const PbType *type);
 /* Is the field a map? Then its messages have the fields key and value, in this order. */
 bool pb_is_map(const PbField *field);
 
-/* Is the field google.protobuf.NullValue, or (a message) google.protobuf.Value? They alone take null as a value. */
+/* Is the field google.protobuf.NullValue, or (a message) google.protobuf.Value? They alone take
+ * null as a value. */
 bool pb_takes_null(const PbField *field);
 
 /* The field of either spelling; NULL when there is none. */
@@ -61,6 +63,7 @@ static inline bool pb_in_oneof(const PbField *field)
     return (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0;
 }
 
-/* A number of the field's type from a JSON number or string: integers exactly, also "5.0" and "1e3"; reals also
- * NaN, Infinity and -Infinity. False when it is no such number or out of the type's range. */
+/* A number of the field's type from a JSON number or string: integers exactly, also "5.0" and
+ * "1e3"; reals also NaN, Infinity and -Infinity. False when it is no such number or out of the
+ * type's range. */
 bool pb_read_number(ProtobufCType type, const JsonValue *value, void *to);

@@ -1,4 +1,4 @@
-/* pbjson_read.c - JSON to messages. Messages of errors are those that clients of the original know. */
+/* pbjson_read.c - JSON to messages. Its errors have the texts that clients of the original know. */
 #include "base/text.h"
 #include "codec/base64.h"
 #include "codec/moment.h"
@@ -14,7 +14,7 @@ typedef struct Reader {
     unsigned depth;
 } Reader;
 
-/* --- errors -------------------------------------------------------------------------------------------------------- */
+/* --- errors ----------------------------------------------------------------------------------- */
 
 PRINTF_LIKE(3, 4) static Status fail_at(Reader *r, JsonPos pos, const char *format, ...)
 {
@@ -33,7 +33,9 @@ static const char *token_of(Reader *r, const JsonValue *value)
     if (value->type == JSON_OBJECT || value->type == JSON_ARRAY)
         return value->type == JSON_OBJECT ? "{" : "[";
     const char *text = json_print(r->ctx->arena, value, (JsonStyle){ 0 }).data;
-    return strlen(text) <= PB_SHOWN_BYTES ? text : text_printf(r->ctx->arena, "%.*s…", PB_SHOWN_BYTES, text);
+    return strlen(text) <= PB_SHOWN_BYTES
+               ? text
+               : text_printf(r->ctx->arena, "%.*s…", PB_SHOWN_BYTES, text);
 }
 
 static Status fail_token(Reader *r, const JsonValue *value)
@@ -47,7 +49,8 @@ static Status fail_token(Reader *r, const JsonValue *value)
 
 static Status fail_value(Reader *r, const PbField *field, const JsonValue *value)
 {
-    return fail_at(r, value->pos, "invalid value for %s type: %s", pb_kind_name(field), token_of(r, value));
+    return fail_at(r, value->pos, "invalid value for %s type: %s", pb_kind_name(field),
+                   token_of(r, value));
 }
 
 /* The name of a field that is close to what was written; NULL when none is. */
@@ -75,7 +78,7 @@ static Status fail_unknown(Reader *r, const PbType *type, const JsonMember *memb
     return fail_at(r, member->pos, "unknown field %s", shown);
 }
 
-/* --- scalars --------------------------------------------------------------------------------------------------------- */
+/* --- scalars ---------------------------------------------------------------------------------- */
 
 static bool read_bool(const JsonValue *value, void *to)
 {
@@ -105,11 +108,13 @@ static bool read_bytes(Reader *r, const JsonValue *value, void *to)
     Bytes data;
     if (value->type != JSON_STRING || !base64_decode(r->ctx, value->text, &data))
         return false;
-    *(ProtobufCBinaryData *)to = (ProtobufCBinaryData){ data.size, arena_memdup(r->ctx->arena, data.data, data.size) };
+    *(ProtobufCBinaryData *)to =
+        (ProtobufCBinaryData){ data.size, arena_memdup(r->ctx->arena, data.data, data.size) };
     return true;
 }
 
-static Status read_message(Reader *r, const PbType *type, const JsonValue *value, ProtobufCMessage **out);
+static Status read_message(Reader *r, const PbType *type, const JsonValue *value,
+                           ProtobufCMessage **out);
 
 static Status read_string(Reader *r, const PbField *field, const JsonValue *value, void *to)
 {
@@ -157,10 +162,11 @@ static Status read_value(Reader *r, const PbField *field, const JsonValue *value
     return ok ? OK : fail_value(r, field, value);
 }
 
-/* --- lists and maps --------------------------------------------------------------------------------------------------- */
+/* --- lists and maps --------------------------------------------------------------------------- */
 
 /* Room for n values in a repeated field. */
-static Status begin_repeated(Reader *r, ProtobufCMessage *message, const PbField *field, size_t n, char **out)
+static Status begin_repeated(Reader *r, ProtobufCMessage *message, const PbField *field, size_t n,
+                             char **out)
 {
     *out = arena_alloc_array(r->ctx->arena, pb_value_size(field), n);
     if (!*out)
@@ -170,7 +176,8 @@ static Status begin_repeated(Reader *r, ProtobufCMessage *message, const PbField
     return OK;
 }
 
-static Status read_list(Reader *r, ProtobufCMessage *message, const PbField *field, const JsonValue *list)
+static Status read_list(Reader *r, ProtobufCMessage *message, const PbField *field,
+                        const JsonValue *list)
 {
     if (list->type != JSON_ARRAY)
         return fail_token(r, list);
@@ -189,14 +196,16 @@ static Status read_key(Reader *r, const PbField *field, const JsonMember *member
         key.type = JSON_BOOL;
         key.boolean = str_eq_c(member->name, "true");
     }
-    bool bad_bool = field->type == PROTOBUF_C_TYPE_BOOL && !key.boolean && !str_eq_c(member->name, "false");
+    bool bad_bool =
+        field->type == PROTOBUF_C_TYPE_BOOL && !key.boolean && !str_eq_c(member->name, "false");
     if (bad_bool || !status_ok(read_value(r, field, &key, to)))
         return fail_at(r, member->pos, "invalid value for %s key: %s", pb_kind_name(field),
                        text_quote(r->ctx->arena, str_sub(member->name, 0, PB_SHOWN_BYTES)));
     return OK;
 }
 
-static Status read_map(Reader *r, ProtobufCMessage *message, const PbField *field, const JsonValue *map)
+static Status read_map(Reader *r, ProtobufCMessage *message, const PbField *field,
+                       const JsonValue *map)
 {
     if (map->type != JSON_OBJECT)
         return fail_token(r, map);
@@ -206,16 +215,18 @@ static Status read_map(Reader *r, ProtobufCMessage *message, const PbField *fiel
     for (size_t i = 0; i < map->count; i++) {
         ProtobufCMessage *entry = pb_new(r->ctx, type);
         TRY(read_key(r, &type->fields[0], &map->members[i], pb_member(entry, &type->fields[0])));
-        TRY(read_value(r, &type->fields[1], map->members[i].value, pb_member(entry, &type->fields[1])));
+        TRY(read_value(r, &type->fields[1], map->members[i].value,
+                       pb_member(entry, &type->fields[1])));
         ((ProtobufCMessage **)(void *)items)[i] = entry;
     }
     return OK;
 }
 
-/* --- messages ---------------------------------------------------------------------------------------------------------- */
+/* --- messages --------------------------------------------------------------------------------- */
 
 /* Says that the field is present: has_x, or the case of its oneof. */
-static Status mark_present(Reader *r, ProtobufCMessage *message, const PbField *field, const JsonMember *member)
+static Status mark_present(Reader *r, ProtobufCMessage *message, const PbField *field,
+                           const JsonMember *member)
 {
     if (pb_in_oneof(field)) {
         uint32_t *which = pb_quantifier(message, field);
@@ -230,9 +241,11 @@ static Status mark_present(Reader *r, ProtobufCMessage *message, const PbField *
     return OK;
 }
 
-static Status read_field(Reader *r, ProtobufCMessage *message, const PbField *field, const JsonMember *member)
+static Status read_field(Reader *r, ProtobufCMessage *message, const PbField *field,
+                         const JsonMember *member)
 {
-    if (member->value->type == JSON_NULL && (field->label == PROTOBUF_C_LABEL_REPEATED || !pb_takes_null(field)))
+    if (member->value->type == JSON_NULL &&
+        (field->label == PROTOBUF_C_LABEL_REPEATED || !pb_takes_null(field)))
         return OK;
     if (pb_is_map(field))
         return read_map(r, message, field, member->value);
@@ -242,7 +255,8 @@ static Status read_field(Reader *r, ProtobufCMessage *message, const PbField *fi
     return read_value(r, field, member->value, pb_member(message, field));
 }
 
-static Status read_fields(Reader *r, const PbType *type, const JsonValue *object, ProtobufCMessage **out)
+static Status read_fields(Reader *r, const PbType *type, const JsonValue *object,
+                          ProtobufCMessage **out)
 {
     if (object->type != JSON_OBJECT)
         return fail_token(r, object);
@@ -259,7 +273,8 @@ static Status read_fields(Reader *r, const PbType *type, const JsonValue *object
         if (!field)
             return fail_unknown(r, type, member);
         if (seen[field - type->fields])
-            return fail_at(r, member->pos, "duplicate field \"%s\"", str_z(r->ctx->arena, member->name));
+            return fail_at(r, member->pos, "duplicate field \"%s\"",
+                           str_z(r->ctx->arena, member->name));
         seen[field - type->fields] = true;
         TRY(read_field(r, message, field, member));
     }
@@ -267,7 +282,7 @@ static Status read_fields(Reader *r, const PbType *type, const JsonValue *object
     return OK;
 }
 
-/* --- well-known types -------------------------------------------------------------------------------------------------- */
+/* --- well-known types ------------------------------------------------------------------------- */
 
 static Status fail_well_known(Reader *r, const PbType *type, const JsonValue *value)
 {
@@ -299,7 +314,8 @@ static bool duration_of(Str text, Google__Protobuf__Duration *out)
     int64_t nanos = 0;
     if (!text.size || text.data[0] == '-' || !str_to_i64(str_sub(text, 0, point), &out->seconds))
         return false;
-    if (point < text.size && (fraction.size > 9 || fraction.data[0] == '-' || !str_to_i64(fraction, &nanos)))
+    if (point < text.size &&
+        (fraction.size > 9 || fraction.data[0] == '-' || !str_to_i64(fraction, &nanos)))
         return false;
     for (size_t i = fraction.size; i < 9; i++)
         nanos *= 10;
@@ -337,11 +353,14 @@ static Status read_any_value(Reader *r, const JsonValue *value, ProtobufCMessage
         return OK;
     case JSON_NUMBER:
         out->kind_case = GOOGLE__PROTOBUF__VALUE__KIND_NUMBER_VALUE;
-        return pb_read_number(PROTOBUF_C_TYPE_DOUBLE, value, &out->number_value) ? OK : fail_well_known(r, message->descriptor, value);
+        return pb_read_number(PROTOBUF_C_TYPE_DOUBLE, value, &out->number_value)
+                   ? OK
+                   : fail_well_known(r, message->descriptor, value);
     case JSON_STRING:
         out->kind_case = GOOGLE__PROTOBUF__VALUE__KIND_STRING_VALUE;
-        return read_string(r, protobuf_c_message_descriptor_get_field_by_name(message->descriptor, "string_value"),
-                           value, &out->string_value);
+        return read_string(
+            r, protobuf_c_message_descriptor_get_field_by_name(message->descriptor, "string_value"),
+            value, &out->string_value);
     case JSON_ARRAY:
         TRY(read_message(r, &google__protobuf__list_value__descriptor, value, &nested));
         out->kind_case = GOOGLE__PROTOBUF__VALUE__KIND_LIST_VALUE;
@@ -356,8 +375,10 @@ static Status read_any_value(Reader *r, const JsonValue *value, ProtobufCMessage
     return fail_token(r, value);
 }
 
-/* What an Any holds, without "@type": its "value" when the type has a form of its own, else the other members. */
-static Status any_content(Reader *r, const PbType *type, const JsonValue *any, const JsonValue **out)
+/* What an Any holds, without "@type": its "value" when the type has a form of its own, else the
+ * other members. */
+static Status any_content(Reader *r, const PbType *type, const JsonValue *any,
+                          const JsonValue **out)
 {
     if (pb_well_known(type) != WELL_KNOWN_NONE) {
         *out = json_get(any, "value");
@@ -401,13 +422,15 @@ static Status read_any(Reader *r, const JsonValue *value, ProtobufCMessage *mess
     TRY(any_content(r, type, value, &content));
     TRY(read_message(r, type, content, &held));
     Bytes packed = pb_pack_bytes(r->ctx, held);
-    out->value = (ProtobufCBinaryData){ packed.size, arena_memdup(r->ctx->arena, packed.data, packed.size) };
+    out->value =
+        (ProtobufCBinaryData){ packed.size, arena_memdup(r->ctx->arena, packed.data, packed.size) };
     return OK;
 }
 
-static Status read_well_known(Reader *r, WellKnown kind, const JsonValue *value, ProtobufCMessage *message)
+static Status read_well_known(Reader *r, WellKnown kind, const JsonValue *value,
+                              ProtobufCMessage *message)
 {
-    const PbField *first = &message->descriptor->fields[0];
+    const PbField *first = message->descriptor->fields;
     switch (kind) {
     case WELL_KNOWN_ANY:
         return read_any(r, value, message);
@@ -430,7 +453,8 @@ static Status read_well_known(Reader *r, WellKnown kind, const JsonValue *value,
     return OK;
 }
 
-static Status read_message(Reader *r, const PbType *type, const JsonValue *value, ProtobufCMessage **out)
+static Status read_message(Reader *r, const PbType *type, const JsonValue *value,
+                           ProtobufCMessage **out)
 {
     if (r->depth == PB_DEPTH_MAX)
         return fail_at(r, value->pos, "more than %d messages within each other", PB_DEPTH_MAX);
@@ -457,14 +481,16 @@ Status pbjson_from_value(Ctx *ctx, const ProtobufCMessageDescriptor *type, const
     return read_message(&r, type, value, out);
 }
 
-Status pbjson_parse(Ctx *ctx, const ProtobufCMessageDescriptor *type, Str text, const PbJsonOptions *options,
-                    ProtobufCMessage **out)
+Status pbjson_parse(Ctx *ctx, const ProtobufCMessageDescriptor *type, Str text,
+                    const PbJsonOptions *options, ProtobufCMessage **out)
 {
     JsonValue *value;
     JsonError error;
     Status s = json_parse_explain(ctx, text, &value, &error);
     if (s.code == STATUS_INVALID_ARGUMENT)
-        return FAIL(ctx, INVALID_ARGUMENT, error.duplicate ? "proto: (line %u:%u): %s" : "proto: syntax error (line %u:%u): %s",
+        return FAIL(ctx, INVALID_ARGUMENT,
+                    error.duplicate ? "proto: (line %u:%u): %s"
+                                    : "proto: syntax error (line %u:%u): %s",
                     error.pos.line, error.pos.column, error.message);
     TRY(s);
     return pbjson_from_value(ctx, type, value, options, out);

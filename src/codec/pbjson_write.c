@@ -19,7 +19,7 @@ typedef struct Writer {
     unsigned depth;
 } Writer;
 
-/* --- values: what another side sent may be large, so that each may fail ------------------------------------------- */
+/* --- values: what another side sent may be large, so that each may fail ----------------------- */
 
 static Status make(Writer *w, JsonType type, JsonValue **out)
 {
@@ -58,10 +58,10 @@ static Status set(Writer *w, JsonValue *object, Str name, JsonValue *value)
     return OK;
 }
 
-/* --- scalars --------------------------------------------------------------------------------------------------------- */
+/* --- scalars ---------------------------------------------------------------------------------- */
 
 #define REAL_DIGITS_MAX 17
-#define REAL_TEXT_SIZE 48
+#define REAL_TEXT_SIZE  48
 
 /* With the fewest digits that read back as the same number: "1.5e+00". */
 static int format_shortest(double value, bool is_float, char out[REAL_TEXT_SIZE])
@@ -96,7 +96,8 @@ static Status write_real(Writer *w, double value, bool is_float, JsonValue **out
     return make_text(w, JSON_NUMBER, str(text), out);
 }
 
-PRINTF_LIKE(4, 5) static Status write_format(Writer *w, JsonType type, JsonValue **out, const char *format, ...)
+PRINTF_LIKE(4, 5)
+static Status write_format(Writer *w, JsonType type, JsonValue **out, const char *format, ...)
 {
     char text[32];
     va_list args;
@@ -110,8 +111,10 @@ static Status write_enum(Writer *w, const PbField *field, int number, JsonValue 
 {
     if (pb_takes_null(field))
         return make(w, JSON_NULL, out);
-    const ProtobufCEnumValue *known = protobuf_c_enum_descriptor_get_value(field->descriptor, number);
-    return known ? make_text(w, JSON_STRING, str(known->name), out) : write_format(w, JSON_NUMBER, out, "%d", number);
+    const ProtobufCEnumValue *known =
+        protobuf_c_enum_descriptor_get_value(field->descriptor, number);
+    return known ? make_text(w, JSON_STRING, str(known->name), out)
+                 : write_format(w, JSON_NUMBER, out, "%d", number);
 }
 
 static Status write_bytes(Writer *w, const ProtobufCBinaryData *data, JsonValue **out)
@@ -167,14 +170,15 @@ static Status write_value(Writer *w, const PbField *field, const void *from, Jso
     return OK;
 }
 
-/* --- lists and maps --------------------------------------------------------------------------------------------------- */
+/* --- lists and maps --------------------------------------------------------------------------- */
 
 static size_t repeated_count(const ProtobufCMessage *message, const PbField *field)
 {
     return *(const size_t *)pb_quantifier_of(message, field);
 }
 
-static Status write_list(Writer *w, const ProtobufCMessage *message, const PbField *field, JsonValue **out)
+static Status write_list(Writer *w, const ProtobufCMessage *message, const PbField *field,
+                         JsonValue **out)
 {
     TRY(make(w, JSON_ARRAY, out));
     const char *items = *(const char *const *)pb_member_of(message, field);
@@ -202,10 +206,12 @@ static Str key_text(const JsonValue *key)
 }
 
 /* Sorted by key, so that the same map gives the same text. */
-static Status write_map(Writer *w, const ProtobufCMessage *message, const PbField *field, JsonValue **out)
+static Status write_map(Writer *w, const ProtobufCMessage *message, const PbField *field,
+                        JsonValue **out)
 {
     TRY(make(w, JSON_OBJECT, out));
-    ProtobufCMessage *const *entries = *(ProtobufCMessage **const *)pb_member_of(message, field);
+    ProtobufCMessage *const *entries =
+        *(ProtobufCMessage *const *const *)pb_member_of(message, field);
     for (size_t i = 0; i < repeated_count(message, field); i++) {
         const PbField *key_field = &entries[i]->descriptor->fields[0];
         JsonValue *key, *value;
@@ -217,7 +223,7 @@ static Status write_map(Writer *w, const ProtobufCMessage *message, const PbFiel
     return OK;
 }
 
-/* --- messages ---------------------------------------------------------------------------------------------------------- */
+/* --- messages --------------------------------------------------------------------------------- */
 
 static bool is_default(const PbField *field, const void *value)
 {
@@ -244,19 +250,23 @@ static bool is_present(const ProtobufCMessage *message, const PbField *field)
     if (field->type == PROTOBUF_C_TYPE_MESSAGE)
         return *(ProtobufCMessage *const *)value != NULL;
     if (field->label == PROTOBUF_C_LABEL_OPTIONAL)
-        return is_pointer(field) ? *(const char *const *)value != NULL
-                                 : *(const protobuf_c_boolean *)pb_quantifier_of(message, field) != 0;
+        return is_pointer(field)
+                   ? *(const char *const *)value != NULL
+                   : *(const protobuf_c_boolean *)pb_quantifier_of(message, field) != 0;
     return !is_default(field, value);
 }
 
-/* With emit_defaults: what is left out even so are members of oneofs and scalars that say whether they are there. */
+/* With emit_defaults: what is left out even so are members of oneofs and scalars that say whether
+ * they are there. */
 static bool has_default(const PbField *field)
 {
-    bool tracked = field->label == PROTOBUF_C_LABEL_OPTIONAL && field->type != PROTOBUF_C_TYPE_MESSAGE;
+    bool tracked =
+        field->label == PROTOBUF_C_LABEL_OPTIONAL && field->type != PROTOBUF_C_TYPE_MESSAGE;
     return !pb_in_oneof(field) && !tracked;
 }
 
-static Status write_field(Writer *w, const ProtobufCMessage *message, const PbField *field, JsonValue **out)
+static Status write_field(Writer *w, const ProtobufCMessage *message, const PbField *field,
+                          JsonValue **out)
 {
     if (pb_is_map(field))
         return write_map(w, message, field, out);
@@ -275,19 +285,23 @@ static Status write_fields(Writer *w, const ProtobufCMessage *message, JsonValue
             continue;
         JsonValue *value;
         TRY(write_field(w, message, field, &value));
-        TRY(set(w, object, str(w->options.proto_names ? field->name : pbjson_name(w->ctx, field->name)), value));
+        TRY(set(w, object,
+                str(w->options.proto_names ? field->name : pbjson_name(w->ctx, field->name)),
+                value));
     }
     return OK;
 }
 
-/* --- well-known types -------------------------------------------------------------------------------------------------- */
+/* --- well-known types ------------------------------------------------------------------------- */
 
 static Status write_timestamp(Writer *w, const ProtobufCMessage *message, JsonValue **out)
 {
-    const Google__Protobuf__Timestamp *time = (const Google__Protobuf__Timestamp *)(const void *)message;
+    const Google__Protobuf__Timestamp *time =
+        (const Google__Protobuf__Timestamp *)(const void *)message;
     char text[MOMENT_TEXT_SIZE];
     if (!moment_format(time->seconds, time->nanos, text))
-        return FAIL(w->ctx, INVALID_ARGUMENT, "%s out of range: %" PRId64 " seconds, %" PRId32 " nanos",
+        return FAIL(w->ctx, INVALID_ARGUMENT,
+                    "%s out of range: %" PRId64 " seconds, %" PRId32 " nanos",
                     message->descriptor->name, time->seconds, time->nanos);
     return make_text(w, JSON_STRING, str(text), out);
 }
@@ -298,9 +312,10 @@ static Status write_duration(Writer *w, const ProtobufCMessage *message, JsonVal
 {
     const Google__Protobuf__Duration *d = (const Google__Protobuf__Duration *)(const void *)message;
     int64_t seconds = d->seconds, nanos = d->nanos;
-    if (llabs(nanos) >= NS_PER_SEC || seconds > DURATION_SECONDS_MAX || seconds < -DURATION_SECONDS_MAX ||
-        (seconds > 0 && nanos < 0) || (seconds < 0 && nanos > 0))
-        return FAIL(w->ctx, INVALID_ARGUMENT, "%s out of range: %" PRId64 " seconds, %" PRId64 " nanos",
+    if (llabs(nanos) >= NS_PER_SEC || seconds > DURATION_SECONDS_MAX ||
+        seconds < -DURATION_SECONDS_MAX || (seconds > 0 && nanos < 0) || (seconds < 0 && nanos > 0))
+        return FAIL(w->ctx, INVALID_ARGUMENT,
+                    "%s out of range: %" PRId64 " seconds, %" PRId64 " nanos",
                     message->descriptor->name, seconds, nanos);
     const char *sign = seconds < 0 || nanos < 0 ? "-" : "";
     nanos = llabs(nanos);
@@ -309,16 +324,19 @@ static Status write_duration(Writer *w, const ProtobufCMessage *message, JsonVal
     int digits = nanos % 1000000 == 0 ? 3 : nanos % 1000 == 0 ? 6 : 9;
     for (int i = digits; i < 9; i++)
         nanos /= 10;
-    return write_format(w, JSON_STRING, out, "%s%lld.%0*" PRId64 "s", sign, llabs(seconds), digits, nanos);
+    return write_format(w, JSON_STRING, out, "%s%lld.%0*" PRId64 "s", sign, llabs(seconds), digits,
+                        nanos);
 }
 
 static Status write_any_value(Writer *w, const ProtobufCMessage *message, JsonValue **out)
 {
     const Google__Protobuf__Value *value = (const Google__Protobuf__Value *)(const void *)message;
-    const PbField *field = value->kind_case
-                               ? protobuf_c_message_descriptor_get_field(message->descriptor, value->kind_case)
-                               : NULL;
-    return field ? write_value(w, field, pb_member_of(message, field), out) : make(w, JSON_NULL, out);
+    const PbField *field =
+        value->kind_case
+            ? protobuf_c_message_descriptor_get_field(message->descriptor, value->kind_case)
+            : NULL;
+    return field ? write_value(w, field, pb_member_of(message, field), out)
+                 : make(w, JSON_NULL, out);
 }
 
 static Status write_any(Writer *w, const ProtobufCMessage *message, JsonValue **out)
@@ -331,7 +349,8 @@ static Status write_any(Writer *w, const ProtobufCMessage *message, JsonValue **
     const char *slash = strrchr(url, '/');
     const PbType *type = pb_find_type(str(slash ? slash + 1 : url));
     if (!type)
-        return FAIL(w->ctx, INVALID_ARGUMENT, "could not write an Any of unknown type '%s' as JSON", url);
+        return FAIL(w->ctx, INVALID_ARGUMENT, "could not write an Any of unknown type '%s' as JSON",
+                    url);
     ProtobufCMessage *held;
     TRY(pb_unpack(w->ctx, type, bytes(any->value.data, any->value.len), &held));
     JsonValue *url_value, *content;
@@ -343,9 +362,10 @@ static Status write_any(Writer *w, const ProtobufCMessage *message, JsonValue **
     return set(w, *out, STR("value"), content);
 }
 
-static Status write_well_known(Writer *w, WellKnown kind, const ProtobufCMessage *message, JsonValue **out)
+static Status write_well_known(Writer *w, WellKnown kind, const ProtobufCMessage *message,
+                               JsonValue **out)
 {
-    const PbField *first = &message->descriptor->fields[0];
+    const PbField *first = message->descriptor->fields;
     switch (kind) {
     case WELL_KNOWN_ANY:
         return write_any(w, message, out);
@@ -371,20 +391,23 @@ static Status write_well_known(Writer *w, WellKnown kind, const ProtobufCMessage
 static Status write_message(Writer *w, const ProtobufCMessage *message, JsonValue **out)
 {
     if (w->depth == 2 * PB_DEPTH_MAX) /* an Any may hold as deep a message again */
-        return FAIL(w->ctx, INVALID_ARGUMENT, "%s is nested too deep for JSON", message->descriptor->name);
+        return FAIL(w->ctx, INVALID_ARGUMENT, "%s is nested too deep for JSON",
+                    message->descriptor->name);
     w->depth++;
     TRY(write_well_known(w, pb_well_known(message->descriptor), message, out));
     w->depth--;
     return OK;
 }
 
-Status pbjson_to_value(Ctx *ctx, const ProtobufCMessage *message, const PbJsonOptions *options, JsonValue **out)
+Status pbjson_to_value(Ctx *ctx, const ProtobufCMessage *message, const PbJsonOptions *options,
+                       JsonValue **out)
 {
     Writer w = { .ctx = ctx, .options = options ? *options : (PbJsonOptions){ 0 } };
     return write_message(&w, message, out);
 }
 
-Status pbjson_print(Ctx *ctx, const ProtobufCMessage *message, const PbJsonOptions *options, Buf *out)
+Status pbjson_print(Ctx *ctx, const ProtobufCMessage *message, const PbJsonOptions *options,
+                    Buf *out)
 {
     JsonValue *value;
     TRY(pbjson_to_value(ctx, message, options, &value));

@@ -29,7 +29,10 @@ static void put_checksum(TarHeader *header)
 
 static void put_magic(TarHeader *header)
 {
-    memcpy(header->magic, "ustar\0" "00", sizeof(header->magic));
+    memcpy(header->magic,
+           "ustar\0"
+           "00",
+           sizeof(header->magic));
 }
 
 uint64_t tar_checksum(const TarHeader *header)
@@ -43,7 +46,7 @@ uint64_t tar_checksum(const TarHeader *header)
     return sum;
 }
 
-/* --- names ---------------------------------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 static bool is_ascii(Str s)
 {
@@ -54,14 +57,16 @@ static bool is_ascii(Str s)
     return true;
 }
 
-/* Where a name may be cut into prefix and name: the last '/' that leaves a prefix that fits. 0: nowhere. */
+/* Where a name may be cut into prefix and name: the last '/' that leaves a prefix that fits. 0:
+ * nowhere. */
 static size_t split_at(Str name)
 {
     size_t at = MIN(name.size - 1, sizeof(((TarHeader *)0)->prefix) + 1);
     while (at > 0 && name.data[--at] != '/')
         ;
     size_t rest = name.size - at - 1;
-    bool fits = at > 0 && at <= sizeof(((TarHeader *)0)->prefix) && rest > 0 && rest <= sizeof(((TarHeader *)0)->name);
+    bool fits = at > 0 && at <= sizeof(((TarHeader *)0)->prefix) && rest > 0 &&
+                rest <= sizeof(((TarHeader *)0)->name);
     return fits ? at : 0;
 }
 
@@ -94,7 +99,7 @@ static void put_short_name(TarHeader *header, Str name)
         header->name[--size] = '\0';
 }
 
-/* --- PAX records ------------------------------------------------------------------------------------------------------------ */
+/* --- PAX records ------------------------------------------------------------------------------ */
 
 static size_t decimal_digits(size_t n)
 {
@@ -146,7 +151,7 @@ static void write_pax(Buf *out, Str name, const Buf *records)
     tar_write_padding(out, records->size);
 }
 
-/* --- entries ------------------------------------------------------------------------------------------------------------------ */
+/* --- entries ---------------------------------------------------------------------------------- */
 
 static char type_char(const TarEntry *entry)
 {

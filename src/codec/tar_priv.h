@@ -16,7 +16,8 @@ enum {
     TAR_TYPE_GNU_LONG_NAME = 'L',
 };
 
-/* Numbers are octal digits, ended by NUL or blank; texts end in NUL unless they fill their field. */
+/* Numbers are octal digits, ended by NUL or blank; texts end in NUL unless they fill their
+ * field. */
 typedef struct TarHeader {
     char name[100];
     char mode[8];

@@ -1,7 +1,8 @@
 /* tar_read.c - the reader: a machine that takes the stream in pieces of any size.
  *
- * It is always in one of four states: gathering a header block, gathering the content of a meta entry (a long name
- * or PAX records, which belong to the entry that follows), handing on content, or skipping padding.
+ * It is always in one of four states: gathering a header block, gathering the content of a meta
+ * entry (a long name or PAX records, which belong to the entry that follows), handing on content,
+ * or skipping padding.
  */
 #include <stdlib.h>
 
@@ -23,9 +24,10 @@ struct TarReader {
     State state;
     Buf gathered; /* a header block, or the content of a meta entry */
     char meta_type;
-    uint64_t left; /* bytes of content still to come in IN_META and IN_DATA, of padding in IN_PADDING */
-    size_t padding; /* behind the content */
-    bool saw_zeros; /* the last block was all zeros */
+    uint64_t
+        left; /* bytes of content still to come in IN_META and IN_DATA, of padding in IN_PADDING */
+    size_t padding;  /* behind the content */
+    bool saw_zeros;  /* the last block was all zeros */
     uint64_t offset; /* of the block being gathered */
     Overrides next;
 };
@@ -60,10 +62,11 @@ TarReader *tar_reader_free(TarReader *reader)
 
 static Status fail_here(Ctx *ctx, const TarReader *reader, const char *why)
 {
-    return FAIL(ctx, INVALID_ARGUMENT, "not a tar stream: %s at byte %llu", why, (unsigned long long)reader->offset);
+    return FAIL(ctx, INVALID_ARGUMENT, "not a tar stream: %s at byte %llu", why,
+                (unsigned long long)reader->offset);
 }
 
-/* --- fields ---------------------------------------------------------------------------------------------------------------- */
+/* --- fields ----------------------------------------------------------------------------------- */
 
 static Str field_text(const char *field, size_t size)
 {
@@ -71,7 +74,8 @@ static Str field_text(const char *field, size_t size)
 }
 #define FIELD_TEXT(field) field_text((field), sizeof(field))
 
-/* GNU's form for numbers that octal digits cannot hold: a first byte with the top bit, then big endian. */
+/* GNU's form for numbers that octal digits cannot hold: a first byte with the top bit, then big
+ * endian. */
 static bool binary_number(const char *field, size_t size, uint64_t *out)
 {
     *out = (uint8_t)field[0] & 0x3f;
@@ -120,7 +124,7 @@ static TarType type_of(char type, Str name)
     }
 }
 
-/* --- PAX records -------------------------------------------------------------------------------------------------------------- */
+/* --- PAX records ------------------------------------------------------------------------------ */
 
 /* "1700000000.123": whole seconds. */
 static bool seconds_of(Str value, int64_t *out)
@@ -165,7 +169,8 @@ static Status apply_records(Ctx *ctx, TarReader *reader, Str records)
         size_t equals = str_find(body, '=');
         if (equals == body.size)
             return fail_here(ctx, reader, "malformed PAX record");
-        TRY(apply_record(ctx, reader, str_sub(body, 0, equals), str_sub(body, equals + 1, body.size)));
+        TRY(apply_record(ctx, reader, str_sub(body, 0, equals),
+                         str_sub(body, equals + 1, body.size)));
         records = str_sub(records, (size_t)size, records.size);
     }
     return OK;
@@ -185,7 +190,7 @@ static Status apply_meta(Ctx *ctx, TarReader *reader)
     return OK;
 }
 
-/* --- headers ------------------------------------------------------------------------------------------------------------------- */
+/* --- headers ---------------------------------------------------------------------------------- */
 
 static bool is_meta(char type)
 {
@@ -265,7 +270,7 @@ static Status take_header(Ctx *ctx, TarReader *reader, const TarHeader *header)
     return OK;
 }
 
-/* --- the machine ---------------------------------------------------------------------------------------------------------------- */
+/* --- the machine ------------------------------------------------------------------------------ */
 
 /* Moves up to `wanted` bytes from the piece to what is gathered. */
 static void gather(TarReader *reader, Bytes *piece, uint64_t wanted)
@@ -342,7 +347,8 @@ static Status feed_once(Ctx *ctx, TarReader *reader, Bytes *piece)
     return OK;
 }
 
-/* An entry or a meta entry of no bytes is over as soon as it began, whether or not more of the stream is there. */
+/* An entry or a meta entry of no bytes is over as soon as it began, whether or not more of the
+ * stream is there. */
 static bool is_due(const TarReader *reader)
 {
     return reader->left == 0 && reader->state != IN_HEADER && reader->state != AT_END;
@@ -364,5 +370,6 @@ Status tar_reader_finish(Ctx *ctx, TarReader *reader)
     bool between = reader->state == AT_END || reader->state == IN_PADDING ||
                    (reader->state == IN_HEADER && reader->gathered.size == 0);
     bool awaits_entry = next->has_name || next->has_link || next->has_size || next->has_mtime;
-    return between && !awaits_entry ? OK : fail_here(ctx, reader, "it ends in the middle of an entry");
+    return between && !awaits_entry ? OK
+                                    : fail_here(ctx, reader, "it ends in the middle of an entry");
 }

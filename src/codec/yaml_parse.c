@@ -43,8 +43,8 @@ static Status fail_parser(Composer *c)
     if (p->error == YAML_READER_ERROR)
         return FAIL(c->ctx, INVALID_ARGUMENT, "byte %zu: %s", p->problem_offset, p->problem);
     JsonPos pos = pos_of(p->problem_mark);
-    return FAIL(c->ctx, INVALID_ARGUMENT, "line %u, column %u: %s%s%s", pos.line, pos.column, p->problem,
-                p->context ? " " : "", p->context ? p->context : "");
+    return FAIL(c->ctx, INVALID_ARGUMENT, "line %u, column %u: %s%s%s", pos.line, pos.column,
+                p->problem, p->context ? " " : "", p->context ? p->context : "");
 }
 
 static Status next_event(Composer *c)
@@ -58,7 +58,7 @@ static Str text_of(const yaml_char_t *text)
     return str((const char *)text);
 }
 
-/* --- values --------------------------------------------------------------------------------------------------------------- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 static Status value_new(Composer *c, JsonType type, JsonValue **out)
 {
@@ -76,8 +76,8 @@ static const struct {
     const char *tag;
     JsonType type; /* of the value; a number may also be .inf or .nan, which are strings */
 } tags[] = {
-    { YAML_STR_TAG, JSON_STRING }, { YAML_INT_TAG, JSON_NUMBER },  { YAML_FLOAT_TAG, JSON_NUMBER },
-    { YAML_BOOL_TAG, JSON_BOOL },  { YAML_NULL_TAG, JSON_NULL },   { "!", JSON_STRING },
+    { YAML_STR_TAG, JSON_STRING }, { YAML_INT_TAG, JSON_NUMBER }, { YAML_FLOAT_TAG, JSON_NUMBER },
+    { YAML_BOOL_TAG, JSON_BOOL },  { YAML_NULL_TAG, JSON_NULL },  { "!", JSON_STRING },
 };
 
 /* A scalar's type and text: by its tag, else what it looks like when it is plain. */
@@ -123,7 +123,9 @@ static Status compose_scalar(Composer *c, JsonValue *value)
     Str text;
     TRY(resolve_scalar(c, &value->type, &text));
     value->boolean = value->type == JSON_BOOL && str_eq_c(text, "true");
-    return value->type == JSON_STRING || value->type == JSON_NUMBER ? copy_text(c, text, &value->text) : OK;
+    return value->type == JSON_STRING || value->type == JSON_NUMBER
+               ? copy_text(c, text, &value->text)
+               : OK;
 }
 
 static Status compose_node(Composer *c, JsonValue **out);
@@ -169,7 +171,7 @@ static Status compose_mapping(Composer *c, JsonValue *object)
     return OK;
 }
 
-/* --- anchors ------------------------------------------------------------------------------------------------------------- */
+/* --- anchors ---------------------------------------------------------------------------------- */
 
 /* An anchor is known only once its value is whole: so no value can hold itself. */
 static void add_anchor(Composer *c, const char *name, JsonValue *value, size_t nodes)
@@ -227,7 +229,7 @@ static Status compose_node(Composer *c, JsonValue **out)
     return OK;
 }
 
-/* --- documents ------------------------------------------------------------------------------------------------------------ */
+/* --- documents -------------------------------------------------------------------------------- */
 
 /* Behind the document's start. A document of nothing gives *out NULL. */
 static Status compose_document(Composer *c, JsonValue **out)
@@ -272,7 +274,8 @@ static Status parse_yaml(Ctx *ctx, Str text, JsonValue *documents)
 static bool looks_like_json(Str text)
 {
     size_t at = 0;
-    while (at < text.size && (text.data[at] == ' ' || text.data[at] == '\t' || text.data[at] == '\n' || text.data[at] == '\r'))
+    while (at < text.size && (text.data[at] == ' ' || text.data[at] == '\t' ||
+                              text.data[at] == '\n' || text.data[at] == '\r'))
         at++;
     return at < text.size && (text.data[at] == '{' || text.data[at] == '[');
 }
@@ -288,13 +291,15 @@ static Status parse_any(Ctx *ctx, Str text, JsonValue ***out, size_t *out_count)
     JsonValue *documents = json_array(ctx->arena);
     Status yaml = parse_yaml(ctx, text, documents);
     if (!status_ok(yaml))
-        return status_ok(json) ? yaml : json; /* what looks like JSON was most likely meant to be it */
+        return status_ok(json) ? yaml
+                               : json; /* what looks like JSON was most likely meant to be it */
     *out = documents->items;
     *out_count = documents->count;
     return OK;
 }
 
-Status yaml_parse_all(Ctx *ctx, Str text, const char *file_name, JsonValue ***out, size_t *out_count)
+Status yaml_parse_all(Ctx *ctx, Str text, const char *file_name, JsonValue ***out,
+                      size_t *out_count)
 {
     if (!file_name || !*file_name)
         return parse_any(ctx, text, out, out_count);

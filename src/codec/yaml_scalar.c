@@ -11,14 +11,29 @@ static const struct {
     JsonType type;
     const char *text; /* of the value */
 } words[] = {
-    { "", JSON_NULL, "" },           { "~", JSON_NULL, "" },          { "null", JSON_NULL, "" },
-    { "Null", JSON_NULL, "" },       { "NULL", JSON_NULL, "" },       { "true", JSON_BOOL, "true" },
-    { "True", JSON_BOOL, "true" },   { "TRUE", JSON_BOOL, "true" },   { "false", JSON_BOOL, "false" },
-    { "False", JSON_BOOL, "false" }, { "FALSE", JSON_BOOL, "false" },
-    { ".nan", JSON_STRING, "NaN" },  { ".NaN", JSON_STRING, "NaN" },  { ".NAN", JSON_STRING, "NaN" },
-    { ".inf", JSON_STRING, "Infinity" },   { ".Inf", JSON_STRING, "Infinity" },   { ".INF", JSON_STRING, "Infinity" },
-    { "+.inf", JSON_STRING, "Infinity" },  { "+.Inf", JSON_STRING, "Infinity" },  { "+.INF", JSON_STRING, "Infinity" },
-    { "-.inf", JSON_STRING, "-Infinity" }, { "-.Inf", JSON_STRING, "-Infinity" }, { "-.INF", JSON_STRING, "-Infinity" },
+    { "", JSON_NULL, "" },
+    { "~", JSON_NULL, "" },
+    { "null", JSON_NULL, "" },
+    { "Null", JSON_NULL, "" },
+    { "NULL", JSON_NULL, "" },
+    { "true", JSON_BOOL, "true" },
+    { "True", JSON_BOOL, "true" },
+    { "TRUE", JSON_BOOL, "true" },
+    { "false", JSON_BOOL, "false" },
+    { "False", JSON_BOOL, "false" },
+    { "FALSE", JSON_BOOL, "false" },
+    { ".nan", JSON_STRING, "NaN" },
+    { ".NaN", JSON_STRING, "NaN" },
+    { ".NAN", JSON_STRING, "NaN" },
+    { ".inf", JSON_STRING, "Infinity" },
+    { ".Inf", JSON_STRING, "Infinity" },
+    { ".INF", JSON_STRING, "Infinity" },
+    { "+.inf", JSON_STRING, "Infinity" },
+    { "+.Inf", JSON_STRING, "Infinity" },
+    { "+.INF", JSON_STRING, "Infinity" },
+    { "-.inf", JSON_STRING, "-Infinity" },
+    { "-.Inf", JSON_STRING, "-Infinity" },
+    { "-.INF", JSON_STRING, "-Infinity" },
 };
 
 /* "0x1F" and "0o17" as decimal digits; false when it is neither or over 64 bits. */
@@ -48,7 +63,8 @@ static Str digits_at_front(Str s)
     return str_sub(s, 0, size);
 }
 
-/* "+1", "01", ".5", "1.", "1e3": "1", "1", "0.5", "1", "1e3". False when plain is no decimal number. */
+/* "+1", "01", ".5", "1.", "1e3": "1", "1", "0.5", "1", "1e3". False when plain is no decimal
+ * number. */
 static bool decimal_number(Ctx *ctx, Str plain, Str *out)
 {
     bool negative = plain.size && plain.data[0] == '-';
@@ -63,9 +79,9 @@ static bool decimal_number(Ctx *ctx, Str plain, Str *out)
         return false;
     while (whole.size > 1 && whole.data[0] == '0')
         whole = str_sub(whole, 1, whole.size);
-    const char *text = text_printf(ctx->arena, "%s" STR_FMT "%s" STR_FMT STR_FMT, negative ? "-" : "",
-                                   STR_ARG(whole.size ? whole : STR("0")), fraction.size ? "." : "",
-                                   STR_ARG(fraction), STR_ARG(rest));
+    const char *text = text_printf(ctx->arena, "%s" STR_FMT "%s" STR_FMT STR_FMT,
+                                   negative ? "-" : "", STR_ARG(whole.size ? whole : STR("0")),
+                                   fraction.size ? "." : "", STR_ARG(fraction), STR_ARG(rest));
     *out = str(text);
     return json_is_number(*out);
 }

@@ -30,7 +30,9 @@ static Status emit_scalar(Writer *w, Str text, yaml_scalar_style_t style)
     buf_add_str(&copy, text);
     buf_add_u8(&copy, '\0');
     yaml_event_t event;
-    return emit(w, &event, yaml_scalar_event_initialize(&event, NULL, NULL, copy.data, (int)text.size, 1, 1, style));
+    return emit(
+        w, &event,
+        yaml_scalar_event_initialize(&event, NULL, NULL, copy.data, (int)text.size, 1, 1, style));
 }
 
 /* Words that YAML 1.1 readers take for booleans, or for more than text. */
@@ -48,7 +50,8 @@ static Status write_text(Writer *w, Str text)
 {
     Str resolved;
     yaml_scalar_style_t style = YAML_ANY_SCALAR_STYLE;
-    if (is_old_word(text) || yaml_resolve(w->ctx, text, &resolved) != JSON_STRING || !str_eq(resolved, text))
+    if (is_old_word(text) || yaml_resolve(w->ctx, text, &resolved) != JSON_STRING ||
+        !str_eq(resolved, text))
         style = YAML_DOUBLE_QUOTED_SCALAR_STYLE;
     else if (str_find(text, '\n') < text.size)
         style = YAML_LITERAL_SCALAR_STYLE;
@@ -60,7 +63,9 @@ static Status write_value(Writer *w, const JsonValue *value);
 static Status write_array(Writer *w, const JsonValue *array)
 {
     yaml_event_t event;
-    TRY(emit(w, &event, yaml_sequence_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_SEQUENCE_STYLE)));
+    TRY(emit(
+        w, &event,
+        yaml_sequence_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_SEQUENCE_STYLE)));
     for (size_t i = 0; i < array->count; i++)
         TRY(write_value(w, array->items[i]));
     return emit(w, &event, yaml_sequence_end_event_initialize(&event));
@@ -69,7 +74,8 @@ static Status write_array(Writer *w, const JsonValue *array)
 static Status write_object(Writer *w, const JsonValue *object)
 {
     yaml_event_t event;
-    TRY(emit(w, &event, yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_MAPPING_STYLE)));
+    TRY(emit(w, &event,
+             yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_MAPPING_STYLE)));
     for (size_t i = 0; i < object->count; i++) {
         TRY(write_text(w, object->members[i].name));
         TRY(write_value(w, object->members[i].value));

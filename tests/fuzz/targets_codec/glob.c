@@ -1,4 +1,5 @@
-/* Input: a pattern, a newline, a path. Whatever they are: no crash, no runaway, and the shortcuts tell the truth. */
+/* Input: a pattern, a newline, a path. Whatever they are: no crash, no runaway, and the shortcuts
+ * tell the truth. */
 #include "fuzz/fuzz.h"
 
 #include "codec/glob.h"

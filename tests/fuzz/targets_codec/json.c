@@ -1,4 +1,5 @@
-/* What parses is written and parses to the same again, in either style; the position of an error is inside. */
+/* What parses is written and parses to the same again, in either style; the position of an error is
+ * inside. */
 #include "fuzz/fuzz.h"
 
 #include "codec/json.h"
@@ -10,7 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     JsonValue *value, *again;
     JsonError error;
     if (!status_ok(json_parse_explain(&ctx, bytes_str(bytes(data, size)), &value, &error))) {
-        PROP(error.message && error.pos.line >= 1 && error.pos.line <= size + 1 && error.pos.column <= size + 1);
+        PROP(error.message && error.pos.line >= 1 && error.pos.line <= size + 1 &&
+             error.pos.column <= size + 1);
         return 0;
     }
     PROP(status_ok(json_parse(&ctx, json_print(ctx.arena, value, (JsonStyle){ 0 }), &again)));

@@ -1,4 +1,5 @@
-/* A cleaned path is absolute and clean already; what is valid and no root cleans without losing elements. */
+/* A cleaned path is absolute and clean already; what is valid and no root cleans without losing
+ * elements. */
 #include "fuzz/fuzz.h"
 
 #include "codec/path.h"

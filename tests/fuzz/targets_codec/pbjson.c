@@ -1,12 +1,14 @@
-/* Input: a byte that chooses a message type, then JSON or the encoded message. What is read, either way, is
- * written as JSON and reads back as the same message. */
+/* Input: a byte that chooses a message type, then JSON or the encoded message. What is read, either
+ * way, is written as JSON and reads back as the same message. */
 #include "fuzz/fuzz.h"
 
 #include "codec/pbjson.h"
 
 static const char *const types[] = {
-    "pps_v2.CreatePipelineRequest", "pps_v2.ClusterDefaults",    "pfs_v2.ModifyFileRequest", "pps_v2.Aggregate",
-    "identity_v2.IDPConnector",     "google.protobuf.Any",       "google.protobuf.Value",    "auth_v2.RoleBinding",
+    "pps_v2.CreatePipelineRequest", "pps_v2.ClusterDefaults",
+    "pfs_v2.ModifyFileRequest",     "pps_v2.Aggregate",
+    "identity_v2.IDPConnector",     "google.protobuf.Any",
+    "google.protobuf.Value",        "auth_v2.RoleBinding",
     "google.protobuf.Timestamp",    "google.protobuf.Duration",
 };
 
@@ -39,6 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_round_trip(&ctx, message);
     if (status_ok(json_parse(&ctx, bytes_str(rest), &value)) &&
         status_ok(pbjson_canonicalise(&ctx, type, value, &canonical)))
-        PROP(status_ok(pbjson_canonicalise(&ctx, type, canonical, &value)) && json_equal(value, canonical));
+        PROP(status_ok(pbjson_canonicalise(&ctx, type, canonical, &value)) &&
+             json_equal(value, canonical));
     return 0;
 }

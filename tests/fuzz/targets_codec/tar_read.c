@@ -1,4 +1,5 @@
-/* However a stream is cut into pieces, the reader says the same about it: entries, content and verdict. */
+/* However a stream is cut into pieces, the reader says the same about it: entries, content and
+ * verdict. */
 #include "fuzz/fuzz.h"
 
 #include "codec/tar.h"
@@ -26,7 +27,8 @@ static StatusCode read_in_pieces(Ctx *ctx, Bytes stream, size_t piece_size, Buf 
     const TarSink sink = { note_entry, note_data, NULL, notes };
     CLEANUP(tar_reader_freep) TarReader *reader = tar_reader_new(&sink);
     for (size_t at = 0; at < stream.size; at += piece_size) {
-        Status s = tar_reader_feed(ctx, reader, bytes(stream.data + at, MIN(piece_size, stream.size - at)));
+        Status s = tar_reader_feed(ctx, reader,
+                                   bytes(stream.data + at, MIN(piece_size, stream.size - at)));
         if (!status_ok(s))
             return s.code;
     }

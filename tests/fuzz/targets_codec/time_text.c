@@ -34,11 +34,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     Str text = bytes_str(bytes(data, size));
     Cron cron;
     int64_t next = 0, number;
-    if (status_ok(cron_parse(&ctx, text, &cron)) && cron_next(&cron, 1714557600 * NS_PER_SEC, &next))
+    if (status_ok(cron_parse(&ctx, text, &cron)) &&
+        cron_next(&cron, 1714557600 * NS_PER_SEC, &next))
         PROP(next > 1714557600 * NS_PER_SEC && next % NS_PER_SEC == 0);
     check_moment(text);
     check_duration(&ctx, text);
     PROP(!status_ok(size_parse(&ctx, text, &number)) || number >= 0);
-    PROP(!status_ok(quantity_parse(&ctx, text, &number)) || status_ok(quantity_parse_milli(&ctx, text, &number)));
+    PROP(!status_ok(quantity_parse(&ctx, text, &number)) ||
+         status_ok(quantity_parse_milli(&ctx, text, &number)));
     return 0;
 }

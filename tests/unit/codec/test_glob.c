@@ -266,7 +266,7 @@ static void shapes_are_known(void **state)
     }
 }
 
-/* --- random patterns against a model ---------------------------------------------------------------------------- */
+/* --- random patterns against a model ---------------------------------------------------------- */
 
 /* The plainest matcher there is, for * ** ? and literals. */
 static bool model(const char *pattern, const char *path)

@@ -19,7 +19,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* --- a sink that writes down what it is told ---------------------------------------------------------------------- */
+/* --- a sink that writes down what it is told -------------------------------------------------- */
 
 static Status note_entry(void *arg, Ctx *c, const TarEntry *entry)
 {
