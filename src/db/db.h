@@ -99,5 +99,5 @@ typedef struct DbStats {
 void db_stats(Db *db, DbStats *out);
 
 /* The SQL implementation of the store's index, in this database (its tables are a migration of
- * ours, applied by db_open before the caller's). */
+ * ours, applied by db_open before the caller's). Close the store before the database. */
 StoreIndex db_store_index(Db *db);

@@ -118,6 +118,22 @@ static Status region_write(Ctx *ctx, Store *store, Region *region)
     return s;
 }
 
+/* With the lock held: `body` is buffered when it is small, else its place is left for the caller to
+ * fill. */
+static void add_bytes(Store *store, PackFile *file, const uint8_t *head, size_t head_size,
+                      Bytes body)
+{
+    uint64_t size = head_size + body.size;
+    buf_reserve(&store->buffer, WRITE_BUFFER_BYTES - store->buffer.size);
+    buf_add(&store->buffer, head, head_size);
+    if (body.size < DIRECT_BYTES_MIN)
+        buf_add_bytes(&store->buffer, body);
+    file->end += size;
+    store->position += size;
+    file->end_position = store->position;
+    atomic_fetch_add(&store->stored_bytes, size);
+}
+
 /* --- room in the active pack ------------------------------------------------------------------ */
 
 /* Reserves space to `end` and some more, without changing the file's size. File systems that cannot
@@ -141,36 +157,35 @@ static Status reserve(Ctx *ctx, PackFile *file, uint64_t end)
     return OK;
 }
 
-/* With the lock held, once a pack: what is buffered goes to the old one, the new one begins with
- * its header. */
+/* With the lock held, which is short enough once a pack. */
+static Status write_buffer_now(Ctx *ctx, Store *store)
+{
+    if (!store->buffer.size)
+        return OK;
+    Region region;
+    region_begin(store, (Bytes){ 0 }, &region);
+    Status s = write_bytes(ctx, store, &region);
+    region_end(store, &region);
+    return s;
+}
+
+/* With the lock held: makes the next pack's file, which begins with its header. */
 static Status begin_pack(Ctx *ctx, Store *store)
 {
-    if (store->buffer.size) {
-        Region region;
-        region_begin(store, (Bytes){ 0 }, &region);
-        Status s = write_bytes(ctx, store, &region);
-        region_end(store, &region);
-        TRY(s);
-    }
     char name[PACK_NAME_SIZE];
     uint64_t number = store->next_number;
+    const int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
     if (fault_fires(FAULT_WRITE))
         return FAIL(ctx, INTERNAL, "could not create pack: injected fault");
-    const int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
     int fd = openat(store->dir_fd, pack_name(number, name), flags, 0600);
     if (fd < 0)
         return status_errno(ctx, errno, "could not create pack '%s/%s'", store->dir, name);
     PackFile *file = pack_file_new(store, fd, number, 0);
     uint8_t header[PACK_HEADER_SIZE];
     pack_header_encode(number, header);
-    buf_reserve(&store->buffer, WRITE_BUFFER_BYTES);
-    buf_add(&store->buffer, header, sizeof(header));
-    file->end += sizeof(header);
-    store->position += sizeof(header);
-    file->end_position = store->position;
+    add_bytes(store, file, header, sizeof(header), (Bytes){ 0 });
     store->dir_changed = true;
     atomic_fetch_add(&store->packs, 1);
-    atomic_fetch_add(&store->stored_bytes, sizeof(header));
     return OK;
 }
 
@@ -182,8 +197,10 @@ static bool is_full(const Store *store, const PackFile *file, uint64_t more)
 
 static Status make_room(Ctx *ctx, Store *store, uint64_t size)
 {
-    if (!store->active || is_full(store, store->active, size))
+    if (!store->active || is_full(store, store->active, size)) {
+        TRY(write_buffer_now(ctx, store));
         TRY(begin_pack(ctx, store));
+    }
     return reserve(ctx, store->active, store->active->end + size);
 }
 
@@ -208,20 +225,12 @@ bool writer_is_pending(Store *store, const Hash *hash, BlobPlace *out)
 static void append(Store *store, const PackRecord *record, Bytes stored)
 {
     PackFile *file = store->active;
-    uint64_t size = PACK_RECORD_SIZE + stored.size;
+    BlobPlace place = { file->number, file->end, record->stored_size, record->plain_size };
     uint8_t header[PACK_RECORD_SIZE];
     pack_record_encode(record, header);
-    buf_reserve(&store->buffer, WRITE_BUFFER_BYTES - store->buffer.size);
-    buf_add(&store->buffer, header, sizeof(header));
-    if (stored.size < DIRECT_BYTES_MIN)
-        buf_add_bytes(&store->buffer, stored);
-    BlobPlace place = { file->number, file->end, record->stored_size, record->plain_size };
+    add_bytes(store, file, header, sizeof(header), stored);
     blob_map_add(&store->pending, &(BlobRow){ record->hash, place });
     file->records++;
-    file->end += size;
-    store->position += size;
-    file->end_position = store->position;
-    atomic_fetch_add(&store->stored_bytes, size);
 }
 
 Status writer_append(Ctx *ctx, Store *store, const PackRecord *record, Bytes stored,

@@ -14,6 +14,7 @@ typedef struct Fixture {
     Ctx ctx;
     char *dir, *url;
     Db *db;
+    int64_t next_id; /* pet that a crash loop goes on with */
 } Fixture;
 
 static inline int fixture_setup(void **state)

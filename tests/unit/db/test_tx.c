@@ -214,6 +214,32 @@ static void the_turn_is_given_in_order(void **state)
     db_queue_done(&queue);
 }
 
+/* More puts than make a flush of the index due, by the thread that the flush has to wait for. */
+static void puts_inside_a_write_do_not_wait_for_the_index(void **state)
+{
+    Fixture *fx = *state;
+    Ctx *ctx = &fx->ctx;
+    enum { MANY = 40000 };
+    StoreConfig config = { .dir = fx->dir };
+    StoreIndex index = db_store_index(fx->db);
+    Store *store;
+    DbTx *tx;
+    BlobPlace place;
+    assert_ok(store_open(ctx, &config, &index, &store));
+    assert_ok(db_begin_write(ctx, fx->db, &tx));
+    for (uint64_t n = 0; n < MANY; n++)
+        assert_ok(store_put(ctx, store, bytes(&n, sizeof(n)), NULL, NULL));
+    assert_ok(store_sync(ctx, store));
+    assert_ok(db_exec(ctx, tx, NULL, "INSERT INTO pet(id) VALUES(1)", ""));
+    assert_ok(db_commit(ctx, tx));
+    assert_ok(store_flush_index(ctx, store));
+    for (uint64_t n = 0; n < MANY; n += 999) {
+        Hash hash = hash_of(bytes(&n, sizeof(n)));
+        assert_ok(index.lookup(index.self, ctx, &hash, &place));
+    }
+    store_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +250,7 @@ int main(void)
         TEST(commits_share_syncs),
         TEST(a_commit_without_changes_costs_no_sync),
         TEST(the_turn_is_given_in_order),
+        TEST(puts_inside_a_write_do_not_wait_for_the_index),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,7 @@ typedef struct Fixture {
     StoreConfig config;
     StoreIndex index;
     Store *store;
+    uint64_t next; /* blob that a crash loop goes on with */
 } Fixture;
 
 static inline int fixture_setup(void **state)

@@ -1,15 +1,11 @@
 /* The nth allocation, read, write or sync fails, once or for good; and the process is killed at any
  * moment. What was acknowledged is there afterwards, and whatever else is there is whole. */
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "crash.h"
 #include "fixture.h"
 
 /* --- faults ----------------------------------------------------------------------------------- */
@@ -109,48 +105,23 @@ typedef struct Ack {
     uint64_t next, end;
 } Ack;
 
-static _Noreturn void child(Fixture *fx, uint64_t from, int pipe_fd)
+static void put_and_sync(void *arg, int pipe_fd)
 {
-    uint64_t seed = from + 1;
+    Fixture *fx = arg;
+    uint64_t n = fx->next, seed = n + 1;
     StoreStats stats;
     if (!status_ok(store_open(&fx->ctx, &fx->config, &fx->index, &fx->store)))
-        _exit(1);
-    for (uint64_t n = from;;) {
+        return;
+    for (;;) {
         for (uint64_t more = 1 + next_rand(&seed) % 6; more; more--) {
             if (!status_ok(put_blob(&fx->ctx, fx->store, n++)))
-                _exit(2);
+                return;
         }
         if (!status_ok(store_sync(&fx->ctx, fx->store)))
-            _exit(3);
+            return;
         store_stats(fx->store, &stats);
-        Ack ack = { n, stats.stored_bytes };
-        if (write(pipe_fd, &ack, sizeof(ack)) != sizeof(ack))
-            _exit(4);
+        crash_ack(pipe_fd, &(Ack){ n, stats.stored_bytes }, sizeof(Ack));
     }
-}
-
-/* Reads what the child acknowledges until its time is up, kills it, and reads the rest. */
-static void watch_and_kill(pid_t pid, int pipe_fd, int64_t life_ns, Ack *last)
-{
-    int64_t until_ns = clock_mono_ns() + life_ns;
-    bool killed = false;
-    for (;;) {
-        int64_t left_ns = until_ns - clock_mono_ns();
-        struct pollfd wait = { .fd = pipe_fd, .events = POLLIN };
-        if (!killed && (left_ns <= 0 || poll(&wait, 1, (int)(left_ns / NS_PER_MS)) == 0)) {
-            kill(pid, SIGKILL);
-            killed = true;
-        }
-        Ack ack;
-        if (killed || wait.revents) {
-            if (read(pipe_fd, &ack, sizeof(ack)) != sizeof(ack))
-                break;
-            *last = ack;
-        }
-    }
-    int status;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFSIGNALED(status));
 }
 
 /* A power cut may do anything to what was not synced. */
@@ -173,15 +144,8 @@ static void tear(Fixture *fx, uint64_t synced, uint64_t *seed)
 /* One life of the child, and what the parent does to the store and its index afterwards. */
 static void live_and_die(Fixture *fx, Ack *last, bool is_power_cut, uint64_t *seed)
 {
-    int ends[2];
-    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0)
-        child(fx, last->next, ends[1]);
-    close(ends[1]);
-    watch_and_kill(pid, ends[0], (int64_t)(next_rand(seed) % 20) * NS_PER_MS, last);
-    close(ends[0]);
+    fx->next = last->next;
+    crash_child(put_and_sync, fx, (int64_t)(next_rand(seed) % 20) * NS_PER_MS, last, sizeof(*last));
     if (!is_power_cut)
         return;
     tear(fx, last->end, seed);
