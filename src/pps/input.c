@@ -125,7 +125,7 @@ static Status add_branch(void *arg, Ctx *ctx, PpsV2__Input *node)
     bool never = leaf->propagation_spec && leaf->propagation_spec->never;
     for (size_t i = 0; i < list->n; i++) {
         if (pb_equal(&list->items[i].branch->base, &branch->base)) {
-            list->items[i].propagate &= !never;
+            list->items[i].propagate |= !never; /* one that wants to be told is */
             return OK;
         }
     }

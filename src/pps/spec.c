@@ -8,7 +8,7 @@
 #define BUILTIN                                                                                    \
     "{\"createPipelineRequest\":{\"transform\":{\"image\":\"ubuntu:20.04\"},"                      \
     "\"outputBranch\":\"master\",\"datumTries\":\"3\",\"reprocessSpec\":\"until_success\"}}"
-#define FIELD_SPEC "create_pipeline_v2_request.create_pipeline_request_json"
+#define FIELD_SPEC  "create_pipeline_v2_request.create_pipeline_request_json"
 #define REQUEST_KEY "createPipelineRequest"
 
 static const JsonStyle compact = { .sorted = true };
@@ -18,8 +18,8 @@ static const JsonStyle compact = { .sorted = true };
 static Bytes pack_violation(Ctx *ctx, const char *field, const char *description)
 {
     Google__Rpc__BadRequest *bad = PB_NEW(ctx, google__rpc__bad_request, Google__Rpc__BadRequest);
-    Google__Rpc__BadRequest__FieldViolation *violation =
-        PB_NEW(ctx, google__rpc__bad_request__field_violation, Google__Rpc__BadRequest__FieldViolation);
+    Google__Rpc__BadRequest__FieldViolation *violation = PB_NEW(
+        ctx, google__rpc__bad_request__field_violation, Google__Rpc__BadRequest__FieldViolation);
     violation->field = arena_strdup(ctx->arena, field);
     violation->description = arena_strdup(ctx->arena, description);
     bad->field_violations = arena_memdup(ctx->arena, &violation, sizeof(violation));

@@ -2,9 +2,8 @@
  * be looked up comes through SpecLookups.
  *
  * The way of a spec:
- *   spec_effective       parse, canonicalise, merge with the defaults, check what can be checked alone
- *   spec_check_secrets
- *   spec_check_request   §4, first table: before anything is filled in
+ *   spec_effective       parse, canonicalise, merge with the defaults, check what can be checked
+ * alone spec_check_secrets spec_check_request   §4, first table: before anything is filled in
  *   spec_pipeline_info   stored defaults, salt, version
  *   spec_check_pipeline  §4, second table, and the inputs
  *   spec_check_repos
@@ -18,8 +17,8 @@
 /* What a fresh server stores as its cluster defaults: results are keyed by all that made them. */
 #define SPEC_CLUSTER_DEFAULTS_FRESH "{\"createPipelineRequest\":{\"reprocessSpec\":\"exact\"}}"
 
-#define SPEC_PIPELINE_NAME_MAX   51
-#define SPEC_DATUM_TRIES_DEFAULT 3
+#define SPEC_PIPELINE_NAME_MAX       51
+#define SPEC_DATUM_TRIES_DEFAULT     3
 #define SPEC_SETS_PER_WORKER_DEFAULT 4
 
 typedef struct SpecLookups {

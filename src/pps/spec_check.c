@@ -1,4 +1,5 @@
-/* spec_check.c - the rules a spec must keep, in the reference's order and words (pps.md §4); see spec.h. */
+/* spec_check.c - the rules a spec must keep, in the reference's order and words (pps.md §4); see
+ * spec.h. */
 #include "base/text.h"
 #include "pps/spec_priv.h"
 
@@ -15,10 +16,11 @@ Status spec_check_reprocess(Ctx *ctx, const char *reprocess_spec, char quote)
     for (size_t i = 0; i < ARRAY_LEN(values); i++)
         if (!strcmp(reprocess_spec, values[i]))
             return OK;
-    return FAIL(ctx, UNKNOWN,
-                "invalid pipeline spec: ReprocessSpec must be one of %cuntil_success%c or %cevery_job%c "
-                "(or %cexact%c)",
-                quote, quote, quote, quote, quote, quote);
+    return FAIL(
+        ctx, UNKNOWN,
+        "invalid pipeline spec: ReprocessSpec must be one of %cuntil_success%c or %cevery_job%c "
+        "(or %cexact%c)",
+        quote, quote, quote, quote, quote, quote);
 }
 
 Status spec_check_tolerations(Ctx *ctx, PpsV2__Toleration *const *tolerations, size_t n)
@@ -26,10 +28,11 @@ Status spec_check_tolerations(Ctx *ctx, PpsV2__Toleration *const *tolerations, s
     CLEANUP(buf_done) Buf all = { 0 };
     for (size_t i = 0; i < n; i++)
         if (tolerations[i]->operator_ == PPS_V2__TOLERATION_OPERATOR__EMPTY)
-            buf_printf(&all,
-                       "%stoleration %zu/%zu: cannot omit key/value comparison operator; specify EQUAL "
-                       "or EXISTS",
-                       all.size ? "\n" : "", i + 1, n);
+            buf_printf(
+                &all,
+                "%stoleration %zu/%zu: cannot omit key/value comparison operator; specify EQUAL "
+                "or EXISTS",
+                all.size ? "\n" : "", i + 1, n);
     return all.size ? FAIL(ctx, UNKNOWN, STR_FMT, STR_ARG(buf_str(&all))) : OK;
 }
 
@@ -87,8 +90,8 @@ static Status check_name(Ctx *ctx, const PpsV2__Pipeline *pipeline)
                     name);
     size_t size = strlen(name);
     if (size > SPEC_PIPELINE_NAME_MAX)
-        return FAIL(ctx, UNKNOWN, "pipeline name \"%s\" is %zu characters longer than the %d max", name,
-                    size - SPEC_PIPELINE_NAME_MAX, SPEC_PIPELINE_NAME_MAX);
+        return FAIL(ctx, UNKNOWN, "pipeline name \"%s\" is %zu characters longer than the %d max",
+                    name, size - SPEC_PIPELINE_NAME_MAX, SPEC_PIPELINE_NAME_MAX);
     const char *project = pipeline->project ? pipeline->project->name : "default";
     const char *kubernetes = kubernetes_name(ctx, project, name);
     size = strlen(kubernetes);
@@ -151,16 +154,16 @@ static Status check_egress(Ctx *ctx, const PpsV2__Egress *egress)
     if (!secret)
         return FAIL(ctx, UNKNOWN, "egress.sql_database.secret is required");
     if (!*secret->name || !*secret->key)
-        return FAIL(ctx, UNKNOWN,
-                    "egress.sql_database.secret.name and egress.sql_database.secret.key are required");
+        return FAIL(
+            ctx, UNKNOWN,
+            "egress.sql_database.secret.name and egress.sql_database.secret.key are required");
     return OK;
 }
 
 static Status check_parts(Ctx *ctx, const PpsV2__PipelineInfo__Details *details)
 {
     if (!details->transform || !*details->transform->image)
-        return FAIL(ctx, UNKNOWN,
-                    "invalid transform: pipeline transform must contain an image");
+        return FAIL(ctx, UNKNOWN, "invalid transform: pipeline transform must contain an image");
     TRY(input_check(ctx, details->input));
     TRY(check_egress(ctx, details->egress));
     const PpsV2__ParallelismSpec *parallelism = details->parallelism_spec;

@@ -29,8 +29,8 @@ Status spec_check_cluster_defaults(Ctx *ctx, const char *json)
     if (status_ok(merged))
         return OK;
     const char *text =
-        text_printf(ctx->arena, "could not merge cluster defaults %s into built-in defaults %s", json,
-                    json_print(ctx->arena, builtin, compact).data);
+        text_printf(ctx->arena, "could not merge cluster defaults %s into built-in defaults %s",
+                    json, json_print(ctx->arena, builtin, compact).data);
     return spec_bad_request(ctx, merged, text, field, status_message(merged));
 }
 
@@ -43,8 +43,8 @@ Status spec_check_project_defaults(Ctx *ctx, const char *cluster_json, const cha
     if (status_ok(merged))
         return OK;
     const char *text =
-        text_printf(ctx->arena, "could not merge project defaults %s into cluster defaults %s", json,
-                    cluster_json);
+        text_printf(ctx->arena, "could not merge project defaults %s into cluster defaults %s",
+                    json, cluster_json);
     return spec_bad_request(ctx, merged, text, "project_defaults_json", status_message(merged));
 }
 

@@ -1,11 +1,12 @@
-/* spec_info.c - from an effective spec to the row that is stored (pps.md §6.1 to §6.3); see spec.h. */
+/* spec_info.c - from an effective spec to the row that is stored (pps.md §6.1 to §6.3); see spec.h.
+ */
 #include "base/id.h"
 #include "base/text.h"
 #include "codec/pb.h"
 #include "codec/pbtime.h"
 #include "pps/spec.h"
 
-#define IMAGE_DEFAULT "ubuntu:20.04"
+#define IMAGE_DEFAULT        "ubuntu:20.04"
 #define SERVICE_TYPE_DEFAULT "NodePort"
 
 static char *or_default(Ctx *ctx, char *value, const char *fallback)
@@ -21,7 +22,8 @@ static PpsV2__Service *service_of(Ctx *ctx, PpsV2__Service *service)
 }
 
 /* Kept on an update unless that reprocesses; the request's own counts at creation only. */
-static char *salt_of(Ctx *ctx, const PpsV2__CreatePipelineRequest *request, const PpsV2__PipelineInfo *old)
+static char *salt_of(Ctx *ctx, const PpsV2__CreatePipelineRequest *request,
+                     const PpsV2__PipelineInfo *old)
 {
     if (!request->reprocess && old)
         return old->details->salt;
@@ -32,7 +34,8 @@ static char *salt_of(Ctx *ctx, const PpsV2__CreatePipelineRequest *request, cons
 }
 
 /* Fields that the stored details have as the request has them. */
-static void copy_spec(const PpsV2__CreatePipelineRequest *request, PpsV2__PipelineInfo__Details *out)
+static void copy_spec(const PpsV2__CreatePipelineRequest *request,
+                      PpsV2__PipelineInfo__Details *out)
 {
     out->tf_job = request->tf_job;
     out->transform = request->transform;
@@ -66,8 +69,8 @@ static PpsV2__DatumSetSpec *datum_set_default(Ctx *ctx)
 }
 
 /* What the spec leaves open. */
-static void fill_spec(Ctx *ctx, PpsV2__CreatePipelineRequest *request, PpsV2__PipelineInfo__Details *out,
-                      int64_t now_ns)
+static void fill_spec(Ctx *ctx, PpsV2__CreatePipelineRequest *request,
+                      PpsV2__PipelineInfo__Details *out, int64_t now_ns)
 {
     if (out->transform)
         out->transform->image = or_default(ctx, out->transform->image, IMAGE_DEFAULT);
