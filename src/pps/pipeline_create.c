@@ -89,6 +89,15 @@ Status pps_prepare_v1(Ctx *ctx, PfsTx *tx, const PpsV2__CreatePipelineRequest *r
     return prepared_of(ctx, &spec, out);
 }
 
+Status pps_prepared_json(Ctx *ctx, const PpsV2__CreatePipelineTransaction *prepared, char **out_json)
+{
+    const Spec spec = { prepared->create_pipeline_request, prepared->user_json, prepared->effective_json };
+    const char *json;
+    TRY(spec_response_json(ctx, &spec, &json));
+    *out_json = arena_strdup(ctx->arena, json);
+    return OK;
+}
+
 /* --- branches ------------------------------------------------------------------------------------------------- */
 
 static Status create_repo(Ctx *ctx, PfsTx *tx, const PfsV2__Repo *repo, const char *description)

@@ -43,6 +43,8 @@ Status pps_prepare(Ctx *ctx, PfsTx *tx, const PpsV2__CreatePipelineV2Request *re
                    PpsV2__CreatePipelineTransaction **out);
 Status pps_prepare_v1(Ctx *ctx, PfsTx *tx, const PpsV2__CreatePipelineRequest *request,
                       PpsV2__CreatePipelineTransaction **out);
+/* The effective spec as CreatePipelineV2 answers it. In ctx's arena. */
+Status pps_prepared_json(Ctx *ctx, const PpsV2__CreatePipelineTransaction *prepared, char **out_json);
 /* Creates or updates (§4, §6). */
 Status pps_create_pipeline(Ctx *ctx, PfsTx *tx, Pps *pps, const PpsV2__CreatePipelineTransaction *prepared);
 Status pps_inspect_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__InspectPipelineRequest *request,
