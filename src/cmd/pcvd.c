@@ -1,0 +1,211 @@
+/* pcvd.c - the server's program: puts the floors on one another, waits for a signal, takes them down again. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/text.h"
+#include "cmd/host.h"
+#include "cmd/pcvd_config.h"
+#include "control/control.h"
+
+typedef struct Server {
+    PcvdConfig config;
+    const char *cluster_id;
+    Db *db;
+    StoreIndex index;
+    Store *store;
+    Pfs *pfs;
+    Host *host;
+    Pps *pps;
+    Engine *engine;
+    Control *control;
+    Api *api;
+    WireServer *wire;        /* for clients */
+    WireServer *worker_wire; /* for workers, on a socket in the data folder */
+} Server;
+
+/* --- opening, lowest floor first ------------------------------------------------------------------------------------- */
+
+static Status open_db(Ctx *ctx, Server *server)
+{
+    size_t n = pfs_migration_count + pps_migration_count;
+    DbMigration *all = ARENA_NEW(ctx->arena, DbMigration, n);
+    if (!all)
+        return STATUS(RESOURCE_EXHAUSTED);
+    memcpy(all, pfs_migrations, pfs_migration_count * sizeof(*all));
+    memcpy(all + pfs_migration_count, pps_migrations, pps_migration_count * sizeof(*all));
+    return db_open(ctx, text_printf(ctx->arena, "sqlite:%s/pcv.db", server->config.data), all, n, &server->db);
+}
+
+/* The cluster's id: made once, kept in a file of the data folder. */
+static Status read_cluster_id(Ctx *ctx, Server *server)
+{
+    const char *path = text_printf(ctx->arena, "%s/cluster-id", server->config.data);
+    Buf text = { 0 };
+    Status s = file_read_path(ctx, path, &text);
+    if (s.code == STATUS_NOT_FOUND) {
+        Id id = id_new();
+        buf_printf(&text, "%s", id.text);
+        s = file_replace(ctx, path, buf_bytes(&text), 0644);
+    }
+    server->cluster_id = str_z(ctx->arena, buf_str(&text));
+    buf_done(&text);
+    return s;
+}
+
+static const char *worker_program(Ctx *ctx, const PcvdConfig *config)
+{
+    if (*config->worker)
+        return config->worker;
+    char self[4096];
+    ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    self[MAX(size, (ssize_t)0)] = '\0';
+    char *slash = strrchr(self, '/');
+    return text_printf(ctx->arena, "%.*s/pcv-worker", slash ? (int)(slash - self) : 0, self);
+}
+
+static Status open_engine(Ctx *ctx, Server *server)
+{
+    const PcvdConfig *config = &server->config;
+    char *full = realpath(config->data, NULL);
+    const EngineLocalConfig local = {
+        .program = worker_program(ctx, config),
+        .address = text_printf(ctx->arena, "unix:%s/worker.sock", config->data),
+        .scratch = text_printf(ctx->arena, "%s/work", config->data),
+        .hidden = arena_strdup(ctx->arena, full ? full : config->data),
+        .workers_max = (size_t)(config->workers ? config->workers : sysconf(_SC_NPROCESSORS_ONLN)),
+        .require_sandbox = config->require_sandbox != 0,
+    };
+    free(full);
+    return engine_local_new(ctx, &local, &server->engine);
+}
+
+static Status open_floors(Ctx *ctx, Server *server)
+{
+    TRY(file_make_dirs(ctx, server->config.data, 0700));
+    TRY_WRAP(ctx, open_db(ctx, server), "could not open the database");
+    TRY(read_cluster_id(ctx, server));
+    server->index = db_store_index(server->db);
+    const StoreConfig store = { .dir = server->config.data };
+    TRY_WRAP(ctx, store_open(ctx, &store, &server->index, &server->store), "could not open the store");
+    TRY(pfs_open(ctx, server->db, server->store, &server->pfs));
+    TRY(host_open(ctx, server->config.data, &server->host));
+    const PpsHost host = { host_resolve_image, server->host };
+    TRY(pps_open(ctx, server->pfs, &host, &server->pps));
+    TRY(open_engine(ctx, server));
+    const ControlConfig control = { server->pps, server->engine };
+    TRY(control_start(ctx, &control, &server->control));
+    const ApiConfig api = { server->pfs, server->pps, server->control, server->cluster_id };
+    server->api = api_new(&api);
+    return OK;
+}
+
+static const char *full_address(Ctx *ctx, const char *listen)
+{
+    bool has_port = str_starts(str(listen), STR("unix:")) || strrchr(listen, ':') > strrchr(listen, ']');
+    return has_port && strchr(listen, ':') ? listen : text_printf(ctx->arena, "%s:30650", listen);
+}
+
+static Status start_wire(Ctx *ctx, Server *server)
+{
+    const WireConfig workers = { .listen = text_printf(ctx->arena, "unix:%s/worker.sock", server->config.data),
+                                 .handle = api_handle,
+                                 .self = server->api };
+    TRY(wire_server_start(ctx, &workers, &server->worker_wire));
+    chmod(workers.listen + strlen("unix:"), 0600);
+    const WireConfig wire = { .listen = full_address(ctx, server->config.listen),
+                              .handle = api_handle,
+                              .self = server->api };
+    return wire_server_start(ctx, &wire, &server->wire);
+}
+
+static Status write_port_file(Ctx *ctx, const Server *server)
+{
+    if (!server->config.port_file)
+        return OK;
+    const char *address = wire_server_address(server->wire);
+    const char *port = strrchr(address, ':');
+    return file_replace(ctx, server->config.port_file,
+                        str_bytes(str(text_printf(ctx->arena, "%s\n", port ? port + 1 : address))), 0644);
+}
+
+/* --- closing, highest floor first ------------------------------------------------------------------------------------- */
+
+static void close_floors(Ctx *ctx, Server *server)
+{
+    int64_t drain_ms = server->config.drain_seconds * 1000;
+    server->wire = wire_server_stop(server->wire, drain_ms);
+    if (server->engine)
+        server->engine->ops->stop(server->engine, ctx, "local", true);
+    server->worker_wire = wire_server_stop(server->worker_wire, 2000);
+    server->control = control_stop(server->control);
+    server->api = api_free(server->api);
+    server->engine = engine_free(server->engine);
+    server->pps = pps_close(server->pps);
+    server->host = host_close(server->host);
+    server->pfs = pfs_close(server->pfs);
+    server->store = store_close(server->store);
+    server->db = db_close(server->db);
+}
+
+/* --- the program ---------------------------------------------------------------------------------------------------------- */
+
+static void block_signals(sigset_t *out)
+{
+    sigemptyset(out);
+    sigaddset(out, SIGTERM);
+    sigaddset(out, SIGINT);
+    pthread_sigmask(SIG_BLOCK, out, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static Status serve(Ctx *ctx, Server *server, const sigset_t *signals)
+{
+    int64_t began_ns = clock_mono_ns();
+    TRY(open_floors(ctx, server));
+    TRY(start_wire(ctx, server));
+    TRY_WRAP(ctx, write_port_file(ctx, server), "could not write the port file");
+    LOG_INFO(ctx, "server ready", "listen=%s data=%s started_ms=%lld", wire_server_address(server->wire),
+             server->config.data, (long long)((clock_mono_ns() - began_ns) / NS_PER_MS));
+    int got;
+    sigwait(signals, &got);
+    LOG_INFO(ctx, "server stops", "signal=%s", got == SIGTERM ? "SIGTERM" : "SIGINT");
+    return OK;
+}
+
+static int complain(Status s)
+{
+    fprintf(stderr, "pcvd: %s\n", status_message(s));
+    if (s.detail && s.detail->hint)
+        fprintf(stderr, "%s\n", s.detail->hint);
+    return 1;
+}
+
+int main(int argc, char **argv)
+{
+    CLEANUP(ctx_done) Ctx ctx;
+    ctx_init(&ctx);
+    Server server = { 0 };
+    sigset_t signals;
+    Status s = pcvd_config_read(&ctx, argc, argv, &server.config);
+    if (!status_ok(s))
+        return complain(s);
+    if (server.config.help || server.config.version) {
+        fputs(server.config.help ? pcvd_config_help(&ctx) : "pcvd " PCV_VERSION "\n", stdout);
+        return 0;
+    }
+    LogLevel level;
+    log_parse_level(server.config.log_level, &level);
+    log_set_level(level);
+    log_set_json(strcmp(server.config.log_format, "json") == 0);
+    block_signals(&signals);
+    s = serve(&ctx, &server, &signals);
+    close_floors(&ctx, &server);
+    return status_ok(s) ? 0 : complain(s);
+}

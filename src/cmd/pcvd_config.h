@@ -1,0 +1,24 @@
+/* pcvd_config.h - the server's settings: command line over configuration file over defaults, from one table. */
+#pragma once
+
+#include "base/ctx.h"
+#include "base/log.h"
+
+typedef struct PcvdConfig {
+    const char *data;      /* data folder; required */
+    const char *listen;    /* "127.0.0.1:30650" */
+    const char *port_file; /* the port is written here once ready; NULL: nowhere */
+    const char *config;    /* configuration file; NULL: none */
+    const char *log_level;
+    const char *log_format;  /* "text", "json" */
+    const char *worker;      /* path of pcv-worker; "": beside this program */
+    int64_t workers;         /* worker processes; 0: one a processor */
+    int64_t drain_seconds;   /* how long SIGTERM waits for calls that run */
+    int64_t require_sandbox; /* refuse to run user code where no sandbox is possible */
+    bool help, version;
+} PcvdConfig;
+
+/* Errors: INVALID_ARGUMENT naming the option, key, file and line. Strings are in ctx's arena. */
+Status pcvd_config_read(Ctx *ctx, int argc, char **argv, PcvdConfig *out);
+/* The text of --help, made from the table. */
+char *pcvd_config_help(Ctx *ctx);
