@@ -8,6 +8,7 @@
 
 #include "api/api.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/id.h"
 #include "base/text.h"
 #include "cmd/host.h"

@@ -137,7 +137,7 @@ void pack_reader_done(PackReader *reader)
 
 /* --- records ---------------------------------------------------------------------------------- */
 
-Status record_unpack(Ctx *ctx, const PackRecord *record, Bytes stored, Buf *out)
+Status pack_record_unpack(Ctx *ctx, const PackRecord *record, Bytes stored, Buf *out)
 {
     size_t before = out->size;
     buf_reserve(out, record->plain_size + (size_t)1); /* so that out->data is never NULL */
@@ -178,7 +178,7 @@ static Status read_record(Ctx *ctx, Store *store, const Hash *hash, const BlobPl
         return FAIL(ctx, DATA_LOSS, "the record's header is damaged");
     if (!hash_eq(&record.hash, hash) || record.stored_size != place->stored_size)
         return FAIL(ctx, DATA_LOSS, "another record is in its place");
-    return record_unpack(ctx, &record, bytes(raw.data + PACK_RECORD_SIZE, record.stored_size), out);
+    return pack_record_unpack(ctx, &record, bytes(raw.data + PACK_RECORD_SIZE, record.stored_size), out);
 }
 
 Status pack_read(Ctx *ctx, Store *store, const Hash *hash, const BlobPlace *place, Buf *out)

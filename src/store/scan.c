@@ -32,7 +32,7 @@ static Status check_content(Ctx *ctx, PackScan *scan, const PackRecord *record, 
                        scan->at + PACK_RECORD_SIZE));
     ArenaMark mark = arena_mark(ctx->arena);
     Status s =
-        record_unpack(ctx, record, bytes(scan->stored.data, record->stored_size), &scan->plain);
+        pack_record_unpack(ctx, record, bytes(scan->stored.data, record->stored_size), &scan->plain);
     arena_rewind(ctx->arena, mark);
     *out_good = status_ok(s);
     return OK;

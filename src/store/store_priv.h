@@ -135,7 +135,7 @@ Status pack_read(Ctx *ctx, Store *store, const Hash *hash, const BlobPlace *plac
 
 /* Turns a record's stored bytes into plaintext appended to out, and checks it. Errors:
  * DATA_LOSS. */
-Status record_unpack(Ctx *ctx, const PackRecord *record, Bytes stored, Buf *out);
+Status pack_record_unpack(Ctx *ctx, const PackRecord *record, Bytes stored, Buf *out);
 
 /* The index of a sealed pack. NOT_FOUND (bare): not sealed. */
 Status pack_index_read(Ctx *ctx, int fd, uint64_t number, BlobRow **out_rows, size_t *out_n);
