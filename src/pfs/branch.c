@@ -41,7 +41,7 @@ Status branch_ensure(Ctx *ctx, PfsTx *tx, const PfsV2__Branch *branch, BranchRow
     return branch_find(ctx, tx, repo.id, branch->name, out);
 }
 
-/* --- deleting ---------------------------------------------------------------------------------------- */
+/* --- deleting --------------------------------------------------------------------------------- */
 
 /* "[a b c]", as Go prints a list, of the branches that a query finds; NULL when it finds none. */
 static Status branch_list_text(Ctx *ctx, PfsTx *tx, const char *sql, int64_t id, const char **out)
@@ -67,12 +67,12 @@ static Status branch_is_free(Ctx *ctx, PfsTx *tx, const BranchRow *row)
     static const struct {
         const char *sql, *reason;
     } bonds[] = {
-        { "SELECT down_id FROM pfs_branch_prov WHERE up_id = ? ORDER BY down_id",
-          "it's in the direct provenance of" },
+        {"SELECT down_id FROM pfs_branch_prov WHERE up_id = ? ORDER BY down_id",
+         "it's in the direct provenance of"},
         { "SELECT id FROM pfs_branch WHERE trigger_id = ? ORDER BY id",
-          "it is triggered by branches" },
+         "it is triggered by branches"     },
         { "SELECT trigger_id FROM pfs_branch WHERE id = ? AND trigger_id <> 0",
-          "it triggers branches" },
+         "it triggers branches"            },
     };
     for (size_t i = 0; i < ARRAY_LEN(bonds); i++) {
         const char *others;
@@ -93,7 +93,7 @@ Status branch_delete(Ctx *ctx, PfsTx *tx, const BranchRow *row, bool force)
     TRY(db_exec(ctx, tx->db, NULL,
                 "UPDATE pfs_branch SET trigger_id = 0, trigger_cron = '' WHERE trigger_id = ?", "i",
                 row->id));
-    TRY(metadata_delete(ctx, tx, "branch", row->id));
+    TRY(pfs_metadata_clear(ctx, tx, PFS_BRANCH, row->id));
     TRY(db_exec(ctx, tx->db, NULL, "DELETE FROM pfs_branch WHERE id = ?", "i", row->id));
     db_notify(tx->db, cron_topic());
     return OK;

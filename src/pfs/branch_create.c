@@ -33,7 +33,7 @@ static bool branch_same(const PfsV2__Branch *a, const PfsV2__Branch *b)
     return repo_same(a->repo, b->repo) && strcmp(a->name, b->name) == 0;
 }
 
-/* --- checks --------------------------------------------------------------------------------------------- */
+/* --- checks ----------------------------------------------------------------------------------- */
 
 static Status plan_handles(Ctx *ctx, Plan *plan)
 {
@@ -48,8 +48,7 @@ static Status plan_handles(Ctx *ctx, Plan *plan)
     if (plan->head && !repo_same(plan->head->repo, plan->branch->repo))
         return FAIL(ctx, UNKNOWN, "branch and head commit must belong to the same repo");
 
-    plan->provenance =
-        arena_must(ctx->arena, request->n_provenance * sizeof(PfsV2__Branch *));
+    plan->provenance = arena_must(ctx->arena, request->n_provenance * sizeof(PfsV2__Branch *));
     for (size_t i = 0; i < request->n_provenance; i++) {
         plan->provenance[i] = pfs_branch_fill(ctx, request->provenance[i]);
         if (!plan->provenance[i]->repo)
@@ -101,7 +100,7 @@ static Status plan_check(Ctx *ctx, PfsTx *tx, Plan *plan)
     return repo_found;
 }
 
-/* --- rows ------------------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 static Status plan_old(Ctx *ctx, PfsTx *tx, Plan *plan)
 {
@@ -161,7 +160,7 @@ static Status plan_head(Ctx *ctx, PfsTx *tx, Plan *plan)
     return OK;
 }
 
-/* --- effects ------------------------------------------------------------------------------------------------ */
+/* --- effects ---------------------------------------------------------------------------------- */
 
 static bool same_set(const Ids *a, const Ids *b)
 {
@@ -171,7 +170,8 @@ static bool same_set(const Ids *a, const Ids *b)
     return same;
 }
 
-/* A branch without a head gets one; one that is derived from other branches than before gets a new one. */
+/* A branch without a head gets one; one that is derived from other branches than before gets a new
+ * one. */
 static Status new_head(Ctx *ctx, PfsTx *tx, int64_t branch_id, Plan *plan)
 {
     bool rederived = plan->upstream.n && !same_set(&plan->upstream, &plan->old_upstream);

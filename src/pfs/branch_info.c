@@ -11,7 +11,7 @@ Status branch_resolve(Ctx *ctx, PfsTx *tx, const PfsV2__Branch *branch, BranchRo
     return OR_MISSING(found, err_branch_row_not_found(ctx, branch));
 }
 
-/* --- infos -------------------------------------------------------------------------------------------- */
+/* --- infos ------------------------------------------------------------------------------------ */
 
 static Status branch_refs(Ctx *ctx, PfsTx *tx, const int64_t *ids, size_t n, PfsV2__Branch ***out,
                           size_t *out_n)
@@ -85,7 +85,7 @@ static PfsV2__Trigger *trigger_message(Ctx *ctx, const BranchRow *row)
 static Status branch_metadata(Ctx *ctx, PfsTx *tx, int64_t id, PfsV2__BranchInfo *info)
 {
     PtrList list = { 0 };
-    TRY(metadata_entries(ctx, tx, "branch", id, &pfs_v2__branch_info__metadata_entry__descriptor,
+    TRY(metadata_entries(ctx, tx, PFS_BRANCH, id, &pfs_v2__branch_info__metadata_entry__descriptor,
                          &list));
     info->metadata = (PfsV2__BranchInfo__MetadataEntry **)list.items;
     info->n_metadata = list.n;
@@ -112,7 +112,7 @@ Status branch_info(Ctx *ctx, PfsTx *tx, const BranchRow *row, PfsV2__BranchInfo 
     return OK;
 }
 
-/* --- one ------------------------------------------------------------------------------------------------- */
+/* --- one -------------------------------------------------------------------------------------- */
 
 /* The texts of each floor that missed something, one a line (§8.6). */
 static Status inspect_missing(Ctx *ctx, PfsTx *tx, const PfsV2__Branch *branch)
@@ -162,7 +162,7 @@ Status pfs_branch_head(Ctx *ctx, PfsTx *tx, const PfsV2__Branch *branch, int64_t
     return OK;
 }
 
-/* --- many -------------------------------------------------------------------------------------------------- */
+/* --- many ------------------------------------------------------------------------------------- */
 
 static Status send_branches(Ctx *ctx, PfsTx *tx, const int64_t *ids, size_t n, PfsBranchFn fn,
                             void *arg)

@@ -2,7 +2,7 @@
 #include "base/text.h"
 #include "pfs/pfs_priv.h"
 
-/* --- rows ------------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 static Status err_second_commit(Ctx *ctx, PfsTx *tx, const CommitNew *spec, int64_t first_id)
 {
@@ -78,7 +78,7 @@ void commit_notify(PfsTx *tx, const PfsCommitRow *row)
     db_notify(tx->db, pfs_topic_commit(row->id));
 }
 
-/* --- start -------------------------------------------------------------------------------------------- */
+/* --- start ------------------------------------------------------------------------------------ */
 
 typedef struct Start {
     const PfsV2__StartCommitRequest *request;
@@ -106,7 +106,8 @@ static Status start_parent(Ctx *ctx, PfsTx *tx, Start *start)
 {
     PfsCommitRow parent;
     if (start->request->parent) {
-        TRY_WRAP(ctx, pfs_pick(ctx, tx, start->request->parent, &parent), "parent commit not found");
+        TRY_WRAP(ctx, pfs_pick(ctx, tx, start->request->parent, &parent),
+                 "parent commit not found");
         start->parent_id = parent.id;
     } else if (start->parent_id) {
         TRY(pfs_commit_row(ctx, tx, start->parent_id, &parent));
@@ -173,7 +174,7 @@ Status pfs_start_commit(Ctx *ctx, PfsTx *tx, const PfsV2__StartCommitRequest *re
     return OK;
 }
 
-/* --- finish --------------------------------------------------------------------------------------------- */
+/* --- finish ----------------------------------------------------------------------------------- */
 
 static Status err_already_finished(Ctx *ctx, const PfsCommitRow *row)
 {
@@ -220,7 +221,7 @@ Status pfs_finish_commit(Ctx *ctx, PfsTx *tx, const PfsV2__FinishCommitRequest *
     return OK;
 }
 
-/* --- clear ------------------------------------------------------------------------------------------------ */
+/* --- clear ------------------------------------------------------------------------------------ */
 
 Status pfs_clear_commit(Ctx *ctx, PfsTx *tx, const PfsV2__Commit *commit)
 {
@@ -235,7 +236,7 @@ Status pfs_clear_commit(Ctx *ctx, PfsTx *tx, const PfsV2__Commit *commit)
                    "ii", tx->time_ns, row.id);
 }
 
-/* --- layers ------------------------------------------------------------------------------------------------- */
+/* --- layers ----------------------------------------------------------------------------------- */
 
 static Status next_layer(Ctx *ctx, PfsTx *tx, int64_t commit, uint64_t bytes, int64_t *out_seq)
 {

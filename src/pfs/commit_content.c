@@ -1,15 +1,15 @@
 /* commit_content.c - what a commit contains: its base, its layers, and both together (§9.4).
  *
- * The view is a saved intermediate result: an open commit of many layers that is read often, or closed at last, costs
- * only the layers that came since.
+ * The view is a saved intermediate result: an open commit of many layers that is read often, or
+ * closed at last, costs only the layers that came since.
  */
 #include "pfs/pfs_priv.h"
 
 /* A view is saved when computing it again would cost more than writing a row. */
-#define VIEW_SAVE_LAYERS 16
+#define VIEW_SAVE_LAYERS  16
 #define VIEW_SAVE_ENTRIES 512
 
-/* --- base -------------------------------------------------------------------------------------------- */
+/* --- base ------------------------------------------------------------------------------------- */
 
 static Status err_forgotten(Ctx *ctx)
 {
@@ -56,9 +56,10 @@ Status pfs_commit_base(Ctx *ctx, PfsTx *tx, const PfsCommitRow *row, Hash *out_r
                 pfs_commit_row_text(ctx, &base), pfs_commit_row_text(ctx, row));
 }
 
-/* --- layers -------------------------------------------------------------------------------------------- */
+/* --- layers ----------------------------------------------------------------------------------- */
 
-static Status layers_load(Ctx *ctx, PfsTx *tx, int64_t commit, int64_t from, int64_t n, Pending *out)
+static Status layers_load(Ctx *ctx, PfsTx *tx, int64_t commit, int64_t from, int64_t n,
+                          Pending *out)
 {
     *out = (Pending){ .layers = ARENA_NEW(ctx->arena, Hash, (size_t)n) };
     if (!out->layers)
@@ -102,7 +103,7 @@ Status pfs_commit_layers(Ctx *ctx, PfsTx *tx, int64_t commit, Hash **out, size_t
     return OK;
 }
 
-/* --- both ------------------------------------------------------------------------------------------------ */
+/* --- both ------------------------------------------------------------------------------------- */
 
 /* Looks at all that the layers touch at once: what one layer broke a later one may have mended. */
 static Status total_check(Ctx *ctx, Content *content, const Pending *all, Total *total)
@@ -137,7 +138,7 @@ Status view_save(Ctx *ctx, PfsTx *tx, const PfsCommitRow *row, const Total *tota
                    "hisiii", &total->root, layers, total->error, row->id, row->view_layers, layers);
 }
 
-/* --- reading ----------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /* All that is needed to say what a commit contains, of one moment. */
 typedef struct Snapshot {

@@ -2,7 +2,7 @@
 #include "base/text.h"
 #include "pfs/pfs_priv.h"
 
-/* --- one commit ---------------------------------------------------------------------------------------- */
+/* --- one commit ------------------------------------------------------------------------------- */
 
 static Status children_of(Ctx *ctx, PfsTx *tx, int64_t id, Ids *out)
 {
@@ -65,14 +65,14 @@ Status commit_delete(Ctx *ctx, PfsTx *tx, int64_t id)
     TRY(db_exec(ctx, tx->db, NULL,
                 "UPDATE pfs_commit SET parent_id = ?, updated_ns = ? WHERE parent_id = ?", "iii",
                 row.parent_id, tx->time_ns, id));
-    TRY(metadata_delete(ctx, tx, "commit", id));
+    TRY(pfs_metadata_clear(ctx, tx, PFS_COMMIT, id));
     TRY(db_exec(ctx, tx->db, NULL, "DELETE FROM pfs_commit WHERE id = ?", "i", id));
     commit_notify(tx, &row);
     db_notify(tx->db, pfs_topic_repo(row.repo_id));
     return OK;
 }
 
-/* --- what may be deleted ------------------------------------------------------------------------------- */
+/* --- what may be deleted ---------------------------------------------------------------------- */
 
 typedef enum Way { SQUASH, DROP } Way;
 
@@ -112,7 +112,7 @@ static Status delete_all_of(Ctx *ctx, PfsTx *tx, const Ids *ids, Way way)
     return OK;
 }
 
-/* --- one commit and what depends on it -------------------------------------------------------------------- */
+/* --- one commit and what depends on it -------------------------------------------------------- */
 
 static Status delete_one(Ctx *ctx, PfsTx *tx, const PfsV2__Commit *commit, bool recursive, Way way)
 {
@@ -137,7 +137,7 @@ Status pfs_drop_commit(Ctx *ctx, PfsTx *tx, const PfsV2__Commit *commit, bool re
     return delete_one(ctx, tx, commit, recursive, DROP);
 }
 
-/* --- a set ---------------------------------------------------------------------------------------------------- */
+/* --- a set ------------------------------------------------------------------------------------ */
 
 /* The sets, other than this one, that depend on it, straight or by way of each other's commits. */
 static Status subvenant_sets(Ctx *ctx, PfsTx *tx, const char *set_id, const Ids *commits,
@@ -200,7 +200,7 @@ Status pfs_drop_set(Ctx *ctx, PfsTx *tx, const PfsV2__CommitSet *set)
     return delete_set(ctx, tx, set, DROP);
 }
 
-/* --- forget ------------------------------------------------------------------------------------------------------ */
+/* --- forget ----------------------------------------------------------------------------------- */
 
 static Status forget(Ctx *ctx, PfsTx *tx, const PfsV2__CommitPicker *picker)
 {

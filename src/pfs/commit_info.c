@@ -2,9 +2,10 @@
 #include "base/text.h"
 #include "pfs/pfs_priv.h"
 
-/* --- other commits ------------------------------------------------------------------------------------ */
+/* --- other commits ---------------------------------------------------------------------------- */
 
-/* A reference that names the branch the commit was made on, as the places do that keep it (§1.3). */
+/* A reference that names the branch the commit was made on, as the places do that keep it (§1.3).
+ */
 static PfsV2__Commit *ref_with_branch(Ctx *ctx, const PfsCommitRow *row)
 {
     PfsV2__Commit *commit = pfs_commit_row_ref(ctx, row);
@@ -53,7 +54,7 @@ static Status fill_parent(Ctx *ctx, PfsTx *tx, const PfsCommitRow *row, PfsV2__C
     return OK;
 }
 
-/* --- the commit itself ------------------------------------------------------------------------------------ */
+/* --- the commit itself ------------------------------------------------------------------------ */
 
 static Google__Protobuf__Duration *duration_message(Ctx *ctx, int64_t ns)
 {
@@ -98,7 +99,7 @@ static Status size_bound(Ctx *ctx, PfsTx *tx, const PfsCommitRow *row, int64_t *
 static Status commit_metadata(Ctx *ctx, PfsTx *tx, int64_t id, PfsV2__CommitInfo *info)
 {
     PtrList list = { 0 };
-    TRY(metadata_entries(ctx, tx, "commit", id, &pfs_v2__commit_info__metadata_entry__descriptor,
+    TRY(metadata_entries(ctx, tx, PFS_COMMIT, id, &pfs_v2__commit_info__metadata_entry__descriptor,
                          &list));
     info->metadata = (PfsV2__CommitInfo__MetadataEntry **)list.items;
     info->n_metadata = list.n;

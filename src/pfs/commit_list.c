@@ -1,6 +1,7 @@
 /* commit_list.c - lists of commits and walks over their provenance (§18.3).
  *
- * Rows are read a page at a time, each page in a transaction of its own, so that a slow reader holds none open.
+ * Rows are read a page at a time, each page in a transaction of its own, so that a slow reader
+ * holds none open.
  */
 #include "pfs/pfs_priv.h"
 
@@ -16,7 +17,7 @@ Status infos_of(Ctx *ctx, PfsTx *tx, const Ids *ids, PtrList *out)
     return OK;
 }
 
-/* --- listing --------------------------------------------------------------------------------------------- */
+/* --- listing ---------------------------------------------------------------------------------- */
 
 typedef struct List {
     const PfsV2__ListCommitRequest *request;
@@ -38,10 +39,10 @@ static const char *const rows_of_all[] = {
 };
 /* The position before the first row that was started past a time. */
 static const char *const start_of_repo[] = {
-    "SELECT id + 1 FROM pfs_commit WHERE repo_id = ? AND started_ns < ? "
-    "ORDER BY started_ns DESC, id DESC LIMIT 1",
-    "SELECT id - 1 FROM pfs_commit WHERE repo_id = ? AND started_ns > ? "
-    "ORDER BY started_ns, id LIMIT 1",
+    ("SELECT id + 1 FROM pfs_commit WHERE repo_id = ? AND started_ns < ? "
+     "ORDER BY started_ns DESC, id DESC LIMIT 1"),
+    ("SELECT id - 1 FROM pfs_commit WHERE repo_id = ? AND started_ns > ? "
+     "ORDER BY started_ns, id LIMIT 1"),
 };
 static const char *const start_of_all[] = {
     "SELECT id + 1 FROM pfs_commit WHERE started_ns < ? ORDER BY started_ns DESC, id DESC LIMIT 1",
@@ -73,9 +74,9 @@ static Status page_of_parents(Ctx *ctx, PfsTx *tx, List *list, Ids *out)
 {
     while (out->n < PAGE_COMMITS && list->next_id && list->next_id != list->from_id) {
         int64_t parent_id;
-        Status s = db_query_int(ctx, tx->db, &parent_id,
-                                "SELECT parent_id FROM pfs_commit WHERE id = ?", "i",
-                                list->next_id);
+        Status s =
+            db_query_int(ctx, tx->db, &parent_id, "SELECT parent_id FROM pfs_commit WHERE id = ?",
+                         "i", list->next_id);
         if (s.code == STATUS_NOT_FOUND)
             parent_id = 0; /* deleted between two pages: the way on is lost */
         else
@@ -125,7 +126,7 @@ static Status list_run(Ctx *ctx, Pfs *pfs, List *list, PfsCommitFn fn, void *arg
     return OK;
 }
 
-/* --- what is asked for --------------------------------------------------------------------------------------- */
+/* --- what is asked for ------------------------------------------------------------------------ */
 
 static Status check_bound(Ctx *ctx, const List *list, const PfsV2__Commit *bound)
 {
@@ -214,7 +215,7 @@ Status pfs_list_commit(Ctx *ctx, Pfs *pfs, const PfsV2__ListCommitRequest *reque
     return list_run(ctx, pfs, &list, fn, arg);
 }
 
-/* --- walks ------------------------------------------------------------------------------------------------------ */
+/* --- walks ------------------------------------------------------------------------------------ */
 
 typedef struct Walk {
     Edges edges;

@@ -1,4 +1,5 @@
-/* commit_set.c - commit sets: all commits of one id, and the commits they depend on (§6.5, §18.3). */
+/* commit_set.c - commit sets: all commits of one id, and the commits they depend on (§6.5, §18.3).
+ */
 #include "pfs/pfs_priv.h"
 
 Status set_commits(Ctx *ctx, PfsTx *tx, const char *set_id, Ids *out)
@@ -26,7 +27,7 @@ static Status set_members(Ctx *ctx, PfsTx *tx, const char *set_id, Ids *out)
     return graph_order(ctx, tx, COMMIT_UP, &commits, out);
 }
 
-/* --- inspect -------------------------------------------------------------------------------------------- */
+/* --- inspect ---------------------------------------------------------------------------------- */
 
 static Status members_read(Ctx *ctx, Pfs *pfs, const char *set_id, Ids *out)
 {
@@ -38,7 +39,8 @@ static Status members_read(Ctx *ctx, Pfs *pfs, const char *set_id, Ids *out)
     return OK;
 }
 
-/* Sends a member, but a finished one only when asked for those, and an unfinished one only otherwise. */
+/* Sends a member, but a finished one only when asked for those, and an unfinished one only
+ * otherwise. */
 static Status send_member(Ctx *ctx, Pfs *pfs, int64_t id, bool *out_finished, PfsCommitFn fn,
                           void *arg)
 {
@@ -97,9 +99,10 @@ Status pfs_inspect_set(Ctx *ctx, Pfs *pfs, const PfsV2__InspectCommitSetRequest 
     return send_now(ctx, pfs, &members, fn, arg);
 }
 
-/* --- list ------------------------------------------------------------------------------------------------- */
+/* --- list ------------------------------------------------------------------------------------- */
 
-/* The next older set: the one whose newest commit is the newest below `below`. Empty when there is none. */
+/* The next older set: the one whose newest commit is the newest below `below`. Empty when there is
+ * none. */
 static Status next_set(Ctx *ctx, PfsTx *tx, int64_t below, int64_t *out_newest, const char **out_id)
 {
     CLEANUP(db_rows_done) DbRows rows = { 0 };
@@ -146,8 +149,8 @@ static Status set_info(Ctx *ctx, PfsTx *tx, const char *set_id, PfsV2__CommitSet
     return OK;
 }
 
-/* The next set below *below that is wanted; NULL when there is none. One transaction each, so that a slow
- * reader holds none open. */
+/* The next set below *below that is wanted; NULL when there is none. One transaction each, so that
+ * a slow reader holds none open. */
 static Status read_set(Ctx *ctx, Pfs *pfs, const PfsV2__Project *project, int64_t *below,
                        PfsV2__CommitSetInfo **out)
 {

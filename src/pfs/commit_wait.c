@@ -1,5 +1,5 @@
-/* commit_wait.c - waiting for commits: inspect and subscribe (§5.5, §18.3). Waiters sleep on the topics of the rows
- * they look at; nobody polls. */
+/* commit_wait.c - waiting for commits: inspect and subscribe (§5.5, §18.3). Waiters sleep on the
+ * topics of the rows they look at; nobody polls. */
 #include "pfs/pfs_priv.h"
 
 static Status err_deleted(Ctx *ctx, const PfsCommitRow *row)
@@ -37,7 +37,8 @@ static Status wait_state(Ctx *ctx, Pfs *pfs, int64_t id, PfsState state)
     }
 }
 
-/* Until all that the commit depends on directly is finished; what is deleted meanwhile no longer counts. */
+/* Until all that the commit depends on directly is finished; what is deleted meanwhile no longer
+ * counts. */
 static Status wait_inputs(Ctx *ctx, Pfs *pfs, int64_t id)
 {
     CLEANUP(ids_done) Ids inputs = { 0 };
@@ -80,7 +81,7 @@ Status commit_wait(Ctx *ctx, Pfs *pfs, int64_t id, PfsV2__CommitState state,
     return s.code == STATUS_NOT_FOUND ? err_deleted(ctx, &row) : s;
 }
 
-/* --- inspect ------------------------------------------------------------------------------------------------ */
+/* --- inspect ---------------------------------------------------------------------------------- */
 
 /* File sets look like finished commits (§5.1). */
 static PfsV2__CommitInfo *fileset_info(Ctx *ctx, const PfsV2__Commit *commit)
@@ -109,7 +110,7 @@ Status pfs_inspect_commit(Ctx *ctx, Pfs *pfs, const PfsV2__InspectCommitRequest 
     return commit_wait(ctx, pfs, row.id, request->wait, out);
 }
 
-/* --- subscribe ------------------------------------------------------------------------------------------------ */
+/* --- subscribe -------------------------------------------------------------------------------- */
 
 typedef struct Subscription {
     const PfsV2__SubscribeCommitRequest *request;
@@ -128,7 +129,8 @@ static bool wanted(const Subscription *sub, const PfsCommitRow *row)
     return strcmp(row->set_id, sub->from_id) != 0;
 }
 
-/* The next row of the repo; NOT_FOUND (bare) when there is none yet. An error once the repo is gone. */
+/* The next row of the repo; NOT_FOUND (bare) when there is none yet. An error once the repo is
+ * gone. */
 static Status next_row(Ctx *ctx, Pfs *pfs, const Subscription *sub, PfsCommitRow *out)
 {
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;

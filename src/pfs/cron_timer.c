@@ -1,7 +1,7 @@
 /* cron_timer.c - the ticks of cron triggers (§10.4).
  *
- * One thread, which is there only once there is a cron trigger, sleeps until the next tick is due or a trigger
- * changes. Ticks missed while the server was down or busy are made up for by one.
+ * One thread, which is there only once there is a cron trigger, sleeps until the next tick is due
+ * or a trigger changes. Ticks missed while the server was down or busy are made up for by one.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -15,7 +15,7 @@ uint64_t cron_topic(void)
     return event_topic("pfs.cron", STR(""));
 }
 
-/* --- ticks -------------------------------------------------------------------------------------------- */
+/* --- ticks ------------------------------------------------------------------------------------ */
 
 /* When the branch is to be moved next. A trigger that never ticked counts from its head. */
 static Status next_due(Ctx *ctx, PfsTx *tx, const BranchRow *branch, int64_t *out_ns)
@@ -106,7 +106,7 @@ Status cron_tick(Ctx *ctx, Pfs *pfs, int64_t now_ns, int64_t *out_next_ns)
     return OK;
 }
 
-/* --- the thread ----------------------------------------------------------------------------------------- */
+/* --- the thread ------------------------------------------------------------------------------- */
 
 /* What is due by the wall clock, waited for by the other one. */
 static int64_t deadline_of(int64_t next_ns)

@@ -1,20 +1,20 @@
 /* finish.c - the way from closed to finished (§9.3).
  *
- * A commit that was closed becomes finished in the same transaction if its base is, and if what is left to compute is
- * small or was computed ahead (pfs_commit_view). Otherwise it is finished right after, outside of the writer's
- * lock: once closed, its layers are fixed, and so is its base once that is finished, so there is nothing to race with.
- * Whatever follows a commit that became finished (children that waited for it, triggers) is part of the same
- * transaction.
+ * A commit that was closed becomes finished in the same transaction if its base is, and if what is
+ * left to compute is small or was computed ahead (pfs_commit_view). Otherwise it is finished right
+ * after, outside of the writer's lock: once closed, its layers are fixed, and so is its base once
+ * that is finished, so there is nothing to race with. Whatever follows a commit that became
+ * finished (children that waited for it, triggers) is part of the same transaction.
  */
 #include "base/clock.h"
 #include "base/log.h"
 #include "pfs/pfs_priv.h"
 
 #define FINISH_INLINE_ENTRIES 4096 /* a few ms of merging: what may hold up other writers */
-#define FINISH_RETRY_NS_MIN NS_PER_SEC
-#define FINISH_RETRY_NS_MAX (60 * NS_PER_SEC)
+#define FINISH_RETRY_NS_MIN   NS_PER_SEC
+#define FINISH_RETRY_NS_MAX   (60 * NS_PER_SEC)
 
-/* --- the step ---------------------------------------------------------------------------------------- */
+/* --- the step --------------------------------------------------------------------------------- */
 
 /* What the row becomes. */
 typedef struct Outcome {
@@ -35,16 +35,16 @@ static Status outcome_store(Ctx *ctx, PfsTx *tx, const PfsCommitRow *row, const 
                    outcome->computing_ns, row->id);
 }
 
-/* A failed commit that was closed before its base takes what it is built on now, so that this is not lost when its parent
- * is squashed. */
+/* A failed commit that was closed before its base takes what it is built on now, so that this is
+ * not lost when its parent is squashed. */
 static Status adopt_root(Ctx *ctx, PfsTx *tx, int64_t id, const Outcome *outcome)
 {
-    return db_exec(ctx, tx->db, NULL,
-                   "UPDATE pfs_commit SET root = ?, root_known = 1 WHERE id = ?", "hi",
-                   &outcome->root, id);
+    return db_exec(ctx, tx->db, NULL, "UPDATE pfs_commit SET root = ?, root_known = 1 WHERE id = ?",
+                   "hi", &outcome->root, id);
 }
 
-/* Children that were closed before their base can go on now; failed ones in between are passed over. */
+/* Children that were closed before their base can go on now; failed ones in between are passed
+ * over. */
 static Status wake_children(Ctx *ctx, PfsTx *tx, int64_t id, const Outcome *outcome)
 {
     CLEANUP(ids_done) Ids parents = { 0 };
@@ -77,7 +77,8 @@ static Status finish_with(Ctx *ctx, PfsTx *tx, const PfsCommitRow *row, const Ou
     return *outcome->error ? OK : trigger_fire(ctx, tx, row->id);
 }
 
-/* Closed with an error, or built on what was forgotten: nothing is computed, and the base need not be finished. */
+/* Closed with an error, or built on what was forgotten: nothing is computed, and the base need not
+ * be finished. */
 static Status finish_failed(Ctx *ctx, PfsTx *tx, const PfsCommitRow *row, const char *error)
 {
     Outcome outcome = { .error = error, .computing_ns = -1 };
@@ -142,9 +143,10 @@ Status finish_try(Ctx *ctx, PfsTx *tx, int64_t id)
     return finish_total(ctx, tx, &row, &base, &total, clock_mono_ns() - began_ns);
 }
 
-/* --- after the transaction ------------------------------------------------------------------------------ */
+/* --- after the transaction -------------------------------------------------------------------- */
 
-/* A closed commit's content, unless there is nothing to compute: it failed, or its base is not there. */
+/* A closed commit's content, unless there is nothing to compute: it failed, or its base is not
+ * there. */
 static Status late_compute(Ctx *ctx, Pfs *pfs, int64_t id, PfsCommitRow *row, Total *total,
                            bool *out_computed)
 {
@@ -184,7 +186,7 @@ static Status finish_one_late(Ctx *ctx, Pfs *pfs, int64_t id, Ids *late)
     return tx_commit(ctx, STEAL(tx), late);
 }
 
-/* --- in the background ------------------------------------------------------------------------------------- */
+/* --- in the background ------------------------------------------------------------------------ */
 
 /* Waits, unless the Pfs closes meanwhile. */
 static void wait_before_retry(Pfs *pfs, Ctx *ctx, int64_t wait_ns)
@@ -195,8 +197,8 @@ static void wait_before_retry(Pfs *pfs, Ctx *ctx, int64_t wait_ns)
     event_wait(ctx, bus, &nothing, 1, event_epoch(bus));
 }
 
-/* Tries each commit of the batch once, and those that become ready by it; returns how many failed, which are queued
- * again. */
+/* Tries each commit of the batch once, and those that become ready by it; returns how many failed,
+ * which are queued again. */
 static size_t try_batch(Pfs *pfs, Ctx *ctx, Ids *batch)
 {
     CLEANUP(ids_done) Ids failed = { 0 };

@@ -1,4 +1,5 @@
-/* graph.c - walks over provenance, of branches and of commits: nearest first, each row visited once. */
+/* graph.c - walks over provenance, of branches and of commits: nearest first, each row visited
+ * once. */
 #include <stdlib.h>
 
 #include "pfs/pfs_priv.h"
@@ -30,7 +31,7 @@ Status graph_closure(Ctx *ctx, PfsTx *tx, Edges edges, size_t items_max, size_t 
     return OK;
 }
 
-/* --- order ----------------------------------------------------------------------------------------- */
+/* --- order ------------------------------------------------------------------------------------ */
 
 /* Depth first with a stack of its own: chains of thousands must not end the thread's. */
 typedef struct Visit {

@@ -7,7 +7,7 @@ static const char *or_default(const char *text, const char *otherwise)
     return text && *text ? text : otherwise;
 }
 
-/* --- text ---------------------------------------------------------------------------------------- */
+/* --- text ------------------------------------------------------------------------------------- */
 
 static char *repo_text(Ctx *ctx, const char *project, const char *name, const char *type)
 {
@@ -58,7 +58,7 @@ char *branch_row_text(Ctx *ctx, const BranchRow *row)
                        row->name);
 }
 
-/* --- making messages ------------------------------------------------------------------------------- */
+/* --- making messages -------------------------------------------------------------------------- */
 
 PfsV2__Repo *repo_ref(Ctx *ctx, const char *project, const char *name, const char *type)
 {
@@ -144,7 +144,7 @@ void ptr_list_add(Ctx *ctx, PtrList *list, void *item)
     list->items[list->n++] = item;
 }
 
-/* --- defaults -------------------------------------------------------------------------------------- */
+/* --- defaults --------------------------------------------------------------------------------- */
 
 PfsV2__Repo *pfs_repo_fill(Ctx *ctx, const PfsV2__Repo *repo)
 {

@@ -1,4 +1,5 @@
-/* ids.h - row numbers in the order they came, each once: the list and the visited set of every walk. */
+/* ids.h - row numbers in the order they came, each once: the list and the visited set of every
+ * walk. */
 #pragma once
 
 #include "base/base.h"
@@ -8,7 +9,8 @@ typedef struct Ids {
     int64_t *items;
     size_t n;
     size_t capacity;
-    uint32_t *slots; /* open addressing: index into items plus 1; a power of two, 0: not yet needed */
+    uint32_t
+        *slots; /* open addressing: index into items plus 1; a power of two, 0: not yet needed */
     size_t slot_count;
 } Ids;
 

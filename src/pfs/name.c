@@ -1,10 +1,11 @@
-/* name.c - which names repos, branches and projects may have (§3.1, §3.2), and what a miss is called (§2.1). */
+/* name.c - which names repos, branches and projects may have (§3.1, §3.2), and what a miss is
+ * called (§2.1). */
 #include "base/id.h"
 #include "base/text.h"
 #include "pfs/pfs_priv.h"
 
-#define NAME_BYTES_MAX 1000    /* keys are made of several names and are indexed */
-#define PROJECT_NAME_BYTES_MAX 51 /* what Kubernetes leaves of a label's 63 */
+#define NAME_BYTES_MAX         1000 /* keys are made of several names and are indexed */
+#define PROJECT_NAME_BYTES_MAX 51   /* what Kubernetes leaves of a label's 63 */
 
 static bool is_alnum(char c)
 {
@@ -52,7 +53,7 @@ Status project_name_check(Ctx *ctx, const char *name)
     return OK;
 }
 
-/* --- misses -------------------------------------------------------------------------------------------- */
+/* --- misses ----------------------------------------------------------------------------------- */
 
 Status err_repo_not_found(Ctx *ctx, const PfsV2__Repo *repo)
 {

@@ -1,12 +1,13 @@
-/* pfs.h - the versioned file system: projects, repos, branches, commits, provenance. (view.h reads files,
- * write.h writes them.)
+/* pfs.h - the versioned file system: projects, repos, branches, commits, provenance. (view.h reads
+ * files, write.h writes them.)
  *
- * Requests and infos are the API's own messages (proto/pfs/pfs.proto), made in ctx's arena: every way in (gRPC,
- * JSON, S3, mount, CLI) goes through these functions, so validation and errors are the same everywhere.
- * Behaviour: the reference's pfs.md; its section is named at each function.
+ * Requests and infos are the API's own messages (proto/pfs/pfs.proto), made in ctx's arena: every
+ * way in (gRPC, JSON, S3, mount, CLI) goes through these functions, so validation and errors are
+ * the same everywhere. Behaviour: the reference's pfs.md; its section is named at each function.
  *
- * A PfsTx is one transaction (§7): it carries the commit-set id and the one timestamp of all it does, and work to
- * do at its end (propagation, jobs). pfs_commit does that work and makes all durable at once.
+ * A PfsTx is one transaction (§7): it carries the commit-set id and the one timestamp of all it
+ * does, and work to do at its end (propagation, jobs). pfs_commit does that work and makes all
+ * durable at once.
  */
 #pragma once
 
@@ -19,7 +20,8 @@ typedef struct PfsTx PfsTx;
 
 /* What the floor above (pps) wants to know and do inside a transaction; any member may be NULL. */
 typedef struct PfsHooks {
-    /* End of a write transaction: commits newly created in this set, as rows (id), in creation order. */
+    /* End of a write transaction: commits newly created in this set, as rows (id), in creation
+     * order. */
     Status (*commits_created)(void *self, Ctx *ctx, PfsTx *tx, const int64_t *commits, size_t n);
     /* A commit of a user repo became finished; error is "" or the commit's error. */
     Status (*commit_finished)(void *self, Ctx *ctx, PfsTx *tx, int64_t commit, const char *error);
@@ -31,8 +33,8 @@ typedef struct PfsHooks {
     void *self;
 } PfsHooks;
 
-/* db must have been opened with pfs_migrations. Creates project "default" on a fresh database. A Pfs may be
- * shared by threads; a PfsTx belongs to one. */
+/* db must have been opened with pfs_migrations. Creates project "default" on a fresh database. A
+ * Pfs may be shared by threads; a PfsTx belongs to one. */
 extern const DbMigration pfs_migrations[];
 extern const size_t pfs_migration_count;
 Status pfs_open(Ctx *ctx, Db *db, Store *store, Pfs **out) NODISCARD;
@@ -48,7 +50,7 @@ Db *pfs_db(Pfs *pfs);
 Store *pfs_store(Pfs *pfs);
 struct Content *pfs_content(Pfs *pfs); /* content.h */
 
-/* --- transactions --------------------------------------------------------------------------------------- */
+/* --- transactions ----------------------------------------------------------------------------- */
 
 /* set_id: the id of an explicit transaction, or NULL for a fresh one. */
 Status pfs_begin_write(Ctx *ctx, Pfs *pfs, const char *set_id, PfsTx **out) NODISCARD;
@@ -64,7 +66,7 @@ Pfs *pfs_tx_pfs(PfsTx *tx);
 const char *pfs_tx_set_id(const PfsTx *tx);
 int64_t pfs_tx_time_ns(const PfsTx *tx);
 
-/* --- handles as text (§4) -------------------------------------------------------------------------------- */
+/* --- handles as text (§4) --------------------------------------------------------------------- */
 
 char *pfs_repo_text(Ctx *ctx, const PfsV2__Repo *repo);       /* "project/name[.type]" */
 char *pfs_branch_text(Ctx *ctx, const PfsV2__Branch *branch); /* "project/name@branch" */
@@ -72,8 +74,8 @@ char *pfs_commit_text(Ctx *ctx, const PfsV2__Commit *commit);
 /* Copies with project, type and repo filled in by the defaults of §3.3; NULL stays NULL. */
 PfsV2__Repo *pfs_repo_fill(Ctx *ctx, const PfsV2__Repo *repo);
 PfsV2__Branch *pfs_branch_fill(Ctx *ctx, const PfsV2__Branch *branch);
-/* The same for a commit, whose repo may stand in its branch. Errors: UNKNOWN "commit cannot be nil", "commit must
- * have a repo". */
+/* The same for a commit, whose repo may stand in its branch. Errors: UNKNOWN "commit cannot be
+ * nil", "commit must have a repo". */
 Status pfs_commit_fill(Ctx *ctx, const PfsV2__Commit *commit, PfsV2__Commit **out) NODISCARD;
 /* Does the handle name a file set (§17.2)? Those have no rows here and cannot be picked. */
 #define PFS_FILESETS_REPO "__filesets__"
@@ -84,7 +86,7 @@ PfsV2__Repo *pfs_repo_ref(Ctx *ctx, const char *project, const char *name, const
 PfsV2__Branch *pfs_branch_ref(Ctx *ctx, const char *project, const char *repo, const char *branch);
 PfsV2__Commit *pfs_commit_ref(Ctx *ctx, const char *project, const char *repo, const char *id);
 
-/* --- picking a commit (§5) ------------------------------------------------------------------------------- */
+/* --- picking a commit (§5) -------------------------------------------------------------------- */
 
 typedef enum PfsState { PFS_OPEN = 1, PFS_FINISHING = 3, PFS_FINISHED = 4 } PfsState;
 
@@ -97,33 +99,37 @@ typedef struct PfsCommitRow {
     char set_id[33];
     PfsState state;
     bool forgotten;
-    int origin; /* PfsV2__OriginKind */
+    int origin;        /* PfsV2__OriginKind */
     const char *error; /* "" when none */
     const char *project, *repo, *repo_type, *branch;
     const char *description, *created_by;
     int64_t started_ns, finishing_ns, finished_ns, updated_ns; /* 0: not yet */
-    Hash root;         /* finished: total content; finished with an error: what it was built on */
-    bool root_known;   /* root is valid: always so once finished without error */
+    Hash root;          /* finished: total content; finished with an error: what it was built on */
+    bool root_known;    /* root is valid: always so once finished without error */
     int64_t size_bytes; /* of the total; 0 until finished */
     int64_t computing_ns; /* how long the content took; -1: never computed */
     int64_t layer_count, layer_bytes;
-    Hash view_root;       /* content up to the first view_layers layers */
+    Hash view_root; /* content up to the first view_layers layers */
     int64_t view_layers;
     const char *view_error; /* the rule (§13.4) that the view breaks; "" when none */
 } PfsCommitRow;
 
 Status pfs_pick(Ctx *ctx, PfsTx *tx, const PfsV2__Commit *commit, PfsCommitRow *out);
-Status pfs_pick_by_picker(Ctx *ctx, PfsTx *tx, const PfsV2__CommitPicker *picker, PfsCommitRow *out);
+Status pfs_pick_by_picker(Ctx *ctx, PfsTx *tx, const PfsV2__CommitPicker *picker,
+                          PfsCommitRow *out);
 Status pfs_commit_row(Ctx *ctx, PfsTx *tx, int64_t id, PfsCommitRow *out);
 Status pfs_commit_info(Ctx *ctx, PfsTx *tx, int64_t id, PfsV2__CommitInfo **out);
 PfsV2__Commit *pfs_commit_row_ref(Ctx *ctx, const PfsCommitRow *row); /* repo and id, no branch */
 char *pfs_commit_row_text(Ctx *ctx, const PfsCommitRow *row);
 
-/* For pps: head of a branch (0 when the branch is missing); the commit of a repo in a set (0: none). */
+/* For pps: head of a branch (0 when the branch is missing); the commit of a repo in a set (0:
+ * none). */
 Status pfs_branch_head(Ctx *ctx, PfsTx *tx, const PfsV2__Branch *branch, int64_t *out_commit);
-Status pfs_commit_in_set(Ctx *ctx, PfsTx *tx, const PfsV2__Repo *repo, const char *set_id, int64_t *out_commit);
+Status pfs_commit_in_set(Ctx *ctx, PfsTx *tx, const PfsV2__Repo *repo, const char *set_id,
+                         int64_t *out_commit);
 
-/* Topics of the event bus (db_events): a commit row changed state or vanished; a repo got a commit; anything. */
+/* Topics of the event bus (db_events): a commit changed its state, or vanished before it was
+ * finished; a repo got or lost a commit, or vanished. */
 uint64_t pfs_topic_commit(int64_t commit);
 uint64_t pfs_topic_repo(int64_t repo);
 
@@ -134,37 +140,45 @@ typedef Status (*PfsBranchFn)(void *arg, Ctx *ctx, const PfsV2__BranchInfo *info
 typedef Status (*PfsProjectFn)(void *arg, Ctx *ctx, const PfsV2__ProjectInfo *info);
 typedef Status (*PfsSetFn)(void *arg, Ctx *ctx, const PfsV2__CommitSetInfo *info);
 
-/* --- projects (§18.1), repos (§18.2) ---------------------------------------------------------------------- */
+/* --- projects (§18.1), repos (§18.2) ---------------------------------------------------------- */
 
 Status pfs_create_project(Ctx *ctx, PfsTx *tx, const PfsV2__CreateProjectRequest *request);
-Status pfs_inspect_project(Ctx *ctx, PfsTx *tx, const PfsV2__Project *project, PfsV2__ProjectInfo **out);
+Status pfs_inspect_project(Ctx *ctx, PfsTx *tx, const PfsV2__Project *project,
+                           PfsV2__ProjectInfo **out);
 Status pfs_list_project(Ctx *ctx, PfsTx *tx, PfsProjectFn fn, void *arg);
 Status pfs_delete_project(Ctx *ctx, PfsTx *tx, const PfsV2__DeleteProjectRequest *request);
 
 Status pfs_create_repo(Ctx *ctx, PfsTx *tx, const PfsV2__CreateRepoRequest *request);
 Status pfs_inspect_repo(Ctx *ctx, PfsTx *tx, const PfsV2__Repo *repo, PfsV2__RepoInfo **out);
-Status pfs_list_repo(Ctx *ctx, PfsTx *tx, const PfsV2__ListRepoRequest *request, PfsRepoFn fn, void *arg);
-Status pfs_delete_repo(Ctx *ctx, PfsTx *tx, const PfsV2__DeleteRepoRequest *request, bool *out_deleted);
+Status pfs_list_repo(Ctx *ctx, PfsTx *tx, const PfsV2__ListRepoRequest *request, PfsRepoFn fn,
+                     void *arg);
+Status pfs_delete_repo(Ctx *ctx, PfsTx *tx, const PfsV2__DeleteRepoRequest *request,
+                       bool *out_deleted);
 Status pfs_delete_repos(Ctx *ctx, PfsTx *tx, const PfsV2__DeleteReposRequest *request,
                         PfsV2__DeleteReposResponse **out);
 Status pfs_repos_summary(Ctx *ctx, PfsTx *tx, const PfsV2__ReposSummaryRequest *request,
                          PfsV2__ReposSummaryResponse **out);
 Status pfs_delete_all(Ctx *ctx, PfsTx *tx);
 
-/* --- branches (§8, §12.1, §18.4) --------------------------------------------------------------------------- */
+/* --- branches (§8, §12.1, §18.4) -------------------------------------------------------------- */
 
 Status pfs_create_branch(Ctx *ctx, PfsTx *tx, const PfsV2__CreateBranchRequest *request);
-Status pfs_inspect_branch(Ctx *ctx, PfsTx *tx, const PfsV2__Branch *branch, PfsV2__BranchInfo **out);
-Status pfs_list_branch(Ctx *ctx, PfsTx *tx, const PfsV2__ListBranchRequest *request, PfsBranchFn fn, void *arg);
+Status pfs_inspect_branch(Ctx *ctx, PfsTx *tx, const PfsV2__Branch *branch,
+                          PfsV2__BranchInfo **out);
+Status pfs_list_branch(Ctx *ctx, PfsTx *tx, const PfsV2__ListBranchRequest *request, PfsBranchFn fn,
+                       void *arg);
 Status pfs_delete_branch(Ctx *ctx, PfsTx *tx, const PfsV2__DeleteBranchRequest *request);
-Status pfs_walk_branches(Ctx *ctx, PfsTx *tx, PfsV2__BranchPicker *const *start, size_t n, bool downstream,
-                         uint64_t max_branches, uint64_t max_depth, PfsBranchFn fn, void *arg);
+Status pfs_walk_branches(Ctx *ctx, PfsTx *tx, PfsV2__BranchPicker *const *start, size_t n,
+                         bool downstream, uint64_t max_branches, uint64_t max_depth, PfsBranchFn fn,
+                         void *arg);
 
-/* --- commits (§9, §11, §18.3) ------------------------------------------------------------------------------- */
+/* --- commits (§9, §11, §18.3) ----------------------------------------------------------------- */
 
-Status pfs_start_commit(Ctx *ctx, PfsTx *tx, const PfsV2__StartCommitRequest *request, PfsV2__Commit **out);
+Status pfs_start_commit(Ctx *ctx, PfsTx *tx, const PfsV2__StartCommitRequest *request,
+                        PfsV2__Commit **out);
 /* internal: finish by the system (pps): no user checks, error may be "". */
-Status pfs_finish_commit(Ctx *ctx, PfsTx *tx, const PfsV2__FinishCommitRequest *request, bool internal);
+Status pfs_finish_commit(Ctx *ctx, PfsTx *tx, const PfsV2__FinishCommitRequest *request,
+                         bool internal);
 Status pfs_clear_commit(Ctx *ctx, PfsTx *tx, const PfsV2__Commit *commit);
 Status pfs_squash_commit(Ctx *ctx, PfsTx *tx, const PfsV2__Commit *commit, bool recursive);
 Status pfs_drop_commit(Ctx *ctx, PfsTx *tx, const PfsV2__Commit *commit, bool recursive);
@@ -173,25 +187,52 @@ Status pfs_drop_set(Ctx *ctx, PfsTx *tx, const PfsV2__CommitSet *set);
 Status pfs_forget_commit(Ctx *ctx, PfsTx *tx, const PfsV2__CommitPicker *picker);
 
 /* These take the Pfs, as they may wait between transactions. */
-Status pfs_inspect_commit(Ctx *ctx, Pfs *pfs, const PfsV2__InspectCommitRequest *request, PfsV2__CommitInfo **out);
-Status pfs_list_commit(Ctx *ctx, Pfs *pfs, const PfsV2__ListCommitRequest *request, PfsCommitFn fn, void *arg);
-Status pfs_subscribe_commit(Ctx *ctx, Pfs *pfs, const PfsV2__SubscribeCommitRequest *request, PfsCommitFn fn,
-                            void *arg);
-Status pfs_inspect_set(Ctx *ctx, Pfs *pfs, const PfsV2__InspectCommitSetRequest *request, PfsCommitFn fn, void *arg);
+Status pfs_inspect_commit(Ctx *ctx, Pfs *pfs, const PfsV2__InspectCommitRequest *request,
+                          PfsV2__CommitInfo **out);
+Status pfs_list_commit(Ctx *ctx, Pfs *pfs, const PfsV2__ListCommitRequest *request, PfsCommitFn fn,
+                       void *arg);
+Status pfs_subscribe_commit(Ctx *ctx, Pfs *pfs, const PfsV2__SubscribeCommitRequest *request,
+                            PfsCommitFn fn, void *arg);
+Status pfs_inspect_set(Ctx *ctx, Pfs *pfs, const PfsV2__InspectCommitSetRequest *request,
+                       PfsCommitFn fn, void *arg);
 Status pfs_list_set(Ctx *ctx, Pfs *pfs, const PfsV2__Project *project, PfsSetFn fn, void *arg);
-Status pfs_walk_commits(Ctx *ctx, Pfs *pfs, PfsV2__CommitPicker *const *start, size_t n, bool downstream,
-                        uint64_t max_commits, uint64_t max_depth, PfsCommitFn fn, void *arg);
+Status pfs_walk_commits(Ctx *ctx, Pfs *pfs, PfsV2__CommitPicker *const *start, size_t n,
+                        bool downstream, uint64_t max_commits, uint64_t max_depth, PfsCommitFn fn,
+                        void *arg);
 
-/* --- layers of open commits (used by write.h and pps) --------------------------------------------------------- */
+/* Consistency of the rows, and of the tops of the trees that they name (§21): fn gets the text of
+ * each fault. */
+typedef Status (*PfsFsckFn)(void *arg, Ctx *ctx, const char *error);
+Status pfs_fsck(Ctx *ctx, PfsTx *tx, PfsFsckFn fn, void *arg);
 
-/* Adds a layer (a tree of puts, appends and deletes) on top of an open commit. The layer's blobs must be synced.
- * Errors: UNKNOWN "commit … has already finished". */
+/* --- metadata: what users note on objects ----------------------------------------------------- */
+
+typedef enum PfsObjectKind { PFS_PROJECT, PFS_REPO, PFS_BRANCH, PFS_COMMIT } PfsObjectKind;
+
+/* Rows by picker (a commit's is pfs_pick_by_picker). */
+Status pfs_pick_project(Ctx *ctx, PfsTx *tx, const PfsV2__ProjectPicker *picker, int64_t *out_id);
+Status pfs_pick_repo(Ctx *ctx, PfsTx *tx, const PfsV2__RepoPicker *picker, int64_t *out_id);
+Status pfs_pick_branch(Ctx *ctx, PfsTx *tx, const PfsV2__BranchPicker *picker, int64_t *out_id);
+
+Status pfs_metadata_set(Ctx *ctx, PfsTx *tx, PfsObjectKind kind, int64_t id, const char *key,
+                        const char *value);
+/* Errors: ALREADY_EXISTS. */
+Status pfs_metadata_add(Ctx *ctx, PfsTx *tx, PfsObjectKind kind, int64_t id, const char *key,
+                        const char *value);
+Status pfs_metadata_remove(Ctx *ctx, PfsTx *tx, PfsObjectKind kind, int64_t id, const char *key);
+Status pfs_metadata_clear(Ctx *ctx, PfsTx *tx, PfsObjectKind kind, int64_t id);
+
+/* --- layers of open commits (used by write.h and pps) ----------------------------------------- */
+
+/* Adds a layer (a tree of puts, appends and deletes) on top of an open commit. The layer's blobs
+ * must be synced. Errors: UNKNOWN "commit … has already finished". */
 Status pfs_attach_layer(Ctx *ctx, PfsTx *tx, int64_t commit, const Hash *layer);
 /* The layers of a commit, bottom first, in ctx's arena: its diff. */
 Status pfs_commit_layers(Ctx *ctx, PfsTx *tx, int64_t commit, Hash **out, size_t *out_n);
 /* What a commit is built on: the content of its nearest ancestor that did not fail.
  * Errors: UNKNOWN "base commit … unfinished", "the commit is forgotten". */
 Status pfs_commit_base(Ctx *ctx, PfsTx *tx, const PfsCommitRow *row, Hash *out_root);
-/* Total content of a commit as readers see it now (§9.4): base ∘ layers for an open one. May compute and wait.
- * Also prepares the commit's finishing: pfs_finish_commit then has nothing left to compute. */
+/* Total content of a commit as readers see it now (§9.4): base ∘ layers for an open one. May
+ * compute and wait. Also prepares the commit's finishing: pfs_finish_commit then has nothing left
+ * to compute. */
 Status pfs_commit_view(Ctx *ctx, Pfs *pfs, int64_t commit, Hash *out_root);

@@ -12,7 +12,7 @@ struct Pfs {
     Store *store;
     Content content;
     PfsHooks hooks;
-    Cancel *closing;   /* set when the Pfs closes: ends what runs in the background */
+    Cancel *closing; /* set when the Pfs closes: ends what runs in the background */
     Pool *pool;
     struct {
         pthread_mutex_t lock; /* guards what follows */
@@ -32,18 +32,18 @@ struct PfsTx {
     DbTx *db;
     Id set_id;
     int64_t time_ns;
-    Ids moved;      /* branches whose head moved: propagate downstream */
-    Ids rewired;    /* branches that got upstream edges: check the rule of §8.1 */
-    Ids headed;     /* repos whose heads must not be forgotten commits */
-    Ids created;    /* commits of this set */
-    size_t told;    /* of created, the hooks know this many */
-    Ids finishing;  /* commits to finish */
-    Ids late;       /* commits too big to finish under the writer's lock: right after */
-    bool unsynced;  /* content was written in this transaction */
+    Ids moved;        /* branches whose head moved: propagate downstream */
+    Ids rewired;      /* branches that got upstream edges: check the rule of §8.1 */
+    Ids headed;       /* repos whose heads must not be forgotten commits */
+    Ids created;      /* commits of this set */
+    size_t told;      /* of created, the hooks know this many */
+    Ids finishing;    /* commits to finish */
+    Ids late;         /* commits too big to finish under the writer's lock: right after */
+    bool unsynced;    /* content was written in this transaction */
     const char *gone; /* a moved branch that was deleted since, in the ctx's arena; NULL: none */
 };
 
-/* --- rows -------------------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 typedef struct RepoRow {
     int64_t id, project_id;
@@ -84,7 +84,7 @@ Status project_insert(Ctx *ctx, PfsTx *tx, const char *name, const char *descrip
 /* The first column of every row of a query with one number in it. */
 Status ids_query(Ctx *ctx, PfsTx *tx, const char *sql, int64_t arg, Ids *out);
 
-/* --- errors (§2.1) ------------------------------------------------------------------------------------------ */
+/* --- errors (§2.1) ---------------------------------------------------------------------------- */
 
 Status err_repo_not_found(Ctx *ctx, const PfsV2__Repo *repo);
 Status err_repo_row_not_found(Ctx *ctx, const PfsV2__Repo *repo);
@@ -101,13 +101,13 @@ Status err_commit_deleted(Ctx *ctx, const PfsV2__Commit *commit);
         found_.code == STATUS_NOT_FOUND && !found_.detail ? (missing) : found_;                    \
     })
 
-/* --- names (§3.1, §3.2) -------------------------------------------------------------------------------------- */
+/* --- names (§3.1, §3.2) ----------------------------------------------------------------------- */
 
 Status name_check(Ctx *ctx, const char *name);
 Status branch_name_check(Ctx *ctx, const char *name);
 Status project_name_check(Ctx *ctx, const char *name);
 
-/* --- messages ------------------------------------------------------------------------------------------------- */
+/* --- messages --------------------------------------------------------------------------------- */
 
 PfsV2__Repo *repo_ref(Ctx *ctx, const char *project, const char *name, const char *type);
 char *repo_row_text(Ctx *ctx, const RepoRow *row);
@@ -127,16 +127,15 @@ typedef struct PtrList {
 void ptr_list_add(Ctx *ctx, PtrList *list, void *item);
 
 /* The metadata of an object as map entries of the given type: each has key and value. */
-Status metadata_entries(Ctx *ctx, PfsTx *tx, const char *kind, int64_t object_id,
+Status metadata_entries(Ctx *ctx, PfsTx *tx, PfsObjectKind kind, int64_t object_id,
                         const ProtobufCMessageDescriptor *entry, PtrList *out);
-Status metadata_delete(Ctx *ctx, PfsTx *tx, const char *kind, int64_t object_id);
 
-/* --- walks over provenance (graph.c) ---------------------------------------------------------------------------- */
+/* --- walks over provenance (graph.c) ---------------------------------------------------------- */
 
 typedef enum Edges {
-    BRANCH_UP,    /* what a branch is derived from */
-    BRANCH_DOWN,  /* what is derived from it */
-    BRANCH_FLOW,  /* the same without edges that never propagate */
+    BRANCH_UP,   /* what a branch is derived from */
+    BRANCH_DOWN, /* what is derived from it */
+    BRANCH_FLOW, /* the same without edges that never propagate */
     COMMIT_UP,
     COMMIT_DOWN,
 } Edges;
@@ -145,13 +144,14 @@ typedef enum Edges {
 #define WALK_DEPTH_MAX 1000
 
 Status graph_neighbours(Ctx *ctx, PfsTx *tx, Edges edges, int64_t id, Ids *out);
-/* All that is reached from ids already in `seen`, nearest first, added to it; each visited once. Stops when it holds
- * items_max (0: no limit) or after depth_max steps (0: no limit). */
-Status graph_closure(Ctx *ctx, PfsTx *tx, Edges edges, size_t items_max, size_t depth_max, Ids *seen);
+/* All that is reached from ids already in `seen`, nearest first, added to it; each visited once.
+ * Stops when it holds items_max (0: no limit) or after depth_max steps (0: no limit). */
+Status graph_closure(Ctx *ctx, PfsTx *tx, Edges edges, size_t items_max, size_t depth_max,
+                     Ids *seen);
 /* ids in an order in which each comes after all of ids it can reach directly by `edges`. */
 Status graph_order(Ctx *ctx, PfsTx *tx, Edges edges, const Ids *ids, Ids *out);
 
-/* --- commits ------------------------------------------------------------------------------------------------------ */
+/* --- commits ---------------------------------------------------------------------------------- */
 
 typedef struct CommitNew {
     int64_t repo_id, branch_id, parent_id;
@@ -172,32 +172,36 @@ Status set_commits(Ctx *ctx, PfsTx *tx, const char *set_id, Ids *out);
 /* Removes a commit (§11.5). */
 Status commit_delete(Ctx *ctx, PfsTx *tx, int64_t id);
 /* The info ListCommit sends: with the upper bound of the size. */
-Status commit_info(Ctx *ctx, PfsTx *tx, const PfsCommitRow *row, bool with_bound, PfsV2__CommitInfo **out);
+Status commit_info(Ctx *ctx, PfsTx *tx, const PfsCommitRow *row, bool with_bound,
+                   PfsV2__CommitInfo **out);
 Status infos_of(Ctx *ctx, PfsTx *tx, const Ids *ids, PtrList *out);
-/* The info once the state is reached (§5.5). Errors: NOT_FOUND (bare) when there is no such row to begin with;
- * UNKNOWN "commit … was deleted". */
-Status commit_wait(Ctx *ctx, Pfs *pfs, int64_t id, PfsV2__CommitState state, PfsV2__CommitInfo **out);
+/* The info once the state is reached (§5.5). Errors: NOT_FOUND (bare) when there is no such row to
+ * begin with; UNKNOWN "commit … was deleted". */
+Status commit_wait(Ctx *ctx, Pfs *pfs, int64_t id, PfsV2__CommitState state,
+                   PfsV2__CommitInfo **out);
 
-/* --- branches ------------------------------------------------------------------------------------------------------ */
+/* --- branches --------------------------------------------------------------------------------- */
 
 /* A branch without a trigger and without provenance. */
-Status branch_insert(Ctx *ctx, PfsTx *tx, int64_t id, int64_t repo_id, const char *name, int64_t head_id);
+Status branch_insert(Ctx *ctx, PfsTx *tx, int64_t id, int64_t repo_id, const char *name,
+                     int64_t head_id);
 Status branch_set_head(Ctx *ctx, PfsTx *tx, int64_t id, int64_t head_id);
 /* Finds the branch or makes it, with an empty finished commit as its head. */
 Status branch_ensure(Ctx *ctx, PfsTx *tx, const PfsV2__Branch *branch, BranchRow *out);
-/* Errors: NOT_FOUND with the database layer's text. */
-Status branch_resolve(Ctx *ctx, PfsTx *tx, const PfsV2__Branch *branch, BranchRow *out);
+/* Pickers (§5.3). Errors: NOT_FOUND with the database layer's text. */
+Status repo_pick(Ctx *ctx, PfsTx *tx, const PfsV2__RepoPicker *picker, RepoRow *out);
 Status branch_pick(Ctx *ctx, PfsTx *tx, const PfsV2__BranchPicker *picker, BranchRow *out);
+Status branch_resolve(Ctx *ctx, PfsTx *tx, const PfsV2__Branch *branch, BranchRow *out);
 Status branch_delete(Ctx *ctx, PfsTx *tx, const BranchRow *row, bool force);
 Status branch_info(Ctx *ctx, PfsTx *tx, const BranchRow *row, PfsV2__BranchInfo **out);
 
-/* --- repos ---------------------------------------------------------------------------------------------------------- */
+/* --- repos ------------------------------------------------------------------------------------ */
 
 /* pfs_delete_repos without its prefix. */
 Status repos_delete(Ctx *ctx, PfsTx *tx, const PfsV2__DeleteReposRequest *request,
                     PfsV2__DeleteReposResponse **out);
 
-/* --- the end of a transaction ----------------------------------------------------------------------------------------- */
+/* --- the end of a transaction ----------------------------------------------------------------- */
 
 /* A set id of its own for what follows, when this one has commits already. */
 void tx_renew_set(PfsTx *tx);
@@ -206,17 +210,19 @@ Status check_heads(Ctx *ctx, PfsTx *tx, int64_t repo_id);
 Status propagate(Ctx *ctx, PfsTx *tx);
 /* Finishes a commit if what it needs is there; else leaves it, or puts it in tx->late. */
 Status finish_try(Ctx *ctx, PfsTx *tx, int64_t id);
-/* Finishes commits after the transaction that closed them; what cannot be done now is done in the background. */
+/* Finishes commits after the transaction that closed them; what cannot be done now is done in the
+ * background. */
 void finish_late(Ctx *ctx, Pfs *pfs, Ids *late);
 /* Takes up what a stopped process left unfinished. */
 Status finish_resume(Ctx *ctx, Pfs *pfs);
 /* pfs_commit, but what is late is added to *late. */
 Status tx_commit(Ctx *ctx, PfsTx *tx, Ids *late);
 
-/* --- content of commits -------------------------------------------------------------------------------------------------- */
+/* --- content of commits ----------------------------------------------------------------------- */
 
 /* *out_unfinished is the commit whose end must be awaited first, or 0: then *out_root is valid. */
-Status commit_base(Ctx *ctx, PfsTx *tx, const PfsCommitRow *row, Hash *out_root, int64_t *out_unfinished);
+Status commit_base(Ctx *ctx, PfsTx *tx, const PfsCommitRow *row, Hash *out_root,
+                   int64_t *out_unfinished);
 
 typedef struct Total {
     Hash root;
@@ -230,22 +236,24 @@ typedef struct Pending {
 } Pending;
 Status pending_load(Ctx *ctx, PfsTx *tx, const PfsCommitRow *row, Pending *out);
 Status all_load(Ctx *ctx, PfsTx *tx, const PfsCommitRow *row, Pending *out); /* not only those */
-/* base with the row's view and the pending layers on top. Runs outside of any transaction; writes blobs that are not yet
- * synced. `all` are all layers of the commit, looked at only when something breaks a rule. */
-Status total_compute(Ctx *ctx, Pfs *pfs, const PfsCommitRow *row, const Hash *base, const Pending *pending,
-                     const Pending *all, Total *out);
+/* base with the row's view and the pending layers on top. Runs outside of any transaction; writes
+ * blobs that are not yet synced. `all` are all layers of the commit, looked at only when something
+ * breaks a rule. */
+Status total_compute(Ctx *ctx, Pfs *pfs, const PfsCommitRow *row, const Hash *base,
+                     const Pending *pending, const Pending *all, Total *out);
 Status view_save(Ctx *ctx, PfsTx *tx, const PfsCommitRow *row, const Total *total, int64_t layers);
 
-/* --- triggers (§10) ---------------------------------------------------------------------------------------------------------- */
+/* --- triggers (§10) --------------------------------------------------------------------------- */
 
-Status trigger_validate(Ctx *ctx, PfsTx *tx, const RepoRow *repo, const char *branch, const PfsV2__Trigger *trigger);
+Status trigger_validate(Ctx *ctx, PfsTx *tx, const RepoRow *repo, const char *branch,
+                        const PfsV2__Trigger *trigger);
 Status trigger_store(Ctx *ctx, PfsTx *tx, int64_t branch_id, const RepoRow *repo,
                      const PfsV2__Trigger *trigger);
 /* Moves the branches that wait for this commit, which finished without error. */
 Status trigger_fire(Ctx *ctx, PfsTx *tx, int64_t commit_id);
-uint64_t cron_topic(void); /* published when a cron trigger came, changed or went */
-Status cron_start(Ctx *ctx, Pfs *pfs);      /* if there is any cron trigger */
-void cron_start_after_commit(PfsTx *tx);    /* there will be one */
+uint64_t cron_topic(void);               /* published when a cron trigger came, changed or went */
+Status cron_start(Ctx *ctx, Pfs *pfs);   /* if there is any cron trigger */
+void cron_start_after_commit(PfsTx *tx); /* there will be one */
 void cron_stop(Pfs *pfs);
 /* Moves what is due at now_ns and says when the next tick is; INT64_MAX: never. */
 Status cron_tick(Ctx *ctx, Pfs *pfs, int64_t now_ns, int64_t *out_next_ns);

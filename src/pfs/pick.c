@@ -3,7 +3,7 @@
 #include "pfs/pfs_priv.h"
 #include "pfs/ref.h"
 
-/* --- steps along parents ----------------------------------------------------------------------------- */
+/* --- steps along parents ---------------------------------------------------------------------- */
 
 #define ANCESTORS_CTE                                                                              \
     "WITH RECURSIVE up (id, n) AS (SELECT CAST(? AS BIGINT), CAST(0 AS BIGINT) UNION ALL "         \
@@ -54,7 +54,7 @@ static Status pick_from_root(Ctx *ctx, PfsTx *tx, const PfsCommitRow *head, uint
     return pick_ancestor(ctx, tx, head, depth - steps, out);
 }
 
-/* --- handles ---------------------------------------------------------------------------------------------- */
+/* --- handles ---------------------------------------------------------------------------------- */
 
 /* What the handle's id and branch name say together; NULL when they say nothing. */
 static const char *handle_ref(Ctx *ctx, const PfsV2__Commit *commit)
@@ -81,8 +81,10 @@ static Status pick_base(Ctx *ctx, PfsTx *tx, const PfsV2__Repo *repo, const Comm
         TRY(OR_MISSING(commit_find(ctx, tx, repo_row.id, ref->base, &id),
                        err_commit_not_found(ctx, commit)));
     } else {
-        BranchRow branch = { .project = repo_row.project, .repo = repo_row.name,
-                             .type = repo_row.type, .name = ref->base };
+        BranchRow branch = { .project = repo_row.project,
+                             .repo = repo_row.name,
+                             .type = repo_row.type,
+                             .name = ref->base };
         PfsV2__Branch *handle = branch_row_ref(ctx, &branch);
         TRY(OR_MISSING(branch_find(ctx, tx, repo_row.id, ref->base, &branch),
                        err_branch_not_found(ctx, handle)));
@@ -91,8 +93,8 @@ static Status pick_base(Ctx *ctx, PfsTx *tx, const PfsV2__Repo *repo, const Comm
     return pfs_commit_row(ctx, tx, id, out);
 }
 
-/* A repo that did not change in set `set_id` stands there by the commit of it that the set's commits depend on: the
- * newest, if there are several. NOT_FOUND (bare) if there is none (§5.4). */
+/* A repo that did not change in set `set_id` stands there by the commit of it that the set's
+ * commits depend on: the newest, if there are several. NOT_FOUND (bare) if there is none (§5.4). */
 static Status pick_alias(Ctx *ctx, PfsTx *tx, const PfsV2__Repo *repo, const char *set_id,
                          PfsCommitRow *out)
 {
@@ -171,9 +173,9 @@ Status pfs_commit_in_set(Ctx *ctx, PfsTx *tx, const PfsV2__Repo *repo, const cha
     return found.code == STATUS_NOT_FOUND ? OK : found;
 }
 
-/* --- pickers (§5.3) ------------------------------------------------------------------------------------------- */
+/* --- pickers (§5.3) --------------------------------------------------------------------------- */
 
-static Status repo_pick(Ctx *ctx, PfsTx *tx, const PfsV2__RepoPicker *picker, RepoRow *out)
+Status repo_pick(Ctx *ctx, PfsTx *tx, const PfsV2__RepoPicker *picker, RepoRow *out)
 {
     if (!picker || picker->picker_case != PFS_V2__REPO_PICKER__PICKER_NAME)
         return FAIL(ctx, UNKNOWN, "repo picker cannot be nil");
@@ -191,8 +193,9 @@ Status branch_pick(Ctx *ctx, PfsTx *tx, const PfsV2__BranchPicker *picker, Branc
         return FAIL(ctx, UNKNOWN, "branch picker cannot be nil");
     RepoRow repo;
     TRY_WRAP(ctx, repo_pick(ctx, tx, picker->name->repo, &repo), "picking repo");
-    *out = (BranchRow){ .project = repo.project, .repo = repo.name, .type = repo.type,
-                        .name = picker->name->name };
+    *out = (BranchRow){
+        .project = repo.project, .repo = repo.name, .type = repo.type, .name = picker->name->name
+    };
     PfsV2__Branch *handle = branch_row_ref(ctx, out);
     return OR_MISSING(branch_find(ctx, tx, repo.id, handle->name, out),
                       err_branch_row_not_found(ctx, handle));

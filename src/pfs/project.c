@@ -51,7 +51,7 @@ Status pfs_create_project(Ctx *ctx, PfsTx *tx, const PfsV2__CreateProjectRequest
     return project_insert(ctx, tx, name, request->description);
 }
 
-/* --- reading ----------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 #define PROJECT_SELECT "SELECT id, name, description, created_by, created_ns FROM pfs_project "
 
@@ -64,7 +64,7 @@ static Status project_info(Ctx *ctx, PfsTx *tx, const DbRows *rows, PfsV2__Proje
     info->created_by = arena_strdup(ctx->arena, db_text(ctx, rows, 3));
     info->created_at = time_message(ctx, db_int(rows, 4));
     PtrList metadata = { 0 };
-    TRY(metadata_entries(ctx, tx, "project", db_int(rows, 0),
+    TRY(metadata_entries(ctx, tx, PFS_PROJECT, db_int(rows, 0),
                          &pfs_v2__project_info__metadata_entry__descriptor, &metadata));
     info->metadata = (PfsV2__ProjectInfo__MetadataEntry **)metadata.items;
     info->n_metadata = metadata.n;
@@ -110,7 +110,7 @@ Status pfs_list_project(Ctx *ctx, PfsTx *tx, PfsProjectFn fn, void *arg)
     }
 }
 
-/* --- deleting ------------------------------------------------------------------------------------------ */
+/* --- deleting --------------------------------------------------------------------------------- */
 
 /* Names every repo that keeps the project alive, one a line. */
 static Status project_must_be_empty(Ctx *ctx, PfsTx *tx, int64_t project_id, const char *name)
@@ -137,17 +137,17 @@ Status pfs_delete_project(Ctx *ctx, PfsTx *tx, const PfsV2__DeleteProjectRequest
     TRY(project_handle_check(ctx, request->project));
     const char *name = request->project->name;
     int64_t id;
-    TRY_WRAP(ctx,
-             OR_MISSING(project_find(ctx, tx, name, &id), err_project_not_found(ctx, name)),
+    TRY_WRAP(ctx, OR_MISSING(project_find(ctx, tx, name, &id), err_project_not_found(ctx, name)),
              "delete project %s", text_quote(ctx->arena, str(name)));
     TRY(project_must_be_empty(ctx, tx, id, name));
-    TRY(metadata_delete(ctx, tx, "project", id));
+    TRY(pfs_metadata_clear(ctx, tx, PFS_PROJECT, id));
     return db_exec(ctx, tx->db, NULL, "DELETE FROM pfs_project WHERE id = ?", "i", id);
 }
 
 Status pfs_delete_all(Ctx *ctx, PfsTx *tx)
 {
-    PfsV2__DeleteReposRequest *every = PB_NEW(ctx, pfs_v2__delete_repos_request, PfsV2__DeleteReposRequest);
+    PfsV2__DeleteReposRequest *every =
+        PB_NEW(ctx, pfs_v2__delete_repos_request, PfsV2__DeleteReposRequest);
     every->all = true;
     every->force = true;
     PfsV2__DeleteReposResponse *deleted;

@@ -2,7 +2,7 @@
 #include "base/text.h"
 #include "pfs/pfs_priv.h"
 
-/* --- the structural rule --------------------------------------------------------------------------- */
+/* --- the structural rule ---------------------------------------------------------------------- */
 
 /* All branches that are connected with those in `seen`, whichever way. */
 static Status component(Ctx *ctx, PfsTx *tx, Ids *seen)
@@ -14,8 +14,8 @@ static Status component(Ctx *ctx, PfsTx *tx, Ids *seen)
     return OK;
 }
 
-/* In a connected part of the graph each repo has one branch at most, so that a set of commits made there has one
- * commit of each repo. Only new edges can break that. */
+/* In a connected part of the graph each repo has one branch at most, so that a set of commits made
+ * there has one commit of each repo. Only new edges can break that. */
 static Status check_dag(Ctx *ctx, PfsTx *tx, int64_t branch_id)
 {
     CLEANUP(ids_done) Ids branches = { 0 };
@@ -50,9 +50,10 @@ static Status check_rewired(Ctx *ctx, PfsTx *tx)
     return OK;
 }
 
-/* --- downstream commits -------------------------------------------------------------------------------- */
+/* --- downstream commits ----------------------------------------------------------------------- */
 
-/* A branch derived from nothing but a spec runs by itself (a spout): a new spec does not make it commit. */
+/* A branch derived from nothing but a spec runs by itself (a spout): a new spec does not make it
+ * commit. */
 static Status is_spout(Ctx *ctx, PfsTx *tx, const Ids *upstream, bool *out)
 {
     *out = false;
@@ -68,7 +69,8 @@ static Status is_spout(Ctx *ctx, PfsTx *tx, const Ids *upstream, bool *out)
     return OK;
 }
 
-/* Gives a branch its commit of this set. If it has one already, that one depends on what its inputs have become since. */
+/* Gives a branch its commit of this set. If it has one already, that one depends on what its inputs
+ * have become since. */
 static Status commit_on(Ctx *ctx, PfsTx *tx, int64_t branch_id)
 {
     CLEANUP(ids_done) Ids upstream = { 0 };
@@ -82,9 +84,8 @@ static Status commit_on(Ctx *ctx, PfsTx *tx, int64_t branch_id)
     TRY(branch_get(ctx, tx, branch_id, &branch));
     TRY(pfs_commit_row(ctx, tx, branch.head_id, &head));
     if (strcmp(head.set_id, tx->set_id.text) == 0)
-        return head.branch_id == branch_id
-                   ? commit_set_provenance(ctx, tx, head.id, &upstream)
-                   : OK;
+        return head.branch_id == branch_id ? commit_set_provenance(ctx, tx, head.id, &upstream)
+                                           : OK;
     CommitNew spec = {
         .repo_id = branch.repo_id,
         .branch_id = branch_id,

@@ -1,4 +1,5 @@
-/* ref.h - what may follow the '@' of a commit's name: "master", an id, "master^2", "master.3" (§5.2). Pure. */
+/* ref.h - what may follow the '@' of a commit's name: "master", an id, "master^2", "master.3"
+ * (§5.2). Pure. */
 #pragma once
 
 #include "base/ctx.h"
@@ -6,7 +7,7 @@
 typedef struct CommitRef {
     const char *base; /* a branch, or an id in lower case */
     bool is_id;
-    bool from_root;     /* the commit `steps` after the branch's root; else `steps` before base */
+    bool from_root; /* the commit `steps` after the branch's root; else `steps` before base */
     uint64_t steps;
 } CommitRef;
 

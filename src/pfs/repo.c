@@ -7,7 +7,7 @@ char *repo_row_text(Ctx *ctx, const RepoRow *row)
     return pfs_repo_text(ctx, repo_ref(ctx, row->project, row->name, row->type));
 }
 
-/* --- making ------------------------------------------------------------------------------------------ */
+/* --- making ----------------------------------------------------------------------------------- */
 
 static Status repo_type_check(Ctx *ctx, PfsTx *tx, const PfsV2__Repo *repo)
 {
@@ -70,7 +70,7 @@ Status pfs_create_repo(Ctx *ctx, PfsTx *tx, const PfsV2__CreateRepoRequest *requ
     return repo_insert(ctx, tx, repo, project_id, request->description);
 }
 
-/* --- infos --------------------------------------------------------------------------------------------- */
+/* --- infos ------------------------------------------------------------------------------------ */
 
 /* The size that a repo is said to have: that of the head of its branch "master" (§6.2). */
 static Status repo_size(Ctx *ctx, PfsTx *tx, int64_t repo_id, int64_t *out)
@@ -113,7 +113,7 @@ static Status repo_info(Ctx *ctx, PfsTx *tx, const RepoRow *row, PfsV2__RepoInfo
     info->description = arena_strdup(ctx->arena, row->description);
     TRY(repo_branches(ctx, tx, row, info));
     PtrList metadata = { 0 };
-    TRY(metadata_entries(ctx, tx, "repo", row->id, &pfs_v2__repo_info__metadata_entry__descriptor,
+    TRY(metadata_entries(ctx, tx, PFS_REPO, row->id, &pfs_v2__repo_info__metadata_entry__descriptor,
                          &metadata));
     info->metadata = (PfsV2__RepoInfo__MetadataEntry **)metadata.items;
     info->n_metadata = metadata.n;
@@ -135,7 +135,7 @@ Status pfs_inspect_repo(Ctx *ctx, PfsTx *tx, const PfsV2__Repo *repo, PfsV2__Rep
     return repo_size(ctx, tx, row.id, &details->size_bytes);
 }
 
-/* --- lists ----------------------------------------------------------------------------------------------- */
+/* --- lists ------------------------------------------------------------------------------------ */
 
 static bool project_wanted(const PfsV2__ListRepoRequest *request, const char *project)
 {
@@ -194,7 +194,7 @@ Status pfs_list_repo(Ctx *ctx, PfsTx *tx, const PfsV2__ListRepoRequest *request,
     return OK;
 }
 
-/* --- summary ------------------------------------------------------------------------------------------------ */
+/* --- summary ---------------------------------------------------------------------------------- */
 
 static Status project_summary(Ctx *ctx, PfsTx *tx, const char *project, PfsV2__ReposSummary *out)
 {

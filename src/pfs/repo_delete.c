@@ -55,8 +55,8 @@ static Status tell_deleting(Ctx *ctx, PfsTx *tx, int64_t repo_id)
 static Status delete_rows(Ctx *ctx, PfsTx *tx, int64_t repo_id)
 {
     static const char *const statements[] = {
-        "DELETE FROM pfs_metadata WHERE kind = 'commit' AND object_id IN "
-        "(SELECT id FROM pfs_commit WHERE repo_id = ?)",
+        ("DELETE FROM pfs_metadata WHERE kind = 'commit' AND object_id IN "
+         "(SELECT id FROM pfs_commit WHERE repo_id = ?)"),
         "DELETE FROM pfs_metadata WHERE kind = 'repo' AND object_id = ?",
         "DELETE FROM pfs_commit WHERE repo_id = ?",
         "DELETE FROM pfs_repo WHERE id = ?",
@@ -85,8 +85,7 @@ static Status with_system_repos(Ctx *ctx, PfsTx *tx, const RepoRow *row, Ids *ou
     static const char *const types[] = { "meta", "spec" };
     for (size_t i = 0; i < ARRAY_LEN(types); i++) {
         RepoRow other;
-        Status found =
-            repo_find(ctx, tx, repo_ref(ctx, row->project, row->name, types[i]), &other);
+        Status found = repo_find(ctx, tx, repo_ref(ctx, row->project, row->name, types[i]), &other);
         if (status_ok(found))
             ids_add(out, other.id);
         else if (found.code != STATUS_NOT_FOUND)
@@ -117,7 +116,7 @@ Status pfs_delete_repo(Ctx *ctx, PfsTx *tx, const PfsV2__DeleteRepoRequest *requ
     return OK;
 }
 
-/* --- many ------------------------------------------------------------------------------------------------ */
+/* --- many ------------------------------------------------------------------------------------- */
 
 static Status repos_wanted(Ctx *ctx, PfsTx *tx, const PfsV2__DeleteReposRequest *request, Ids *out)
 {

@@ -24,7 +24,7 @@ Status ids_query(Ctx *ctx, PfsTx *tx, const char *sql, int64_t arg, Ids *out)
     }
 }
 
-/* --- projects and repos ---------------------------------------------------------------------------- */
+/* --- projects and repos ----------------------------------------------------------------------- */
 
 Status project_find(Ctx *ctx, PfsTx *tx, const char *name, int64_t *out_id)
 {
@@ -48,9 +48,8 @@ void repo_read(Ctx *ctx, const DbRows *rows, RepoRow *out)
 Status repo_find(Ctx *ctx, PfsTx *tx, const PfsV2__Repo *repo, RepoRow *out)
 {
     CLEANUP(db_rows_done) DbRows rows = { 0 };
-    TRY(db_query(ctx, tx->db, &rows,
-                 REPO_SELECT "WHERE p.name = ? AND r.name = ? AND r.type = ?", "sss",
-                 repo->project->name, repo->name, repo->type));
+    TRY(db_query(ctx, tx->db, &rows, REPO_SELECT "WHERE p.name = ? AND r.name = ? AND r.type = ?",
+                 "sss", repo->project->name, repo->name, repo->type));
     TRY(first_row(ctx, &rows));
     repo_read(ctx, &rows, out);
     return OK;
@@ -65,7 +64,7 @@ Status repo_get(Ctx *ctx, PfsTx *tx, int64_t id, RepoRow *out)
     return OK;
 }
 
-/* --- branches ------------------------------------------------------------------------------------------ */
+/* --- branches --------------------------------------------------------------------------------- */
 
 #define BRANCH_SELECT                                                                              \
     "SELECT b.id, b.repo_id, b.head_id, p.name, r.name, r.type, b.name, b.trigger_id, "            \
@@ -117,7 +116,7 @@ Status branch_get(Ctx *ctx, PfsTx *tx, int64_t id, BranchRow *out)
     return OK;
 }
 
-/* --- commits --------------------------------------------------------------------------------------------- */
+/* --- commits ---------------------------------------------------------------------------------- */
 
 Status commit_find(Ctx *ctx, PfsTx *tx, int64_t repo_id, const char *set_id, int64_t *out_id)
 {
@@ -180,43 +179,7 @@ Status commit_get(Ctx *ctx, PfsTx *tx, int64_t id, PfsCommitRow *out)
 
 Status pfs_commit_row(Ctx *ctx, PfsTx *tx, int64_t id, PfsCommitRow *out)
 {
-    return OR_MISSING(commit_get(ctx, tx, id, out),
-                      FAIL(ctx, NOT_FOUND, "commit (int_id=%lld, commit_id=) not found",
-                           (long long)id));
-}
-
-/* --- metadata ------------------------------------------------------------------------------------------------ */
-
-/* All map entries of the API are alike: protobuf-c gives each type of its own the same members. */
-typedef struct MapEntry {
-    ProtobufCMessage base;
-    char *key, *value;
-} MapEntry;
-static_assert(sizeof(MapEntry) == sizeof(PfsV2__CommitInfo__MetadataEntry), "a map entry");
-static_assert(offsetof(MapEntry, value) == offsetof(PfsV2__CommitInfo__MetadataEntry, value), "");
-
-Status metadata_entries(Ctx *ctx, PfsTx *tx, const char *kind, int64_t object_id,
-                        const ProtobufCMessageDescriptor *entry, PtrList *out)
-{
-    CLEANUP(db_rows_done) DbRows rows = { 0 };
-    TRY(db_query(ctx, tx->db, &rows,
-                 "SELECT name, value FROM pfs_metadata WHERE kind = ? AND object_id = ? "
-                 "ORDER BY name",
-                 "si", kind, object_id));
-    for (;;) {
-        bool more;
-        TRY(db_next(ctx, &rows, &more));
-        if (!more)
-            return OK;
-        MapEntry *item = (MapEntry *)(void *)pb_new(ctx, entry);
-        item->key = arena_strdup(ctx->arena, db_text(ctx, &rows, 0));
-        item->value = arena_strdup(ctx->arena, db_text(ctx, &rows, 1));
-        ptr_list_add(ctx, out, item);
-    }
-}
-
-Status metadata_delete(Ctx *ctx, PfsTx *tx, const char *kind, int64_t object_id)
-{
-    return db_exec(ctx, tx->db, NULL, "DELETE FROM pfs_metadata WHERE kind = ? AND object_id = ?",
-                   "si", kind, object_id);
+    return OR_MISSING(
+        commit_get(ctx, tx, id, out),
+        FAIL(ctx, NOT_FOUND, "commit (int_id=%lld, commit_id=) not found", (long long)id));
 }

@@ -3,7 +3,7 @@
 #include "codec/cron.h"
 #include "pfs/pfs_priv.h"
 
-/* --- validation -------------------------------------------------------------------------------------- */
+/* --- validation ------------------------------------------------------------------------------- */
 
 /* Follows triggers from `name` on: they must not come back to the branch. */
 static Status check_loop(Ctx *ctx, PfsTx *tx, const RepoRow *repo, const char *branch,
@@ -39,8 +39,7 @@ Status trigger_validate(Ctx *ctx, PfsTx *tx, const RepoRow *repo, const char *br
     if (trigger->commits < 0)
         return FAIL(ctx, UNKNOWN, "can't trigger on a negative number of commits");
     if (*trigger->cron_spec)
-        TRY_WRAP(ctx, cron_parse(ctx, str(trigger->cron_spec), &cron),
-                 "invalid trigger cron spec");
+        TRY_WRAP(ctx, cron_parse(ctx, str(trigger->cron_spec), &cron), "invalid trigger cron spec");
     return check_loop(ctx, tx, repo, branch, trigger->branch);
 }
 
@@ -71,7 +70,7 @@ Status trigger_store(Ctx *ctx, PfsTx *tx, int64_t branch_id, const RepoRow *repo
                    same_cron ? old.cron_prev_ns : 0, tx->time_ns, branch_id);
 }
 
-/* --- conditions --------------------------------------------------------------------------------------------- */
+/* --- conditions ------------------------------------------------------------------------------- */
 
 static Status size_reached(Ctx *ctx, const BranchRow *branch, const PfsCommitRow *old,
                            const PfsCommitRow *new, bool *out)
@@ -92,12 +91,13 @@ static Status rate_allows(Ctx *ctx, const BranchRow *branch, const PfsCommitRow 
     return OK;
 }
 
-/* Are there as many commits from the new head down to the old one? The root counts unless the system made it. */
+/* Are there as many commits from the new head down to the old one? The root counts unless the
+ * system made it. */
 static Status commits_reached(Ctx *ctx, PfsTx *tx, const BranchRow *branch, const PfsCommitRow *old,
                               const PfsCommitRow *new, bool *out)
 {
     int64_t count = 0;
-    for (int64_t id = new->id; id && id != old->id && count < branch->trigger_commits;) {
+    for (int64_t id = new->id; id &&id != old->id &&count < branch->trigger_commits;) {
         PfsCommitRow row;
         TRY(pfs_commit_row(ctx, tx, id, &row));
         if (row.parent_id || row.origin != PFS_V2__ORIGIN_KIND__AUTO)
@@ -129,7 +129,7 @@ static Status conditions_met(Ctx *ctx, PfsTx *tx, const BranchRow *branch, const
     return OK;
 }
 
-/* --- firing --------------------------------------------------------------------------------------------------- */
+/* --- firing ----------------------------------------------------------------------------------- */
 
 static Status try_branch(Ctx *ctx, PfsTx *tx, int64_t branch_id, const PfsCommitRow *commit,
                          bool *out_fired)

@@ -1,8 +1,9 @@
 /* tx.c - transactions (§7), and the work that each does at its end.
  *
- * At its end a transaction settles: branches whose heads moved carry the move downstream, the floor above hears of the
- * new commits, commits that were closed are finished; each of these may cause more of the others, until
- * nothing is left. Then the store is synced, where content was written, and all becomes durable at once.
+ * At its end a transaction settles: branches whose heads moved carry the move downstream, the floor
+ * above hears of the new commits, commits that were closed are finished; each of these may cause
+ * more of the others, until nothing is left. Then the store is synced, where content was written,
+ * and all becomes durable at once.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,8 +26,9 @@ static PfsTx *tx_new(Pfs *pfs, const char *set_id)
 
 static void tx_free(PfsTx *tx)
 {
-    Ids *lists[] = { &tx->moved,   &tx->rewired,   &tx->headed,
-                     &tx->created, &tx->finishing, &tx->late };
+    Ids *lists[] = {
+        &tx->moved, &tx->rewired, &tx->headed, &tx->created, &tx->finishing, &tx->late
+    };
     for (size_t i = 0; i < ARRAY_LEN(lists); i++)
         ids_done(lists[i]);
     free(tx);
@@ -50,7 +52,8 @@ static Status begin(Ctx *ctx, Pfs *pfs, const char *set_id, PfsTx **out,
 Status pfs_begin_write(Ctx *ctx, Pfs *pfs, const char *set_id, PfsTx **out)
 {
     TRY(begin(ctx, pfs, set_id, out, db_begin_write));
-    /* Read again: the writer's turn may have been long in coming, and times follow the order of commits. */
+    /* Read again: the writer's turn may have been long in coming, and times follow the order of
+     * commits. */
     (*out)->time_ns = clock_wall_ns();
     return OK;
 }
@@ -98,7 +101,7 @@ void tx_renew_set(PfsTx *tx)
     tx->told = 0;
 }
 
-/* --- settling -------------------------------------------------------------------------------------- */
+/* --- settling --------------------------------------------------------------------------------- */
 
 static Status tell_created(Ctx *ctx, PfsTx *tx)
 {
@@ -133,7 +136,8 @@ Status check_heads(Ctx *ctx, PfsTx *tx, int64_t repo_id)
                 "forgotten commit");
 }
 
-/* New commits are told of before older ones finish, so that a job exists by the time its output ends. */
+/* New commits are told of before older ones finish, so that a job exists by the time its output
+ * ends. */
 static Status settle(Ctx *ctx, PfsTx *tx)
 {
     for (;;) {

@@ -1,7 +1,7 @@
 /* pfs_fixture.c - see pfs_fixture.h. */
 #include "pfs_fixture.h"
 
-/* --- the server ---------------------------------------------------------------------------------------- */
+/* --- the server ------------------------------------------------------------------------------- */
 
 static void open_all(Fixture *fx)
 {
@@ -38,7 +38,7 @@ int fixture_teardown(void **state)
     return 0;
 }
 
-/* --- handles ----------------------------------------------------------------------------------------------- */
+/* --- handles ---------------------------------------------------------------------------------- */
 
 PfsV2__Repo *repo_of(Fixture *fx, const char *repo)
 {
@@ -75,11 +75,12 @@ PfsV2__Commit *commit_of(Fixture *fx, const char *commit)
     return handle;
 }
 
-/* --- repos and branches --------------------------------------------------------------------------------------- */
+/* --- repos and branches ----------------------------------------------------------------------- */
 
 Status try_create_repo(Fixture *fx, const char *repo)
 {
-    PfsV2__CreateRepoRequest *request = PB_NEW(&fx->ctx, pfs_v2__create_repo_request, PfsV2__CreateRepoRequest);
+    PfsV2__CreateRepoRequest *request =
+        PB_NEW(&fx->ctx, pfs_v2__create_repo_request, PfsV2__CreateRepoRequest);
     request->repo = repo_of(fx, repo);
     Status s;
     IN_TX(fx, s, pfs_create_repo(&fx->ctx, tx, request));
@@ -121,7 +122,8 @@ static void add_upstream(Fixture *fx, const char *upstream, PfsV2__CreateBranchR
 
 Status try_create_branch(Fixture *fx, const char *branch, const char *upstream, const char *head)
 {
-    PfsV2__CreateBranchRequest *request = PB_NEW(&fx->ctx, pfs_v2__create_branch_request, PfsV2__CreateBranchRequest);
+    PfsV2__CreateBranchRequest *request =
+        PB_NEW(&fx->ctx, pfs_v2__create_branch_request, PfsV2__CreateBranchRequest);
     request->branch = branch_of(fx, branch);
     if (upstream)
         add_upstream(fx, upstream, request);
@@ -139,7 +141,8 @@ void create_branch(Fixture *fx, const char *branch, const char *upstream, const 
 
 Status try_delete_branch(Fixture *fx, const char *branch, bool force)
 {
-    PfsV2__DeleteBranchRequest *request = PB_NEW(&fx->ctx, pfs_v2__delete_branch_request, PfsV2__DeleteBranchRequest);
+    PfsV2__DeleteBranchRequest *request =
+        PB_NEW(&fx->ctx, pfs_v2__delete_branch_request, PfsV2__DeleteBranchRequest);
     request->branch = branch_of(fx, branch);
     request->force = force;
     Status s;
@@ -156,11 +159,12 @@ PfsV2__BranchInfo *inspect_branch(Fixture *fx, const char *branch)
     return info;
 }
 
-/* --- commits ---------------------------------------------------------------------------------------------------- */
+/* --- commits ---------------------------------------------------------------------------------- */
 
 Status try_start(Fixture *fx, const char *branch, const char **out_id)
 {
-    PfsV2__StartCommitRequest *request = PB_NEW(&fx->ctx, pfs_v2__start_commit_request, PfsV2__StartCommitRequest);
+    PfsV2__StartCommitRequest *request =
+        PB_NEW(&fx->ctx, pfs_v2__start_commit_request, PfsV2__StartCommitRequest);
     request->branch = branch_of(fx, branch);
     PfsV2__Commit *commit = NULL;
     Status s;
@@ -179,7 +183,8 @@ const char *start(Fixture *fx, const char *branch)
 
 Status try_finish(Fixture *fx, const char *commit, const char *error)
 {
-    PfsV2__FinishCommitRequest *request = PB_NEW(&fx->ctx, pfs_v2__finish_commit_request, PfsV2__FinishCommitRequest);
+    PfsV2__FinishCommitRequest *request =
+        PB_NEW(&fx->ctx, pfs_v2__finish_commit_request, PfsV2__FinishCommitRequest);
     request->commit = commit_of(fx, commit);
     request->error = arena_strdup(fx->ctx.arena, error ? error : "");
     Status s;
@@ -201,7 +206,8 @@ const char *start_finish(Fixture *fx, const char *branch)
 
 Status try_inspect(Fixture *fx, const char *commit, PfsV2__CommitInfo **out)
 {
-    PfsV2__InspectCommitRequest *request = PB_NEW(&fx->ctx, pfs_v2__inspect_commit_request, PfsV2__InspectCommitRequest);
+    PfsV2__InspectCommitRequest *request =
+        PB_NEW(&fx->ctx, pfs_v2__inspect_commit_request, PfsV2__InspectCommitRequest);
     request->commit = commit_of(fx, commit);
     return pfs_inspect_commit(&fx->ctx, fx->pfs, request, out);
 }
@@ -213,7 +219,7 @@ PfsV2__CommitInfo *inspect(Fixture *fx, const char *commit)
     return info;
 }
 
-/* --- content ------------------------------------------------------------------------------------------------------ */
+/* --- content ---------------------------------------------------------------------------------- */
 
 static int64_t pick_id(Fixture *fx, const char *commit)
 {

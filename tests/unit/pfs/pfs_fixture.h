@@ -1,6 +1,8 @@
-/* pfs_fixture.h - a server's versioned file system in a scratch folder, and short ways to say what tests say often.
+/* pfs_fixture.h - a server's versioned file system in a scratch folder, and short ways to say what
+ * tests say often.
  *
- * Every helper runs in a transaction of its own and fails the test when it fails; try_x returns the status instead.
+ * Every helper runs in a transaction of its own and fails the test when it fails; try_x returns the
+ * status instead.
  */
 #pragma once
 
@@ -30,8 +32,8 @@ PfsV2__Commit *commit_of(Fixture *fx, const char *commit);
 Status try_create_repo(Fixture *fx, const char *repo);
 void create_repo(Fixture *fx, const char *repo);
 
-/* upstream: branches separated by spaces, "" or NULL for none; head: a commit, or NULL. A branch in `upstream` that
- * begins with '!' never propagates. */
+/* upstream: branches separated by spaces, "" or NULL for none; head: a commit, or NULL. A branch in
+ * `upstream` that begins with '!' never propagates. */
 Status try_create_branch(Fixture *fx, const char *branch, const char *upstream, const char *head);
 void create_branch(Fixture *fx, const char *branch, const char *upstream, const char *head);
 Status try_delete_branch(Fixture *fx, const char *branch, bool force);

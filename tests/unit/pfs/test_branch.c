@@ -6,13 +6,13 @@ static const char *branches_text(Fixture *fx, PfsV2__Branch *const *branches, si
 {
     PtrList names = { 0 };
     for (size_t i = 0; i < n; i++)
-        ptr_list_add(&fx->ctx, &names,
-                     text_printf(fx->ctx.arena, "%s@%s", branches[i]->repo->name,
-                                 branches[i]->name));
+        ptr_list_add(
+            &fx->ctx, &names,
+            text_printf(fx->ctx.arena, "%s@%s", branches[i]->repo->name, branches[i]->name));
     return text_join(fx->ctx.arena, (const char *const *)names.items, names.n, " ");
 }
 
-/* --- repos ------------------------------------------------------------------------------------------------ */
+/* --- repos ------------------------------------------------------------------------------------ */
 
 static void repos_are_checked(void **state)
 {
@@ -44,8 +44,8 @@ static Status keep_repo(void *arg, Ctx *ctx, const PfsV2__RepoInfo *info)
 {
     Fixture *fx = arg;
     (void)ctx;
-    fx->seen = text_printf(fx->keep, "%s %s.%s=%lld", fx->seen, info->repo->name,
-                           info->repo->type, (long long)info->size_bytes_upper_bound);
+    fx->seen = text_printf(fx->keep, "%s %s.%s=%lld", fx->seen, info->repo->name, info->repo->type,
+                           (long long)info->size_bytes_upper_bound);
     return OK;
 }
 
@@ -108,9 +108,10 @@ static void deleting_a_repo_takes_all_of_it(void **state)
     create_branch(fx, "out.meta@master", "out@master", NULL);
     start(fx, "in@master");
     put_file(fx, "in@master", "/f", 'x', 1);
-    assert_fails(try_delete_repo(fx, "in", false, &deleted), UNKNOWN,
-                 "delete repo: delete branch default/in@master: branch \"default/in@master\" cannot "
-                 "be deleted because it's in the direct provenance of [default/out@master]");
+    assert_fails(
+        try_delete_repo(fx, "in", false, &deleted), UNKNOWN,
+        "delete repo: delete branch default/in@master: branch \"default/in@master\" cannot "
+        "be deleted because it's in the direct provenance of [default/out@master]");
     assert_ok(try_delete_repo(fx, "out", false, &deleted));
     assert_true(deleted);
     assert_string_equal(list_repos(fx, "", -1, 0), " in.user=0");
@@ -120,7 +121,7 @@ static void deleting_a_repo_takes_all_of_it(void **state)
     assert_string_equal(list_repos(fx, "", -1, 0), "");
 }
 
-/* --- branches ---------------------------------------------------------------------------------------------- */
+/* --- branches --------------------------------------------------------------------------------- */
 
 static void a_new_branch_has_an_empty_head(void **state)
 {
@@ -247,17 +248,18 @@ static void a_moved_branch_may_not_vanish(void **state)
     create_repo(fx, "in");
     Status s;
     IN_TX(fx, s, start_then_delete(fx, tx));
-    assert_fails(s, NOT_FOUND,
-                 "validate DAG at end of transaction: loading branch info for \"default/in@master\" "
-                 "during validation: ");
+    assert_fails(
+        s, NOT_FOUND,
+        "validate DAG at end of transaction: loading branch info for \"default/in@master\" "
+        "during validation: ");
 }
 
 static Status keep_branch(void *arg, Ctx *ctx, const PfsV2__BranchInfo *info)
 {
     Fixture *fx = arg;
     (void)ctx;
-    fx->seen = text_printf(fx->keep, "%s %s@%s", fx->seen, info->branch->repo->name,
-                           info->branch->name);
+    fx->seen =
+        text_printf(fx->keep, "%s %s@%s", fx->seen, info->branch->repo->name, info->branch->name);
     return OK;
 }
 
@@ -287,7 +289,7 @@ static void branches_are_listed_newest_first(void **state)
     assert_string_equal(list_branches(fx, NULL, false), " in@b on@x in@a");
 }
 
-/* --- projects ------------------------------------------------------------------------------------------------ */
+/* --- projects --------------------------------------------------------------------------------- */
 
 static Status try_create_project(Fixture *fx, const char *name, bool update)
 {
@@ -324,8 +326,9 @@ static void projects_are_checked(void **state)
     assert_fails(try_create_project(fx, "-p", false), UNKNOWN,
                  "invalid project name: project names must start with an alphanumeric character");
     assert_ok(try_create_project(fx, "123456789012345678901234567890123456789012345678901", false));
-    assert_fails(try_create_project(fx, "1234567890123456789012345678901234567890123456789012", false),
-                 UNKNOWN, "is 1 characters longer than the 51 max");
+    assert_fails(
+        try_create_project(fx, "1234567890123456789012345678901234567890123456789012", false),
+        UNKNOWN, "is 1 characters longer than the 51 max");
     assert_fails(try_delete_project(fx, "q"), NOT_FOUND,
                  "delete project \"q\": project \"q\" not found");
     assert_ok(try_delete_project(fx, "p"));

@@ -32,9 +32,10 @@ static void squash_keeps_the_content(void **state)
     const char *ids[3];
     create_repo(fx, "in");
     commit_files(fx, "in@m", ids, 3);
-    assert_fails(try_set(fx, ids[2], pfs_squash_set), UNKNOWN,
-                 "cannot squash a commit that has no children as that would cause data loss, use the "
-                 "drop operation instead: default/in@");
+    assert_fails(
+        try_set(fx, ids[2], pfs_squash_set), UNKNOWN,
+        "cannot squash a commit that has no children as that would cause data loss, use the "
+        "drop operation instead: default/in@");
     assert_ok(try_set(fx, ids[1], pfs_squash_set));
     assert_int_equal(sum_of(fx, "in@m").files, 3);
     PfsV2__CommitInfo *head = inspect(fx, "in@m");
@@ -147,7 +148,8 @@ static void later_sets_protect_earlier_ones(void **state)
 }
 
 static Status try_one(Fixture *fx, const char *commit, bool recursive,
-                      Status (*fn)(Ctx *ctx, PfsTx *tx, const PfsV2__Commit *commit, bool recursive))
+                      Status (*fn)(Ctx *ctx, PfsTx *tx, const PfsV2__Commit *commit,
+                                   bool recursive))
 {
     Status s;
     IN_TX(fx, s, fn(&fx->ctx, tx, commit_of(fx, commit), recursive));
@@ -186,7 +188,7 @@ static void a_pipelines_record_stays(void **state)
     assert_fails(try_set(fx, id, pfs_drop_set), UNKNOWN, "because it updated a pipeline");
 }
 
-/* --- forget ----------------------------------------------------------------------------------------------------- */
+/* --- forget ----------------------------------------------------------------------------------- */
 
 static PfsV2__CommitPicker *id_picker(Fixture *fx, const char *repo, const char *id)
 {
@@ -228,9 +230,10 @@ static void forgotten_commits_keep_their_row(void **state)
     assert_string_equal(status_message(s),
                         "Forget Commit: the commit to be forgotten must be in an output repo");
     s = try_forget(fx, "b", old);
-    assert_string_equal(status_message(s),
-                        "Forget Commit: list branch in transaction: for each branch: the branch head "
-                        "cannot be a forgotten commit");
+    assert_string_equal(
+        status_message(s),
+        "Forget Commit: list branch in transaction: for each branch: the branch head "
+        "cannot be a forgotten commit");
     start_finish(fx, "a@m");
     s = try_forget(fx, "b", old);
     assert_string_equal(status_message(s), "Forget Commit: direct descendants must be closed");

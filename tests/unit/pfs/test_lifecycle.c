@@ -1,4 +1,5 @@
-/* The life of a commit: started, filled, closed, finished; failures; children before parents (§9). */
+/* The life of a commit: started, filled, closed, finished; failures; children before parents (§9).
+ */
 #include "pfs_fixture.h"
 
 static void start_put_finish(void **state)
@@ -188,7 +189,8 @@ static void start_forks_from_a_parent(void **state)
     const char *first = start_finish(fx, "in@master");
     const char *second = start_finish(fx, "in@master");
     start_finish(fx, "other@master");
-    PfsV2__StartCommitRequest *request = PB_NEW(&fx->ctx, pfs_v2__start_commit_request, PfsV2__StartCommitRequest);
+    PfsV2__StartCommitRequest *request =
+        PB_NEW(&fx->ctx, pfs_v2__start_commit_request, PfsV2__StartCommitRequest);
     request->branch = branch_of(fx, "in@master");
     request->parent = commit_of(fx, "in@master^");
     PfsV2__Commit *commit;
@@ -211,7 +213,8 @@ static void start_forks_from_a_parent(void **state)
 
 static Status start_twice(Fixture *fx, PfsTx *tx)
 {
-    PfsV2__StartCommitRequest *request = PB_NEW(&fx->ctx, pfs_v2__start_commit_request, PfsV2__StartCommitRequest);
+    PfsV2__StartCommitRequest *request =
+        PB_NEW(&fx->ctx, pfs_v2__start_commit_request, PfsV2__StartCommitRequest);
     PfsV2__Commit *commit;
     request->branch = branch_of(fx, "in@master");
     TRY(pfs_start_commit(&fx->ctx, tx, request, &commit));
@@ -228,7 +231,8 @@ static void one_commit_of_a_repo_in_a_set(void **state)
     assert_fails(s, ALREADY_EXISTS, "already has a commit in this transaction");
 }
 
-/* A commit too big to be merged under the writer's lock is finished all the same when the call returns. */
+/* A commit too big to be merged under the writer's lock is finished all the same when the call
+ * returns. */
 static void big_commits_finish_too(void **state)
 {
     Fixture *fx = *state;

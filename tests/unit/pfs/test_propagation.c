@@ -1,8 +1,10 @@
 /* How new heads reach what is derived from them (§8.3, §8.4). */
 #include "pfs_fixture.h"
 
-/* "repo@id repo@id" with ids shown as the letters they have in `names`: names[0] is 'a', and so on; '?' otherwise. */
-static const char *provenance_of(Fixture *fx, const char *commit, const char *const *names, size_t n)
+/* "repo@id repo@id" with ids shown as the letters they have in `names`: names[0] is 'a', and so on;
+ * '?' otherwise. */
+static const char *provenance_of(Fixture *fx, const char *commit, const char *const *names,
+                                 size_t n)
 {
     PfsV2__CommitInfo *info = inspect(fx, commit);
     PtrList parts = { 0 };
@@ -11,9 +13,9 @@ static const char *provenance_of(Fixture *fx, const char *commit, const char *co
         for (size_t j = 0; j < n; j++)
             if (strcmp(info->direct_provenance[i]->id, names[j]) == 0)
                 letter = (char)('a' + j);
-        ptr_list_add(&fx->ctx, &parts,
-                     text_printf(fx->ctx.arena, "%s@%c", info->direct_provenance[i]->repo->name,
-                                 letter));
+        ptr_list_add(
+            &fx->ctx, &parts,
+            text_printf(fx->ctx.arena, "%s@%c", info->direct_provenance[i]->repo->name, letter));
     }
     return text_join(fx->ctx.arena, (const char *const *)parts.items, parts.n, " ");
 }
@@ -144,7 +146,7 @@ static void spouts_do_not_follow_their_spec(void **state)
     assert_string_equal(set_repos(fx, start_finish(fx, "s.spec@master")), "s s");
 }
 
-/* --- several steps in one transaction ------------------------------------------------------------------------- */
+/* --- several steps in one transaction --------------------------------------------------------- */
 
 static Status start_in(Fixture *fx, PfsTx *tx, const char *branch)
 {
@@ -209,7 +211,7 @@ static void heads_made_early_follow_their_inputs(void **state)
     assert_string_equal(provenance_of(fx, "c@m", sets, 1), "b@a");
 }
 
-/* --- hooks ------------------------------------------------------------------------------------------------------ */
+/* --- hooks ------------------------------------------------------------------------------------ */
 
 static Status note_created(void *self, Ctx *ctx, PfsTx *tx, const int64_t *commits, size_t n)
 {

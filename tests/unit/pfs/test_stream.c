@@ -6,8 +6,8 @@ static Status keep_commit(void *arg, Ctx *ctx, const PfsV2__CommitInfo *info)
 {
     Fixture *fx = arg;
     (void)ctx;
-    fx->seen = text_printf(fx->keep, "%s %s@%.4s", fx->seen, info->commit->repo->name,
-                           info->commit->id);
+    fx->seen =
+        text_printf(fx->keep, "%s %s@%.4s", fx->seen, info->commit->repo->name, info->commit->id);
     return OK;
 }
 
@@ -109,7 +109,7 @@ static void lists_filter_by_origin(void **state)
     assert_string_equal(list(fx, request), shown(fx, "in", ids, 1, -1));
 }
 
-/* --- sets and walks ------------------------------------------------------------------------------------------- */
+/* --- sets and walks --------------------------------------------------------------------------- */
 
 static Status inspect_set(Fixture *fx, const char *id, bool wait)
 {
@@ -145,10 +145,8 @@ static void sets_have_members_and_aliases(void **state)
     assert_string_equal(fx->seen, text_printf(fx->keep, " a@%.4s b@%.4s c@%.4s", set, b, set));
     finish(fx, "c@m");
     assert_ok(inspect_set(fx, set, true));
-    assert_fails(inspect_set(fx, "nope", false), NOT_FOUND,
-                 "no commits found for commitset nope");
-    assert_fails(inspect_set(fx, "", false), INVALID_ARGUMENT,
-                 "no commits found for commitset");
+    assert_fails(inspect_set(fx, "nope", false), NOT_FOUND, "no commits found for commitset nope");
+    assert_fails(inspect_set(fx, "", false), INVALID_ARGUMENT, "no commits found for commitset");
 
     fx->seen = arena_strdup(fx->keep, "");
     assert_ok(pfs_list_set(&fx->ctx, fx->pfs, NULL, keep_set, fx));
@@ -185,8 +183,8 @@ static const char *walk(Fixture *fx, const char *repo, bool down, uint64_t commi
 {
     PfsV2__CommitPicker *start = head_picker(fx, repo);
     fx->seen = arena_strdup(fx->keep, "");
-    assert_ok(pfs_walk_commits(&fx->ctx, fx->pfs, &start, 1, down, commits, depth, keep_commit,
-                               fx));
+    assert_ok(
+        pfs_walk_commits(&fx->ctx, fx->pfs, &start, 1, down, commits, depth, keep_commit, fx));
     return fx->seen;
 }
 
@@ -199,13 +197,14 @@ static void walks_go_nearest_first(void **state)
     create_branch(fx, "b@m", "a@m", NULL);
     create_branch(fx, "c@m", "b@m", NULL);
     const char *id = start(fx, "a@m");
-    assert_string_equal(walk(fx, "c", false, 0, 0), text_printf(fx->keep, " b@%.4s a@%.4s", id, id));
+    assert_string_equal(walk(fx, "c", false, 0, 0),
+                        text_printf(fx->keep, " b@%.4s a@%.4s", id, id));
     assert_string_equal(walk(fx, "c", false, 1, 0), text_printf(fx->keep, " b@%.4s", id));
     assert_string_equal(walk(fx, "c", false, 0, 1), text_printf(fx->keep, " b@%.4s", id));
     assert_string_equal(walk(fx, "a", true, 0, 0), text_printf(fx->keep, " b@%.4s c@%.4s", id, id));
 }
 
-/* --- waiting --------------------------------------------------------------------------------------------------- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 /* Runs a waiting call on a thread of its own, with a ctx of its own. */
 typedef struct Waiter {
@@ -271,8 +270,7 @@ static void subscriptions_follow_the_repo(void **state)
     ids[0] = start_finish(fx, "in@m");
     ids[1] = start_finish(fx, "in@other");
     Waiter waiter = { .stop_after = 3,
-                      .subscribe =
-                          subscribe_request(fx, "in", PFS_V2__COMMIT_STATE__FINISHED) };
+                      .subscribe = subscribe_request(fx, "in", PFS_V2__COMMIT_STATE__FINISHED) };
     waiter.subscribe->branch = arena_strdup(fx->ctx.arena, "m");
     waiter_start(fx, &waiter);
     ids[2] = start_finish(fx, "in@m");
@@ -280,8 +278,8 @@ static void subscriptions_follow_the_repo(void **state)
     finish(fx, "in@m");
     waiter_join(&waiter);
     assert_int_equal(waiter.status.code, STATUS_ABORTED);
-    assert_string_equal(waiter.text, text_printf(fx->keep, " %.4s! %.4s! %.4s!", ids[0], ids[2],
-                                                 ids[3]));
+    assert_string_equal(waiter.text,
+                        text_printf(fx->keep, " %.4s! %.4s! %.4s!", ids[0], ids[2], ids[3]));
     ctx_done(&waiter.ctx);
 }
 
@@ -300,8 +298,7 @@ static void subscriptions_pass_over_deleted_commits(void **state)
     ids[0] = start_finish(fx, "in@m");
     start(fx, "in@m");
     Waiter waiter = { .stop_after = 2,
-                      .subscribe =
-                          subscribe_request(fx, "in", PFS_V2__COMMIT_STATE__FINISHED) };
+                      .subscribe = subscribe_request(fx, "in", PFS_V2__COMMIT_STATE__FINISHED) };
     waiter_start(fx, &waiter);
     drop(fx, "in@m");
     ids[1] = start_finish(fx, "in@m");

@@ -46,13 +46,13 @@ static void triggers_are_checked(void **state)
         const char *branch, *size, *rate, *cron, *error;
         int64_t commits;
     } cases[] = {
-        { "", "", "", "", "triggers must specify a branch to trigger on", 1 },
-        { "a b", "", "", "", "name (a b) invalid", 1 },
-        { "a", "this is not a size", "", "", "invalid trigger size: ", 0 },
-        { "a", "", "nope", "", "invalid trigger rate limit spec: ", 0 },
-        { "a", "", "", "", "can't trigger on a negative number of commits", -1 },
-        { "a", "", "", "nope", "invalid trigger cron spec: ", 0 },
-        { "b", "", "", "", "triggers cannot form a loop", 1 },
+        {"",     "",                   "",     "",     "triggers must specify a branch to trigger on",  1 },
+        { "a b", "",                   "",     "",     "name (a b) invalid",                            1 },
+        { "a",   "this is not a size", "",     "",     "invalid trigger size: ",                        0 },
+        { "a",   "",                   "nope", "",     "invalid trigger rate limit spec: ",             0 },
+        { "a",   "",                   "",     "",     "can't trigger on a negative number of commits", -1},
+        { "a",   "",                   "",     "nope", "invalid trigger cron spec: ",                   0 },
+        { "b",   "",                   "",     "",     "triggers cannot form a loop",                   1 },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         PfsV2__Trigger *trigger = trigger_on(fx, cases[i].branch);
@@ -238,7 +238,7 @@ static void the_timer_ticks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        PFS_TEST(triggers_are_checked), PFS_TEST(size_fires),       PFS_TEST(commits_fire),
+        PFS_TEST(triggers_are_checked), PFS_TEST(size_fires),          PFS_TEST(commits_fire),
         PFS_TEST(all_wants_all),        PFS_TEST(chains_fire_at_once), PFS_TEST(rate_limits_fire),
         PFS_TEST(schedules_tick),       PFS_TEST(the_timer_ticks),
     };
