@@ -139,7 +139,7 @@ Status finish_try(Ctx *ctx, PfsTx *tx, int64_t id)
     Total total;
     int64_t began_ns = clock_mono_ns();
     TRY(total_compute(ctx, tx->pfs, &row, &base, &pending, &all, &total));
-    tx->unsynced = true;
+    tx->unsynced = tx->unsynced || pending.n;
     return finish_total(ctx, tx, &row, &base, &total, clock_mono_ns() - began_ns);
 }
 

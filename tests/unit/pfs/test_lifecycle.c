@@ -1,5 +1,6 @@
 /* The life of a commit: started, filled, closed, finished; failures; children before parents (§9).
  */
+#include "base/clock.h"
 #include "pfs_fixture.h"
 
 static void start_put_finish(void **state)
@@ -259,6 +260,101 @@ static void big_commits_finish_too(void **state)
     assert_int_equal(sum_of(fx, "in@master").files, 6000);
 }
 
+/* A process that stops between closing and finishing leaves the rest to the next one. */
+static void a_restart_takes_up_what_was_left(void **state)
+{
+    Fixture *fx = *state;
+    create_repo(fx, "in");
+    start(fx, "in@master");
+    put_file(fx, "in@master", "/a", 'x', 3);
+    fx->pfs = pfs_close(fx->pfs);
+    DbTx *tx;
+    assert_ok(db_begin_write(&fx->ctx, fx->db, &tx));
+    assert_ok(db_exec(&fx->ctx, tx, NULL, "UPDATE pfs_commit SET state = 3, finishing_ns = 1", ""));
+    assert_ok(db_commit(&fx->ctx, tx));
+
+    assert_ok(pfs_open(&fx->ctx, fx->db, fx->store, &fx->pfs));
+    assert_ok(pfs_start(&fx->ctx, fx->pfs));
+    PfsV2__InspectCommitRequest *request =
+        PB_NEW(&fx->ctx, pfs_v2__inspect_commit_request, PfsV2__InspectCommitRequest);
+    PfsV2__CommitInfo *info;
+    request->commit = commit_of(fx, "in@master");
+    request->wait = PFS_V2__COMMIT_STATE__FINISHED;
+    fx->ctx.deadline_ns = clock_mono_ns() + 20 * NS_PER_SEC;
+    assert_ok(pfs_inspect_commit(&fx->ctx, fx->pfs, request, &info));
+    fx->ctx.deadline_ns = DEADLINE_NONE;
+    assert_int_equal(info->details->size_bytes, 3);
+}
+
+/* --- many at once ------------------------------------------------------------------------------
+ */
+
+#define WRITERS 8
+#define WRITES  5
+
+typedef struct Writer {
+    Fixture *fx;
+    pthread_t thread;
+    int number;
+    size_t failed;
+} Writer;
+
+/* What a one-off write is: a commit that starts, gets a layer and ends in one transaction. */
+static Status write_once(Ctx *ctx, Pfs *pfs, const char *path)
+{
+    TreeEntry entry = { .path = str(path), .tag = STR("default") };
+    entry.record.hash = hash_of(bytes("", 0));
+    CLEANUP(tree_builder_freep) TreeBuilder *builder = tree_builder_new(&pfs->content.io);
+    Hash layer;
+    TRY(tree_builder_add(ctx, builder, &entry));
+    TRY(tree_builder_finish(ctx, builder, &layer));
+    TRY(store_sync(ctx, pfs->store));
+
+    PfsV2__StartCommitRequest *start =
+        PB_NEW(ctx, pfs_v2__start_commit_request, PfsV2__StartCommitRequest);
+    PfsV2__FinishCommitRequest *finish =
+        PB_NEW(ctx, pfs_v2__finish_commit_request, PfsV2__FinishCommitRequest);
+    start->branch = pfs_branch_ref(ctx, "default", "in", "master");
+    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+    PfsCommitRow row;
+    TRY(pfs_begin_write(ctx, pfs, NULL, &tx));
+    TRY(pfs_start_commit(ctx, tx, start, &finish->commit));
+    TRY(pfs_pick(ctx, tx, finish->commit, &row));
+    TRY(pfs_attach_layer(ctx, tx, row.id, &layer));
+    TRY(pfs_finish_commit(ctx, tx, finish, false));
+    return pfs_commit(ctx, STEAL(tx));
+}
+
+static void *writer_run(void *arg)
+{
+    Writer *writer = arg;
+    for (int i = 0; i < WRITES; i++) {
+        CLEANUP(ctx_done) Ctx ctx;
+        ctx_init(&ctx);
+        const char *path = text_printf(ctx.arena, "/%d-%d", writer->number, i);
+        writer->failed += !status_ok(write_once(&ctx, writer->fx->pfs, path));
+    }
+    return NULL;
+}
+
+static void writers_keep_each_others_files(void **state)
+{
+    Fixture *fx = *state;
+    Writer writers[WRITERS];
+    create_repo(fx, "in");
+    for (int i = 0; i < WRITERS; i++) {
+        writers[i] = (Writer){ .fx = fx, .number = i };
+        assert_int_equal(pthread_create(&writers[i].thread, NULL, writer_run, &writers[i]), 0);
+    }
+    for (int i = 0; i < WRITERS; i++) {
+        assert_int_equal(pthread_join(writers[i].thread, NULL), 0);
+        assert_int_equal(writers[i].failed, 0);
+    }
+    assert_int_equal(sum_of(fx, "in@master").files, WRITERS * WRITES);
+    assert_int_equal(sum_of(fx, "in@master.1").files, 1);
+    assert_non_null(inspect(fx, text_printf(fx->ctx.arena, "in@master.%d", WRITERS * WRITES)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -273,6 +369,8 @@ int main(void)
         PFS_TEST(start_forks_from_a_parent),
         PFS_TEST(one_commit_of_a_repo_in_a_set),
         PFS_TEST(big_commits_finish_too),
+        PFS_TEST(a_restart_takes_up_what_was_left),
+        PFS_TEST(writers_keep_each_others_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
