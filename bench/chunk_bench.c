@@ -170,18 +170,18 @@ static void hash_speed(Bytes data)
 int main(void)
 {
     static const CutParams all[] = {
-        {16 * KiB,   64 * KiB,  4 * MiB},
-        { 64 * KiB,  256 * KiB, 4 * MiB},
-        { 128 * KiB, 512 * KiB, 4 * MiB},
-        { 256 * KiB, 1 * MiB,   4 * MiB},
-        { 512 * KiB, 2 * MiB,   4 * MiB},
+        { 16 * KiB, 64 * KiB, 4 * MiB },
+        { 64 * KiB, 256 * KiB, 4 * MiB },
+        { 128 * KiB, 512 * KiB, 4 * MiB },
+        { 256 * KiB, 1 * MiB, 4 * MiB },
+        { 512 * KiB, 2 * MiB, 4 * MiB },
     };
     static const struct {
         const char *name;
         void (*make)(Buf *before, Buf *after);
     } data[] = {
-        {"csv",         make_csv       },
-        { "checkpoint", make_checkpoint}
+        { "csv", make_csv },
+        { "checkpoint", make_checkpoint }
     };
 
     for (size_t d = 0; d < ARRAY_LEN(data); d++) {

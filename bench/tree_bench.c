@@ -31,10 +31,7 @@ static TreeEntry bench_entry(const Bench *bench, size_t index, unsigned version,
 {
     int size =
         snprintf(path, 64, "/data/2024/part-%05zu/file-%07zu.csv", index / FILES_PER_DIR, index);
-    TreeEntry entry = {
-        {path, (size_t)size },
-        STR("default"), { .op = TREE_PUT  }
-    };
+    TreeEntry entry = { .path = { path, (size_t)size }, .tag = STR("default") };
     uint64_t name[2] = { index, version };
     entry.record.hash = hash_of(bytes(name, sizeof(name)));
     entry.record.form = bench->inline_bytes ? TREE_INLINE : TREE_BLOB;

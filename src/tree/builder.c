@@ -110,12 +110,6 @@ static Status level_add(Ctx *ctx, TreeBuilder *builder, unsigned level, const Tr
     return FAIL(ctx, RESOURCE_EXHAUSTED, "tree has more than %d levels", TREE_LEVELS_MAX);
 }
 
-static Status out_of_order(Ctx *ctx, StatusCode code, const TreeItem *item)
-{
-    return status_new(ctx, code, "file %s is out of order in its tree",
-                      text_quote(ctx->arena, item->path));
-}
-
 Status tree_builder_add(Ctx *ctx, TreeBuilder *builder, const TreeEntry *entry)
 {
     if (!key_is_valid(entry->path, entry->tag))
@@ -129,14 +123,22 @@ Status tree_builder_add(Ctx *ctx, TreeBuilder *builder, const TreeEntry *entry)
     record_encode(&entry->record, &builder->value);
     TreeItem item = { entry->path, entry->tag, buf_bytes(&builder->value) };
     if (!builder_advance(builder, item.path, item.tag))
-        return out_of_order(ctx, STATUS_INVALID_ARGUMENT, &item);
+        return FAIL(ctx, INVALID_ARGUMENT, "file %s is out of order in its tree",
+                    text_quote(ctx->arena, entry->path));
     return level_add(ctx, builder, 0, &item);
+}
+
+/* Trees were found to be in order when they were read. */
+static void builder_advance_from_tree(TreeBuilder *builder, const TreeItem *item)
+{
+    bool is_in_order = builder_advance(builder, item->path, item->tag);
+    assert(is_in_order);
+    (void)is_in_order;
 }
 
 Status builder_copy(Ctx *ctx, TreeBuilder *builder, const TreeItem *entry)
 {
-    if (!builder_advance(builder, entry->path, entry->tag))
-        return out_of_order(ctx, STATUS_DATA_LOSS, entry);
+    builder_advance_from_tree(builder, entry);
     return level_add(ctx, builder, 0, entry);
 }
 
@@ -154,8 +156,7 @@ bool builder_is_aligned(const TreeBuilder *builder, unsigned level)
 Status builder_splice(Ctx *ctx, TreeBuilder *builder, unsigned level, const TreeItem *child)
 {
     assert(builder_is_aligned(builder, level));
-    if (!builder_advance(builder, child->path, child->tag))
-        return out_of_order(ctx, STATUS_DATA_LOSS, child);
+    builder_advance_from_tree(builder, child);
     for (unsigned i = 0; i < level; i++)
         builder->levels[i].nodes += 2;
     Hash hash = child_decode(child->value).hash;

@@ -127,6 +127,7 @@ const char *node_parse(TreeNode *node)
 
 Status node_load(Ctx *ctx, const TreeIo *io, const Hash *hash, TreeNode *node)
 {
+    assert(!hash_is_zero(hash));
     if (hash_eq(hash, &node->hash))
         return OK;
     TRY(ctx_check(ctx));

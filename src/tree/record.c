@@ -100,7 +100,8 @@ static bool child_read(Bytes value, TreeChild *out)
         return false;
     *out = (TreeChild){ .is_plain = value.data[0] == 0 };
     size_t at = 1;
-    return read_hash(value, &at, &out->hash) && bytes_read_varint(value, &at, &out->sum.files) &&
+    return read_hash(value, &at, &out->hash) && !hash_is_zero(&out->hash) &&
+           bytes_read_varint(value, &at, &out->sum.files) &&
            bytes_read_varint(value, &at, &out->sum.bytes) && at == value.size;
 }
 

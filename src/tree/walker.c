@@ -77,12 +77,30 @@ static Status load_root(Ctx *ctx, TreeWalker *walker)
                           : node_load(ctx, &walker->io, &walker->root, &walker->frames[0].node);
 }
 
+/* Does the child begin after all that its parents have before it? Then a walk is in order. */
+static bool child_is_after(const TreeWalker *walker, const TreeNode *child)
+{
+    size_t depth = walker->depth;
+    while (depth > 0 && walker->frames[depth].index == 0)
+        depth--;
+    const TreeFrame *above = &walker->frames[depth];
+    if (above->index == 0)
+        return true;
+    CLEANUP(buf_done) Buf first_path = { 0 };
+    CLEANUP(buf_done) Buf before_path = { 0 };
+    TreeItem first = node_item(child, 0, &first_path);
+    TreeItem before = node_item(&above->node, above->index - 1, &before_path);
+    return item_cmp(&before, &first) < 0;
+}
+
+/* Is the child what its parent says: of the next level, between its neighbours, with this last key? */
 static Status check_child(Ctx *ctx, const TreeWalker *walker, const TreeNode *child,
                           const TreeItem *expected)
 {
     CLEANUP(buf_done) Buf path = { 0 };
     TreeItem last = node_item(child, child->count - 1, &path);
-    if (child->level + 1 == frame_c(walker)->node.level && item_cmp(&last, expected) == 0)
+    if (child->level + 1 == frame_c(walker)->node.level && item_cmp(&last, expected) == 0 &&
+        child_is_after(walker, child))
         return OK;
     return FAIL(ctx, DATA_LOSS, "tree node before %s does not fit its parent",
                 text_quote(ctx->arena, expected->path));

@@ -39,10 +39,8 @@ static void add(State *state, const uint8_t step[4])
     int size = snprintf(path, sizeof(path), "/d%u%c%u", step[1] % 16u, separators[step[1] / 16 % 4],
                         step[2] % 64u);
     TreeRecord record = make_record((TreeOp)(step[0] % 4), step[1] + step[2], step[3], text);
-    TreeEntry entry = {
-        {path, (size_t)size},
-        step[2] & 0x80 ? STR("other") : STR("default"), record
-    };
+    Str tag = step[2] & 0x80 ? STR("other") : STR("default");
+    TreeEntry entry = { .path = { path, (size_t)size }, .tag = tag, .record = record };
     model_set(&state->layer, &entry);
 }
 

@@ -34,13 +34,13 @@ static void bounds(void **state)
         bool is_last;
         size_t cut;
     } cases[] = {
-        {"nothing",                     0,    true,  0   },
-        { "nothing yet",                0,    false, 0   },
-        { "under min, more to come",    100,  false, 0   },
-        { "under min, all there is",    100,  true,  100 },
-        { "no cut: needs more",         4095, false, 0   },
-        { "no cut: max applies",        4096, false, 4096},
-        { "no cut: max applies beyond", 5000, false, 4096},
+        { "nothing", 0, true, 0 },
+        { "nothing yet", 0, false, 0 },
+        { "under min, more to come", 100, false, 0 },
+        { "under min, all there is", 100, true, 100 },
+        { "no cut: needs more", 4095, false, 0 },
+        { "no cut: max applies", 4096, false, 4096 },
+        { "no cut: max applies beyond", 5000, false, 4096 },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         print_message("# %s\n", cases[i].label);

@@ -272,9 +272,9 @@ static void visit_names_every_blob(void **state)
     Fixture *fx = *state;
     CLEANUP(buf_done) Buf list = { 0 };
     TreeChunk chunks[3] = {
-        {hash_of(str_bytes(STR("1"))),  10},
-        { hash_of(str_bytes(STR("2"))), 20},
-        { hash_of(str_bytes(STR("3"))), 30}
+        { hash_of(str_bytes(STR("1"))), 10 },
+        { hash_of(str_bytes(STR("2"))), 20 },
+        { hash_of(str_bytes(STR("3"))), 30 }
     };
     for (size_t i = 0; i < ARRAY_LEN(chunks); i++)
         tree_list_add(&list, &chunks[i]);

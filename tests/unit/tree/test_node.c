@@ -23,17 +23,17 @@ static void builder_refuses_bad_keys(void **state)
         Str path, tag;
         bool is_valid;
     } cases[] = {
-        {STR(""),                           STR(""),                        false},
-        { STR("/"),                         STR(""),                        false},
-        { STR("a"),                         STR("default"),                 false},
-        { STR("/a/"),                       STR("default"),                 false},
-        { { long_path, TREE_PATH_MAX + 1 }, STR("default"),                 false},
-        { STR("/a"),                        { long_tag, TREE_TAG_MAX + 1 }, false},
-        { STR("/a"),                        { long_tag, TREE_TAG_MAX },     true },
-        { { long_path, TREE_PATH_MAX },     STR("default"),                 true },
-        { STR("/q"),                        STR(""),                        true },
-        { STR("/q"),                        STR("default"),                 true },
-        { STR("/r\0s"),                     STR("a tag"),                   true },
+        { STR(""), STR(""), false },
+        { STR("/"), STR(""), false },
+        { STR("a"), STR("default"), false },
+        { STR("/a/"), STR("default"), false },
+        { { long_path, TREE_PATH_MAX + 1 }, STR("default"), false },
+        { STR("/a"), { long_tag, TREE_TAG_MAX + 1 }, false },
+        { STR("/a"), { long_tag, TREE_TAG_MAX }, true },
+        { { long_path, TREE_PATH_MAX }, STR("default"), true },
+        { STR("/q"), STR(""), true },
+        { STR("/q"), STR("default"), true },
+        { STR("/r\0s"), STR("a tag"), true },
     };
     TreeBuilder *builder = tree_builder_new(&fx->blobs.io);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -62,21 +62,21 @@ static void builder_refuses_bad_records(void **state)
         const char *problem; /* NULL: none */
         TreeRecord record;
     } cases[] = {
-        {"unknown operation",          { .op = (TreeOp)3 }                                                           },
-        { "unknown form",              { .form = (TreeForm)4 }                                                       },
+        { "unknown operation", { .op = (TreeOp)3 } },
+        { "unknown form", { .form = (TreeForm)4 } },
         { "too large to be inline",
-         { .size = TREE_INLINE_MAX + 1, .data = { zeros, TREE_INLINE_MAX + 1 } }                                     },
-        { "not of the content's size", { .size = 3, .data = { zeros, 2 } }                                           },
-        { "has no data of its own",    { .form = TREE_BLOB, .size = 3, .data = { zeros, 1 } }                        },
-        { "list is empty",             { .form = TREE_LIST, .size = 3 }                                              },
+         { .size = TREE_INLINE_MAX + 1, .data = { zeros, TREE_INLINE_MAX + 1 } } },
+        { "not of the content's size", { .size = 3, .data = { zeros, 2 } } },
+        { "has no data of its own", { .form = TREE_BLOB, .size = 3, .data = { zeros, 1 } } },
+        { "list is empty", { .form = TREE_LIST, .size = 3 } },
         { "too many chunks",
-         { .form = TREE_LIST, .size = 3, .data = { zeros, TREE_LIST_INLINE_MAX * 42 + 1 } }                          },
-        { NULL,                        { .form = TREE_LIST, .size = 3, .data = { zeros, TREE_LIST_INLINE_MAX * 42 } }},
-        { NULL,                        { .size = TREE_INLINE_MAX, .data = { zeros, TREE_INLINE_MAX } }               },
-        { NULL,                        { .form = TREE_LIST_BLOB, .size = UINT64_MAX, .data = { zeros, HASH_SIZE } }  },
-        { "hash is cut short",         { .form = TREE_LIST_BLOB, .data = { zeros, HASH_SIZE + 1 } }                  },
-        { "too many blobs",            { .form = TREE_LIST_BLOB, .data = { zeros, 65 * HASH_SIZE } }                 },
-        { NULL,                        { .op = TREE_DELETE, .form = (TreeForm)9, .size = 5 }                         },
+         { .form = TREE_LIST, .size = 3, .data = { zeros, TREE_LIST_INLINE_MAX * 42 + 1 } } },
+        { NULL, { .form = TREE_LIST, .size = 3, .data = { zeros, TREE_LIST_INLINE_MAX * 42 } } },
+        { NULL, { .size = TREE_INLINE_MAX, .data = { zeros, TREE_INLINE_MAX } } },
+        { NULL, { .form = TREE_LIST_BLOB, .size = UINT64_MAX, .data = { zeros, HASH_SIZE } } },
+        { "hash is cut short", { .form = TREE_LIST_BLOB, .data = { zeros, HASH_SIZE + 1 } } },
+        { "too many blobs", { .form = TREE_LIST_BLOB, .data = { zeros, 65 * HASH_SIZE } } },
+        { NULL, { .op = TREE_DELETE, .form = (TreeForm)9, .size = 5 } },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         TreeBuilder *builder = tree_builder_new(&fx->blobs.io);
@@ -163,21 +163,21 @@ static void damaged_nodes(void **state)
         uint8_t byte;
         const char *problem;
     } cases[] = {
-        {0,   2,               "its version is unknown"       },
-        { 1,  TREE_LEVELS_MAX, "its level is too high"        },
-        { 1,  1,               "an item is damaged"           },
-        { 2,  0,               "its count is out of range"    },
-        { 2,  100,             "its count is out of range"    },
-        { 3,  200,             "its head is cut short"        },
-        { 4,  'a',             "an item is damaged"           },
-        { 9,  0,               "an item's end is out of place"},
-        { 9,  2,               "an item is damaged"           },
-        { 13, 3,               "an item's end is out of place"},
-        { 13, 200,             "an item's end is out of place"},
-        { 18, 'z',             "items are out of order"       },
-        { 18, '/',             "an item is damaged"           },
-        { 19, 3,               "an item is damaged"           },
-        { 24, 16,              "an item is damaged"           },
+        { 0, 2, "its version is unknown" },
+        { 1, TREE_LEVELS_MAX, "its level is too high" },
+        { 1, 1, "an item is damaged" },
+        { 2, 0, "its count is out of range" },
+        { 2, 100, "its count is out of range" },
+        { 3, 200, "its head is cut short" },
+        { 4, 'a', "an item is damaged" },
+        { 9, 0, "an item's end is out of place" },
+        { 9, 2, "an item is damaged" },
+        { 13, 3, "an item's end is out of place" },
+        { 13, 200, "an item's end is out of place" },
+        { 18, 'z', "items are out of order" },
+        { 18, '/', "an item is damaged" },
+        { 19, 3, "an item is damaged" },
+        { 24, 16, "an item is damaged" },
     };
     uint8_t data[128], changed[128];
     size_t size;
@@ -198,45 +198,45 @@ static void damaged_nodes(void **state)
     assert_string_equal(parse(data, size + 1), "bytes follow the last item");
 }
 
-/* A child of the wrong level, or with another last key than its parent says. */
+/* A child of the wrong level, with another last key than its parent says, or before its neighbour. */
 static void misfit_children(void **state)
 {
     Fixture *fx = *state;
     random_fill(fx, &fx->a, 10, 100, 10);
-    Hash child = build(fx, &fx->a), root;
-    const TreeEntry *last = &fx->a.entries[fx->a.count - 1];
-    static const struct {
+    Hash hash = build(fx, &fx->a), root;
+    const TreeEntry *entries = fx->a.entries, *last = &entries[fx->a.count - 1];
+    const struct {
         const char *label;
         unsigned level;
-        bool is_other_key;
+        Str before, key; /* of the child before it, and its own */
         bool fits;
     } cases[] = {
-        {"fits",   1, false, true },
-        { "level", 2, false, false},
-        { "key",   1, true,  false}
+        { "fits", 1, STR("/!"), last->path, true },
+        { "level", 2, STR("/!"), last->path, false },
+        { "key", 1, STR("/!"), STR("/zzz"), false },
+        { "neighbour", 1, entries[4].path, last->path, false },
     };
+    TreeChild child = { .hash = hash, .sum = { 10, 10 }, .is_plain = true };
+    Buf value = { 0 }, node = { 0 };
+    child_encode(&child, &value);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         print_message("# %s\n", cases[i].label);
-        CLEANUP(buf_done) Buf value = { 0 };
-        CLEANUP(buf_done) Buf node = { 0 };
         TreeNodeWriter writer = { 0 };
-        child_encode(
-            &(TreeChild){
-                .hash = child, .sum = {10, 10},
-                     .is_plain = true
-        },
-            &value);
-        TreeItem item = { cases[i].is_other_key ? STR("/zzz") : last->path, last->tag,
-                          buf_bytes(&value) };
+        TreeItem before = { cases[i].before, last->tag, buf_bytes(&value) };
+        TreeItem item = { cases[i].key, last->tag, buf_bytes(&value) };
+        node_writer_add(&writer, 1, &before);
         node_writer_add(&writer, 1, &item);
+        buf_clear(&node);
         node_writer_encode(&writer, cases[i].level, &node);
         node_writer_done(&writer);
         assert_ok(fx->blobs.io.put(&fx->blobs, &fx->ctx, buf_bytes(&node), &root));
         TreeCursor *cursor = tree_cursor_new(&fx->blobs.io, &root);
-        Status s = tree_cursor_next(&fx->ctx, cursor);
+        Status s = tree_cursor_seek_end(&fx->ctx, cursor);
         tree_cursor_free(cursor);
         assert_int_equal(s.code, cases[i].fits ? STATUS_OK : STATUS_DATA_LOSS);
     }
+    buf_done(&value);
+    buf_done(&node);
 }
 
 static void missing_nodes(void **state)
@@ -258,9 +258,9 @@ static void golden_roots(void **state)
         size_t files;
         const char *root;
     } cases[] = {
-        {1,      "be6fc2155489ff794c2e721bff1dff31092c90fe5c404e0e1fa9e25998ae7208"},
-        { 100,   "cdc7e3d02c6f306fe049b782927c39b041f985cb64cdfc1888eb130b09ea9b7f"},
-        { 20000, "4f800487a9d02c2d70d8410f171e75d0db7e183e5616ff5de3e35db2ef2414ed"},
+        { 1, "be6fc2155489ff794c2e721bff1dff31092c90fe5c404e0e1fa9e25998ae7208" },
+        { 100, "cdc7e3d02c6f306fe049b782927c39b041f985cb64cdfc1888eb130b09ea9b7f" },
+        { 20000, "4f800487a9d02c2d70d8410f171e75d0db7e183e5616ff5de3e35db2ef2414ed" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         fx->a.count = 0;

@@ -49,11 +49,11 @@ static inline size_t below(Fixture *fx, size_t n)
 static inline Str random_path(Fixture *fx, size_t files)
 {
     static const char *const forms[][3] = {
-        {"/data/part-",  "/file",                ".csv" },
-        { "/data/part-", "-",                    ""     },
-        { "/data/part-", ".d/x",                 ""     },
-        { "/",           "/deep/er/and/deeper/", ""     },
-        { "/data/part-", "/sub",                 "/leaf"},
+        { "/data/part-", "/file", ".csv" },
+        { "/data/part-", "-", "" },
+        { "/data/part-", ".d/x", "" },
+        { "/", "/deep/er/and/deeper/", "" },
+        { "/data/part-", "/sub", "/leaf" },
     };
     size_t n = below(fx, files);
     /* The form is the file's own, so that the same n is the same path. */
