@@ -130,6 +130,8 @@ Status pb_unpack(Ctx *ctx, const ProtobufCMessageDescriptor *type, Bytes data,
 void pb_pack(const ProtobufCMessage *message, Buf *out)
 {
     size_t size = protobuf_c_message_get_packed_size(message);
+    if (!size)
+        return; /* out may have no memory to point into */
     buf_reserve(out, size);
     out->size += protobuf_c_message_pack(message, out->data + out->size);
 }
