@@ -47,8 +47,8 @@ Planner *planner_new(const PlanParams *params)
         abort();
     planner->params = params;
     planner->hasher = hasher_new();
-    planner->now = sorter_new(params->io, PLAN_MEMORY_BYTES / 2);
-    planner->todo = sorter_new(params->io, PLAN_MEMORY_BYTES / 2);
+    planner->now = sorter_new(params->spill_dir, PLAN_MEMORY_BYTES / 2);
+    planner->todo = sorter_new(params->spill_dir, PLAN_MEMORY_BYTES / 2);
     plan_layer_open(&planner->layer, params->io);
     return planner;
 }

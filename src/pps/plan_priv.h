@@ -3,14 +3,14 @@
 
 #include "pps/plan.h"
 
-/* --- sorting more than memory holds (plan_sort.c) --------------------------------------------- */
+/* --- sorting more than memory holds (plan_sort.c, plan_spill.c) ------------------------------- */
 
 /* Takes tree entries (PUT, no tag) in any order and gives them back in order of path; of one path
- * the first counts. What memory does not hold becomes trees, which are merged in pairs of like
- * size: O(n log n) in all. */
+ * the first counts. What memory does not hold goes as sorted runs to a file without a name in
+ * spill_dir (NULL: TMPDIR, else /var/tmp), and is merged when read: O(n log n) in all. */
 typedef struct Sorter Sorter;
 
-Sorter *sorter_new(const TreeIo *io, size_t memory_bytes);
+Sorter *sorter_new(const char *spill_dir, size_t memory_bytes);
 Sorter *sorter_free(Sorter *sorter);
 static inline void sorter_freep(Sorter **sorter)
 {
@@ -23,6 +23,21 @@ Status sorter_start(Ctx *ctx, Sorter *sorter);
 /* The current entry, valid until the next move; NULL at the end. */
 const TreeEntry *sorter_entry(const Sorter *sorter);
 Status sorter_next(Ctx *ctx, Sorter *sorter);
+
+/* An entry as the sorter encodes it, in memory and in the file. What it points to stays there. */
+TreeEntry sorter_decode(Bytes encoded);
+
+/* The file of runs. A run is added to in order, without repeats; then all are merged. */
+typedef struct Spill Spill;
+Spill *spill_new(const char *dir);
+Spill *spill_free(Spill *spill);
+bool spill_is_empty(const Spill *spill);
+void spill_begin_run(Spill *spill);
+Status spill_add(Ctx *ctx, Spill *spill, Bytes encoded);
+Status spill_end_run(Ctx *ctx, Spill *spill);
+Status spill_merge(Ctx *ctx, Spill *spill);       /* once: goes to the first entry */
+const TreeEntry *spill_entry(const Spill *spill); /* NULL at the end */
+Status spill_next(Ctx *ctx, Spill *spill);
 
 /* --- changes of plans (plan_layer.c) ---------------------------------------------------------- */
 
