@@ -24,8 +24,8 @@ const char *collision_text(Ctx *ctx, Str path)
 static const char *duplicate_text(Ctx *ctx, Str path, Str tag, Str other_tag)
 {
     return text_printf(ctx->arena,
-                       "duplicate path output by different datums (" STR_FMT " from " STR_FMT " and " STR_FMT
-                       " from " STR_FMT ")",
+                       "duplicate path output by different datums (" STR_FMT " from " STR_FMT
+                       " and " STR_FMT " from " STR_FMT ")",
                        STR_ARG(path), STR_ARG(tag), STR_ARG(path), STR_ARG(other_tag));
 }
 

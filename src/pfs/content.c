@@ -52,8 +52,8 @@ static void memo_add(ContentMemo *memo, const Hash *base, const Hash *layer, con
     memo->next = (memo->next + 1) % CONTENT_MEMO_SIZE;
 }
 
-Status content_apply(Ctx *ctx, Content *content, const Hash *base, const Hash *layer, Hash *out_total,
-                     const char **out_error)
+Status content_apply(Ctx *ctx, Content *content, const Hash *base, const Hash *layer,
+                     Hash *out_total, const char **out_error)
 {
     *out_error = "";
     if (hash_is_zero(layer)) {

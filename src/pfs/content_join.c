@@ -1,8 +1,9 @@
 /* content_join.c - appending: the record of one content followed by another.
  *
- * Cuts depend only on the bytes from the chunk's start on. So of the old content all chunks but the last stay, and the
- * last one is cut again together with what follows. As soon as a cut falls on a boundary of the new content's
- * own chunks, its remaining chunks are what cutting would give, and are taken without reading them. */
+ * Cuts depend only on the bytes from the chunk's start on. So of the old content all chunks but the
+ * last stay, and the last one is cut again together with what follows. As soon as a cut falls on a
+ * boundary of the new content's own chunks, its remaining chunks are what cutting would give, and
+ * are taken without reading them. */
 #include "pfs/content_priv.h"
 
 static Status add_blob(Ctx *ctx, Content *content, ContentWriter *writer, const TreeChunk *chunk)
@@ -40,7 +41,8 @@ static Status add_more(Ctx *ctx, Content *content, ContentWriter *writer, const 
     return OK;
 }
 
-Status content_join(void *self, Ctx *ctx, const TreeRecord *old, const TreeRecord *more, TreeRecord *out)
+Status content_join(void *self, Ctx *ctx, const TreeRecord *old, const TreeRecord *more,
+                    TreeRecord *out)
 {
     Content *content = self;
     CLEANUP(content_writer_freep) ContentWriter *writer = content_writer_new(content);

@@ -3,16 +3,19 @@
 
 #include "pfs/content.h"
 
-/* Appends the blob to out. A blob that a tree or a record names and the store lacks is DATA_LOSS. */
+/* Appends the blob to out. A blob that a tree or a record names and the store lacks is DATA_LOSS.
+ */
 Status content_get_blob(Ctx *ctx, Content *content, const Hash *hash, Buf *out);
 
 /* The chunks of a record that is not inline (one for a TREE_BLOB), in ctx's arena. */
-Status content_chunks(Ctx *ctx, Content *content, const TreeRecord *record, TreeChunk **out_chunks, size_t *out_n);
+Status content_chunks(Ctx *ctx, Content *content, const TreeRecord *record, TreeChunk **out_chunks,
+                      size_t *out_n);
 
-/* Continues the writer's file with a chunk that is stored already. Allowed only where the writer stands at a cut,
- * and only with a chunk that chunk_cut would make of the bytes from here on. */
+/* Continues the writer's file with a chunk that is stored already. Allowed only where the writer
+ * stands at a cut, and only with a chunk that chunk_cut would make of the bytes from here on. */
 void content_writer_add_chunk(ContentWriter *writer, const TreeChunk *chunk);
 bool content_writer_at_cut(const ContentWriter *writer);
 
 /* TreeAppend's join: the record of old's bytes followed by more's; `self` is the Content. */
-Status content_join(void *self, Ctx *ctx, const TreeRecord *old, const TreeRecord *more, TreeRecord *out);
+Status content_join(void *self, Ctx *ctx, const TreeRecord *old, const TreeRecord *more,
+                    TreeRecord *out);

@@ -17,7 +17,8 @@ static Status read_list(Ctx *ctx, Content *content, const TreeRecord *record, Bu
     return OK;
 }
 
-Status content_chunks(Ctx *ctx, Content *content, const TreeRecord *record, TreeChunk **out_chunks, size_t *out_n)
+Status content_chunks(Ctx *ctx, Content *content, const TreeRecord *record, TreeChunk **out_chunks,
+                      size_t *out_n)
 {
     assert(record->form != TREE_INLINE);
     if (record->form == TREE_BLOB) {
@@ -48,7 +49,8 @@ static Status window_give(Ctx *ctx, const Window *window, uint64_t at, Bytes dat
     return window->fn(window->arg, ctx, bytes(data.data + (from - at), (size_t)(to - from)));
 }
 
-static Status read_chunks(Ctx *ctx, Content *content, const TreeRecord *record, const Window *window)
+static Status read_chunks(Ctx *ctx, Content *content, const TreeRecord *record,
+                          const Window *window)
 {
     TreeChunk *chunks;
     size_t n;
@@ -69,8 +71,8 @@ static Status read_chunks(Ctx *ctx, Content *content, const TreeRecord *record, 
     return OK;
 }
 
-Status content_read(Ctx *ctx, Content *content, const TreeRecord *record, uint64_t offset, uint64_t size,
-                    ContentFn fn, void *arg)
+Status content_read(Ctx *ctx, Content *content, const TreeRecord *record, uint64_t offset,
+                    uint64_t size, ContentFn fn, void *arg)
 {
     if (offset >= record->size)
         return OK;

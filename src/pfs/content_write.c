@@ -5,11 +5,11 @@
 
 struct ContentWriter {
     Content *content;
-    Buf pending;    /* bytes from the last cut's chunk on; the first `at` of them are stored already */
+    Buf pending; /* bytes from the last cut's chunk on; the first `at` of them are stored already */
     size_t at;
     size_t try_size; /* look for a cut only when so much is pending: see want_more */
-    Buf list;       /* encoded chunk list of what was stored */
-    Hash last_hash; /* of the newest chunk */
+    Buf list;        /* encoded chunk list of what was stored */
+    Hash last_hash;  /* of the newest chunk */
     size_t chunks;
     uint64_t size;
 };
@@ -70,8 +70,8 @@ static Status store_chunk(Ctx *ctx, ContentWriter *writer, size_t size)
     return OK;
 }
 
-/* No cut in what is pending: the next look, which starts again at the chunk's front, comes when there is twice as
- * much, so that small pieces do not make the search quadratic. */
+/* No cut in what is pending: the next look, which starts again at the chunk's front, comes when
+ * there is twice as much, so that small pieces do not make the search quadratic. */
 static void want_more(ContentWriter *writer, size_t pending_size)
 {
     writer->try_size = MIN(MAX(2 * pending_size, CHUNK_BYTES_MIN), CHUNK_BYTES_MAX);
@@ -131,7 +131,8 @@ static Status make_list(Ctx *ctx, ContentWriter *writer, TreeRecord *out)
         return OK;
     }
     if (list.size > CHUNK_BYTES_MAX)
-        return FAIL(ctx, RESOURCE_EXHAUSTED, "a file of %llu bytes is too large: its list of chunks takes %zu bytes",
+        return FAIL(ctx, RESOURCE_EXHAUSTED,
+                    "a file of %llu bytes is too large: its list of chunks takes %zu bytes",
                     (unsigned long long)writer->size, list.size);
     out->form = TREE_LIST_BLOB;
     out->data = bytes(arena_memdup(ctx->arena, out->hash.bytes, HASH_SIZE), HASH_SIZE);

@@ -1,8 +1,9 @@
-/* fileset.c - file sets (§17): roots with a name that whoever knows it may use, until their time is over.
+/* fileset.c - file sets (§17): roots with a name that whoever knows it may use, until their time is
+ * over.
  *
- * A row holds the layer (with its deletes and appends, for those who lay it over something) and the plain content (for
- * those who read it). Both are whole: a file set made of others does not need them any more. Rows whose time is
- * over are as good as gone, and go when the next one is made. */
+ * A row holds the layer (with its deletes and appends, for those who lay it over something) and the
+ * plain content (for those who read it). Both are whole: a file set made of others does not need
+ * them any more. Rows whose time is over are as good as gone, and go when the next one is made. */
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -12,10 +13,12 @@
 #include "pfs/write_priv.h"
 
 #define TTL_DEFAULT_S 600
-#define TTL_MAX_S 1800
-#define TOKEN_SIZE 32
+#define TTL_MAX_S     1800
+#define TOKEN_SIZE    32
 
-/* --- ids ------------------------------------------------------------------------------------------------------------ */
+/* --- ids
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 /* The token part of an id: up to the first '.', without dashes, in lower case. */
 static Status parse_token(Ctx *ctx, const char *id, Id *out)
@@ -29,8 +32,8 @@ static Status parse_token(Ctx *ctx, const char *id, Id *out)
         n++;
     }
     if (n != TOKEN_SIZE)
-        return FAIL(ctx, UNKNOWN, "parsing fileset.Token: too %s to be Token len=%zu", n < TOKEN_SIZE ? "short" : "long",
-                    n);
+        return FAIL(ctx, UNKNOWN, "parsing fileset.Token: too %s to be Token len=%zu",
+                    n < TOKEN_SIZE ? "short" : "long", n);
     out->text[n] = '\0';
     size_t hex = strspn(out->text, "0123456789abcdef");
     if (hex != TOKEN_SIZE)
@@ -39,7 +42,9 @@ static Status parse_token(Ctx *ctx, const char *id, Id *out)
     return OK;
 }
 
-/* --- rows ------------------------------------------------------------------------------------------------------------ */
+/* --- rows
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct Roots {
     Hash layer, root;
@@ -48,8 +53,9 @@ typedef struct Roots {
 static Status find(Ctx *ctx, PfsTx *tx, const Id *token, Roots *out)
 {
     CLEANUP(db_rows_done) DbRows rows = { 0 };
-    TRY(db_query(ctx, pfs_tx_db(tx), &rows, "SELECT layer, root FROM pfs_fileset WHERE token = ? AND expires_ns > ?",
-                 "si", token->text, clock_wall_ns()));
+    TRY(db_query(ctx, pfs_tx_db(tx), &rows,
+                 "SELECT layer, root FROM pfs_fileset WHERE token = ? AND expires_ns > ?", "si",
+                 token->text, clock_wall_ns()));
     bool more;
     TRY(db_next(ctx, &rows, &more));
     if (!more)
@@ -77,10 +83,11 @@ static int64_t ttl_clamp(int64_t ttl_s)
 static Status insert(Ctx *ctx, PfsTx *tx, const Id *token, const Roots *roots, int64_t ttl_s)
 {
     int64_t now_ns = clock_wall_ns();
-    TRY(db_exec(ctx, pfs_tx_db(tx), NULL, "DELETE FROM pfs_fileset WHERE expires_ns <= ?", "i", now_ns));
+    TRY(db_exec(ctx, pfs_tx_db(tx), NULL, "DELETE FROM pfs_fileset WHERE expires_ns <= ?", "i",
+                now_ns));
     return db_exec(ctx, pfs_tx_db(tx), NULL,
-                   "INSERT INTO pfs_fileset (token, layer, root, expires_ns) VALUES (?, ?, ?, ?)", "shhi", token->text,
-                   &roots->layer, &roots->root, now_ns + ttl_s * NS_PER_SEC);
+                   "INSERT INTO pfs_fileset (token, layer, root, expires_ns) VALUES (?, ?, ?, ?)",
+                   "shhi", token->text, &roots->layer, &roots->root, now_ns + ttl_s * NS_PER_SEC);
 }
 
 /* Makes a file set of a layer whose blobs are in the store. */
@@ -113,7 +120,9 @@ Status pfs_fileset_roots(Ctx *ctx, Pfs *pfs, const char *id, Hash *out_layer, Ha
     return OK;
 }
 
-/* --- making them ------------------------------------------------------------------------------------------------------ */
+/* --- making them
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 Status pfs_fileset_from_writer(Ctx *ctx, PfsWriter *writer, const char **out_id)
 {
@@ -159,7 +168,8 @@ static Status get(Ctx *ctx, Pfs *pfs, const PfsV2__GetFileSetRequest *request, c
     return create(ctx, pfs, &layer, TTL_DEFAULT_S, out_id);
 }
 
-Status pfs_fileset_get(Ctx *ctx, Pfs *pfs, const PfsV2__GetFileSetRequest *request, const char **out_id)
+Status pfs_fileset_get(Ctx *ctx, Pfs *pfs, const PfsV2__GetFileSetRequest *request,
+                       const char **out_id)
 {
     TRY_WRAP(ctx, get(ctx, pfs, request, out_id), "get file set");
     return OK;
@@ -182,7 +192,8 @@ static Status compose_layers(Ctx *ctx, Pfs *pfs, char *const *ids, size_t n, Has
     return OK;
 }
 
-Status pfs_fileset_compose(Ctx *ctx, Pfs *pfs, char *const *ids, size_t n, int64_t ttl_seconds, const char **out_id)
+Status pfs_fileset_compose(Ctx *ctx, Pfs *pfs, char *const *ids, size_t n, int64_t ttl_seconds,
+                           const char **out_id)
 {
     Hash *layers = ARENA_NEW(ctx->arena, Hash, n), layer;
     if (!layers)
@@ -192,7 +203,9 @@ Status pfs_fileset_compose(Ctx *ctx, Pfs *pfs, char *const *ids, size_t n, int64
     return create(ctx, pfs, &layer, ttl_clamp(ttl_seconds), out_id);
 }
 
-/* --- using them ------------------------------------------------------------------------------------------------------- */
+/* --- using them
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 Status pfs_fileset_add(Ctx *ctx, Pfs *pfs, const PfsV2__AddFileSetRequest *request)
 {
@@ -202,7 +215,8 @@ Status pfs_fileset_add(Ctx *ctx, Pfs *pfs, const PfsV2__AddFileSetRequest *reque
     PfsCommitRow row;
     TRY(pfs_pick(ctx, tx, request->commit, &row));
     if (row.state != PFS_OPEN)
-        return FAIL(ctx, UNKNOWN, "commit %s has already finished", pfs_commit_text(ctx, request->commit));
+        return FAIL(ctx, UNKNOWN, "commit %s has already finished",
+                    pfs_commit_text(ctx, request->commit));
     Roots roots;
     TRY_WRAP(ctx, find_by_id(ctx, tx, request->file_set_id, &roots), "add file set");
     if (!hash_is_zero(&roots.layer))
@@ -213,10 +227,11 @@ Status pfs_fileset_add(Ctx *ctx, Pfs *pfs, const PfsV2__AddFileSetRequest *reque
 Status pfs_fileset_renew(Ctx *ctx, Pfs *pfs, const char *id, int64_t ttl_seconds)
 {
     if (ttl_seconds < 1)
-        return FAIL(ctx, UNKNOWN, "ttl (%.0f) must be at least one second", (double)ttl_seconds * (double)NS_PER_SEC);
+        return FAIL(ctx, UNKNOWN, "ttl (%.0f) must be at least one second",
+                    (double)ttl_seconds * (double)NS_PER_SEC);
     if (ttl_seconds > TTL_MAX_S)
-        return FAIL(ctx, UNKNOWN, "ttl (%.0f) exceeds max ttl (%lld)", (double)ttl_seconds * (double)NS_PER_SEC,
-                    (long long)(TTL_MAX_S * NS_PER_SEC));
+        return FAIL(ctx, UNKNOWN, "ttl (%.0f) exceeds max ttl (%lld)",
+                    (double)ttl_seconds * (double)NS_PER_SEC, (long long)(TTL_MAX_S * NS_PER_SEC));
     Id token;
     TRY(parse_token(ctx, id, &token));
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;

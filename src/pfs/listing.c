@@ -1,15 +1,18 @@
 /* listing.c - see listing.h.
  *
- * The entries of a tree are files. Stepping forward from one to the next, the directories to give are those of the next
- * path that are not directories of the last one, shortest first; stepping backward, those of the last that are not
- * the next one's, longest first. */
+ * The entries of a tree are files. Stepping forward from one to the next, the directories to give
+ * are those of the next path that are not directories of the last one, shortest first; stepping
+ * backward, those of the last that are not the next one's, longest first. */
 #include "pfs/listing.h"
 
 #include "base/text.h"
 
-void listing_init(Listing *listing, const TreeIo *io, const Hash *root, const Span *span, unsigned mode)
+void listing_init(Listing *listing, const TreeIo *io, const Hash *root, const Span *span,
+                  unsigned mode)
 {
-    *listing = (Listing){ .span = span, .mode = mode, .cursor = tree_cursor_new(io, root) };
+    *listing = (Listing){
+        .io = io, .root = *root, .span = span, .mode = mode, .cursor = tree_cursor_new(io, root)
+    };
 }
 
 void listing_done(Listing *listing)
@@ -41,14 +44,15 @@ static bool in_span(const Span *span, Str path)
         return false;
     if (span->upper.size > 0 && str_cmp(path, span->upper) >= 0)
         return false;
-    return span->after.size == 0 || (str_cmp(path, span->after) > 0 && !is_marker(span->after, path));
+    return span->after.size == 0 ||
+           (str_cmp(path, span->after) > 0 && !is_marker(span->after, path));
 }
 
-/* The entry that the cursor came to; a collision ends the listing. */
+/* The cursor came to the next entry; a collision ends the listing. */
 static Status arrive(Ctx *ctx, Listing *listing)
 {
     const TreeEntry *entry = tree_cursor_entry(listing->cursor);
-    if (!entry || (listing->mode & LISTING_REVERSE))
+    if (!entry)
         return OK;
     const char *error = collision_watch_next(ctx, &listing->watch, entry);
     return error ? FAIL(ctx, UNKNOWN, "%s", error) : OK;
@@ -60,7 +64,9 @@ static Status seek(Ctx *ctx, Listing *listing, Str path)
     return arrive(ctx, listing);
 }
 
-/* --- forward ------------------------------------------------------------------------------------------------- */
+/* --- forward
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static Status seek_behind(Ctx *ctx, Listing *listing, Str dir)
 {
@@ -136,7 +142,8 @@ static bool next_dir(Listing *listing, Str path, Item *out)
 
 static bool is_past(const Span *span, Str path)
 {
-    return !str_starts(path, span->base) || (span->upper.size > 0 && str_cmp(path, span->upper) >= 0);
+    return !str_starts(path, span->base) ||
+           (span->upper.size > 0 && str_cmp(path, span->upper) >= 0);
 }
 
 /* An entry at or past the upper bound can still bring directories that lie below it. */
@@ -197,9 +204,12 @@ static Status next_flat(Ctx *ctx, Listing *listing, Item *out)
     }
 }
 
-/* --- backward ------------------------------------------------------------------------------------------------ */
+/* --- backward
+ * ------------------------------------------------------------------------------------------------
+ */
 
-/* Stands before the upper end of the span; `near` is the entry behind it, whose directories may lie before it. */
+/* Stands before the upper end of the span; `near` is the entry behind it, whose directories may lie
+ * before it. */
 static Status start_backward(Ctx *ctx, Listing *listing)
 {
     const Span *span = listing->span;
@@ -214,19 +224,37 @@ static Status start_backward(Ctx *ctx, Listing *listing)
     return tree_cursor_seek_before(ctx, listing->cursor, end, STR(""));
 }
 
+/* The cursor came to an entry from behind: what it collides with was passed before it, and all of
+ * that begins like it, up to the one passed last. So only then is there anything to look for. */
+static Status arrive_backward(Ctx *ctx, Listing *listing, Str passed)
+{
+    const TreeEntry *entry = tree_cursor_entry(listing->cursor);
+    if (!entry || !str_starts(passed, entry->path))
+        return OK;
+    ArenaMark mark = arena_mark(ctx->arena);
+    bool found;
+    Item item;
+    TRY(listing_lookup(ctx, listing->io, &listing->root, entry->path, &found, &item));
+    arena_rewind(ctx->arena, mark);
+    return OK;
+}
+
 static Status move_backward(Ctx *ctx, Listing *listing)
 {
     switch (listing->state) {
     case LISTING_START:
-        return start_backward(ctx, listing);
+        TRY(start_backward(ctx, listing));
+        return arrive_backward(ctx, listing, buf_str(&listing->near));
     case LISTING_GAVE_FILE:
         set_path(&listing->near, tree_cursor_entry(listing->cursor)->path);
         listing->dir_at = listing->near.size;
-        return tree_cursor_prev(ctx, listing->cursor);
+        TRY(tree_cursor_prev(ctx, listing->cursor));
+        return arrive_backward(ctx, listing, buf_str(&listing->near));
     case LISTING_GAVE_DIR:
         buf_clear(&listing->near);
         listing->dir_at = 0;
-        return tree_cursor_seek_before(ctx, listing->cursor, buf_str(&listing->given), STR(""));
+        TRY(tree_cursor_seek_before(ctx, listing->cursor, buf_str(&listing->given), STR("")));
+        return arrive_backward(ctx, listing, buf_str(&listing->given));
     case LISTING_HERE:
         break;
     }
@@ -304,7 +332,9 @@ Status listing_next(Ctx *ctx, Listing *listing, Item *out)
     return steps[listing->mode](ctx, listing, out);
 }
 
-/* --- one path ------------------------------------------------------------------------------------------------ */
+/* --- one path
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static TreeEntry *copy_entry(Ctx *ctx, const TreeEntry *entry)
 {
@@ -331,7 +361,8 @@ static Status take_file(Ctx *ctx, TreeCursor *cursor, CollisionWatch *watch, Ite
     return FAIL(ctx, UNKNOWN, "%s", collision_watch_next(ctx, watch, entry));
 }
 
-Status listing_lookup(Ctx *ctx, const TreeIo *io, const Hash *root, Str path, bool *out_found, Item *out_item)
+Status listing_lookup(Ctx *ctx, const TreeIo *io, const Hash *root, Str path, bool *out_found,
+                      Item *out_item)
 {
     CLEANUP(tree_cursor_freep) TreeCursor *cursor = tree_cursor_new(io, root);
     CLEANUP(collision_watch_done) CollisionWatch watch = { 0 };

@@ -47,15 +47,18 @@ static Str keep(Stage *stage, Str text)
 Status stage_add(Ctx *ctx, Stage *stage, Str path, Str tag, const TreeRecord *record)
 {
     if (path.size > TREE_PATH_MAX)
-        return FAIL(ctx, INVALID_ARGUMENT, "path of %zu bytes is longer than the %d allowed", path.size, TREE_PATH_MAX);
+        return FAIL(ctx, INVALID_ARGUMENT, "path of %zu bytes is longer than the %d allowed",
+                    path.size, TREE_PATH_MAX);
     if (tag.size > TREE_TAG_MAX)
-        return FAIL(ctx, INVALID_ARGUMENT, "datum tag of %zu bytes is longer than the %d allowed", tag.size,
-                    TREE_TAG_MAX);
+        return FAIL(ctx, INVALID_ARGUMENT, "datum tag of %zu bytes is longer than the %d allowed",
+                    tag.size, TREE_TAG_MAX);
     if (arena_used_bytes(stage->arena) + stage->n * sizeof(StageOp) >= STAGE_BYTES_MAX)
         TRY(stage_spill(ctx, stage));
     const StageOp *last = last_op(stage);
     bool same_tag = last && str_eq(last->tag, tag);
-    StageOp op = { .path = keep(stage, path), .tag = same_tag ? last->tag : keep(stage, tag), .record = *record };
+    StageOp op = { .path = keep(stage, path),
+                   .tag = same_tag ? last->tag : keep(stage, tag),
+                   .record = *record };
     op.record.data.data = arena_memdup(stage->arena, record->data.data, record->data.size);
     stage->sorted = stage->sorted && (!last || op_order(last, &op) < 0);
     *new_op(stage) = op;
@@ -65,7 +68,8 @@ Status stage_add(Ctx *ctx, Stage *stage, Str path, Str tag, const TreeRecord *re
 bool stage_take_delete(Stage *stage, Str path, Str tag)
 {
     const StageOp *last = last_op(stage);
-    if (!last || last->record.op != TREE_DELETE || !str_eq(last->path, path) || !str_eq(last->tag, tag))
+    if (!last || last->record.op != TREE_DELETE || !str_eq(last->path, path) ||
+        !str_eq(last->tag, tag))
         return false;
     stage->n--;
     return true;
@@ -111,7 +115,8 @@ static Status fold(Ctx *ctx, const Content *content, TreeRecord *record, const T
     return OK;
 }
 
-static Status build(Ctx *ctx, const Stage *stage, const StageOp **ops, TreeBuilder *builder, Hash *out_root)
+static Status build(Ctx *ctx, const Stage *stage, const StageOp **ops, TreeBuilder *builder,
+                    Hash *out_root)
 {
     for (size_t i = 0; i < stage->n;) {
         ArenaMark mark = arena_mark(ctx->arena);
@@ -138,7 +143,8 @@ static Status compose_top_two(Ctx *ctx, Stage *stage)
 {
     StageLayer *lower = &stage->layers[stage->layer_count - 2], *upper = lower + 1;
     Hash root;
-    TRY(tree_compose(ctx, &stage->content->io, &stage->content->append, &lower->root, &upper->root, &root));
+    TRY(tree_compose(ctx, &stage->content->io, &stage->content->append, &lower->root, &upper->root,
+                     &root));
     *lower = (StageLayer){ .root = root, .rank = lower->rank + 1 };
     stage->layer_count--;
     return OK;

@@ -1,8 +1,9 @@
 /* stage.h - the operations of one stream on their way to a layer (§13.2, §14.6).
  *
- * Operations are noted in the order they come. When many have gathered they are sorted, those on one (path, tag) folded
- * into the one that does the same, and written as a tree; the trees of a stream are composed like the digits of
- * a binary counter, so that each entry is rewritten a logarithmic number of times, however long the stream.
+ * Operations are noted in the order they come. When many have gathered they are sorted, those on
+ * one (path, tag) folded into the one that does the same, and written as a tree; the trees of a
+ * stream are composed like the digits of a binary counter, so that each entry is rewritten a
+ * logarithmic number of times, however long the stream.
  */
 #pragma once
 
@@ -35,8 +36,8 @@ typedef struct Stage {
 void stage_init(Stage *stage, Content *content);
 void stage_done(Stage *stage);
 
-/* Notes an operation; copies all it is given. Writes what has gathered when that is much. Errors: INVALID_ARGUMENT for
- * a path or tag longer than a tree takes. */
+/* Notes an operation; copies all it is given. Writes what has gathered when that is much. Errors:
+ * INVALID_ARGUMENT for a path or tag longer than a tree takes. */
 Status stage_add(Ctx *ctx, Stage *stage, Str path, Str tag, const TreeRecord *record);
 
 /* If the newest operation deletes exactly this, takes it back: what follows then is a PUT. */
@@ -45,5 +46,6 @@ bool stage_take_delete(Stage *stage, Str path, Str tag);
 /* Writes what has gathered as a layer of its own. */
 Status stage_spill(Ctx *ctx, Stage *stage);
 
-/* All operations as one layer; zero when there were none. The stage is empty afterwards. Not synced. */
+/* All operations as one layer; zero when there were none. The stage is empty afterwards. Not
+ * synced. */
 Status stage_finish(Ctx *ctx, Stage *stage, Hash *out_layer);

@@ -3,8 +3,8 @@
 
 #include "pfs/write.h"
 
-/* add_file.url: puts what the URL names at `path`. Errors: UNKNOWN "unrecognized object store: <scheme>",
- * UNIMPLEMENTED for a scheme that this server does not fetch. */
+/* add_file.url: puts what the URL names at `path`. Errors: UNKNOWN "unrecognized object store:
+ * <scheme>", UNIMPLEMENTED for a scheme that this server does not fetch. */
 Status pfs_url_fetch(Ctx *ctx, PfsWriter *writer, const PfsV2__AddFile *add);
 
 /* GetFile and GetFileTAR with a URL. Errors: the same. */

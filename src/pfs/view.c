@@ -26,7 +26,9 @@ Status view_check_file(Ctx *ctx, const PfsV2__File *file)
 static Status open_fileset(Ctx *ctx, Pfs *pfs, const PfsV2__Commit *commit, PfsView *out)
 {
     Hash layer;
-    *out = (PfsView){ .pfs = pfs, .content = pfs_content(pfs), .commit = PB_CLONE(ctx, PfsV2__Commit, commit) };
+    *out = (PfsView){ .pfs = pfs,
+                      .content = pfs_content(pfs),
+                      .commit = PB_CLONE(ctx, PfsV2__Commit, commit) };
     return pfs_fileset_roots(ctx, pfs, commit->id, &layer, &out->root);
 }
 
@@ -61,9 +63,11 @@ Status pfs_view_open(Ctx *ctx, Pfs *pfs, const PfsV2__Commit *commit, PfsView *o
     return view_open_row(ctx, pfs, &row, out);
 }
 
-/* --- the part of a view that a datum filter or a path leaves -------------------------------------------------- */
+/* --- the part of a view that a datum filter or a path leaves
+ * -------------------------------------------------- */
 
-static Status add_entries(Ctx *ctx, TreeCursor *cursor, Str from, bool below, Str tag, TreeBuilder *builder)
+static Status add_entries(Ctx *ctx, TreeCursor *cursor, Str from, bool below, Str tag,
+                          TreeBuilder *builder)
 {
     TRY(tree_cursor_seek(ctx, cursor, from, STR("")));
     for (const TreeEntry *entry; (entry = tree_cursor_entry(cursor));) {
@@ -100,14 +104,16 @@ Status view_open_file(Ctx *ctx, Pfs *pfs, const PfsV2__File *file, Str path, Pfs
     return OK;
 }
 
-/* --- infos ------------------------------------------------------------------------------------------------------ */
+/* --- infos
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 Status view_file_not_found(Ctx *ctx, const PfsV2__File *file)
 {
     const PfsV2__Commit *commit = file->commit;
     PfsV2__Repo *repo = pfs_repo_fill(ctx, commit->repo ? commit->repo : commit->branch->repo);
-    return FAIL(ctx, NOT_FOUND, "file %s not found in repo %s at commit %s", file->path, pfs_repo_text(ctx, repo),
-                commit->id);
+    return FAIL(ctx, NOT_FOUND, "file %s not found in repo %s at commit %s", file->path,
+                pfs_repo_text(ctx, repo), commit->id);
 }
 
 static Status dir_sum(Ctx *ctx, const PfsView *view, Str dir, Str lower, TreeSum *sum, Hash *hash)
@@ -151,7 +157,8 @@ Status view_info(Ctx *ctx, const PfsView *view, const Item *item, Str lower, Pfs
     return OK;
 }
 
-Status view_give(Ctx *ctx, const PfsView *view, const Item *item, Str lower, PfsFileFn fn, void *arg)
+Status view_give(Ctx *ctx, const PfsView *view, const Item *item, Str lower, PfsFileFn fn,
+                 void *arg)
 {
     ArenaMark mark = arena_mark(ctx->arena);
     PfsV2__FileInfo *info;
@@ -161,7 +168,9 @@ Status view_give(Ctx *ctx, const PfsView *view, const Item *item, Str lower, Pfs
     return OK;
 }
 
-/* --- one path ---------------------------------------------------------------------------------------------------- */
+/* --- one path
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 Status pfs_inspect_file(Ctx *ctx, Pfs *pfs, const PfsV2__File *file, PfsV2__FileInfo **out)
 {

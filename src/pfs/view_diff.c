@@ -1,5 +1,5 @@
-/* view_diff.c - DiffFile (§15.6): the entries that differ come from comparing the trees; their directories are made up
- * around them. */
+/* view_diff.c - DiffFile (§15.6): the entries that differ come from comparing the trees; their
+ * directories are made up around them. */
 #include "base/text.h"
 #include "codec/path.h"
 #include "pfs/view_priv.h"
@@ -15,10 +15,10 @@ typedef struct DiffFile {
 
 typedef struct Diff {
     PfsView views[2];
-    Str dirs[2];   /* the directory that each side is about, with its '/' */
-    Buf path;      /* of the files below */
+    Str dirs[2]; /* the directory that each side is about, with its '/' */
+    Buf path;    /* of the files below */
     DiffFile files[2];
-    Buf last;      /* the path given last */
+    Buf last; /* the path given last */
     PfsDiffFn fn;
     void *arg;
 } Diff;
@@ -31,7 +31,8 @@ static void diff_done(Diff *diff)
     buf_done(&diff->last);
 }
 
-static Status side_info(Ctx *ctx, const Diff *diff, Side side, const Item *item, PfsV2__FileInfo **out)
+static Status side_info(Ctx *ctx, const Diff *diff, Side side, const Item *item,
+                        PfsV2__FileInfo **out)
 {
     return view_info(ctx, &diff->views[side], item, STR(""), out);
 }
@@ -78,7 +79,9 @@ static Status file_info(Ctx *ctx, const Diff *diff, Side side, PfsV2__FileInfo *
     *out = NULL;
     if (!file->present)
         return OK;
-    TreeEntry entry = { .path = buf_str(&diff->path), .tag = buf_str(&file->tag), .record = file->record };
+    TreeEntry entry = { .path = buf_str(&diff->path),
+                        .tag = buf_str(&file->tag),
+                        .record = file->record };
     return side_info(ctx, diff, side, &(Item){ .path = entry.path, .entry = &entry }, out);
 }
 
@@ -93,11 +96,13 @@ static Status give_file(Ctx *ctx, const Diff *diff)
     return OK;
 }
 
-/* Gives what was gathered for one path. The same content under another datum's name is no difference. */
+/* Gives what was gathered for one path. The same content under another datum's name is no
+ * difference. */
 static Status flush_path(Ctx *ctx, Diff *diff)
 {
     const DiffFile *old_file = &diff->files[OLD], *new_file = &diff->files[NEW];
-    bool same = old_file->present && new_file->present && hash_eq(&old_file->record.hash, &new_file->record.hash);
+    bool same = old_file->present && new_file->present &&
+                hash_eq(&old_file->record.hash, &new_file->record.hash);
     if (same || !(old_file->present || new_file->present))
         return OK;
     TRY(give_dirs(ctx, diff, buf_str(&diff->path)));
@@ -119,7 +124,8 @@ static void keep_side(Diff *diff, Side side, const TreeEntry *entry)
     buf_add_str(&file->tag, entry->tag);
 }
 
-static Status take_entry(void *arg, Ctx *ctx, const TreeEntry *old_entry, const TreeEntry *new_entry)
+static Status take_entry(void *arg, Ctx *ctx, const TreeEntry *old_entry,
+                         const TreeEntry *new_entry)
 {
     Diff *diff = arg;
     Str path = old_entry ? old_entry->path : new_entry->path;
@@ -136,8 +142,8 @@ static Status take_entry(void *arg, Ctx *ctx, const TreeEntry *old_entry, const 
 
 static Status diff_range(Ctx *ctx, Diff *diff, Str from, Str to)
 {
-    return tree_diff(ctx, &diff->views[NEW].content->io, &diff->views[OLD].root, &diff->views[NEW].root, from, to,
-                     take_entry, diff);
+    return tree_diff(ctx, &diff->views[NEW].content->io, &diff->views[OLD].root,
+                     &diff->views[NEW].root, from, to, take_entry, diff);
 }
 
 static Str dir_of(Ctx *ctx, Str path)
@@ -152,7 +158,8 @@ static Status diff_same_path(Ctx *ctx, Diff *diff, Str path)
 {
     Str dir = diff->dirs[NEW];
     if (!str_eq(path, dir)) {
-        Str behind = { str_z(ctx->arena, path), path.size + 1 }; /* with its NUL: the least text after path */
+        Str behind = { str_z(ctx->arena, path),
+                       path.size + 1 }; /* with its NUL: the least text after path */
         TRY(diff_range(ctx, diff, path, behind));
     }
     return diff_range(ctx, diff, dir, tree_dir_end(ctx, dir));
@@ -195,7 +202,8 @@ static Status filter_by_datum(Ctx *ctx, PfsView *view, Str path, const char *dat
     return *datum ? view_restrict(ctx, view, path, str(datum), view) : OK;
 }
 
-Status pfs_diff_file(Ctx *ctx, Pfs *pfs, const PfsV2__DiffFileRequest *request, PfsDiffFn fn, void *arg)
+Status pfs_diff_file(Ctx *ctx, Pfs *pfs, const PfsV2__DiffFileRequest *request, PfsDiffFn fn,
+                     void *arg)
 {
     const PfsV2__File *new_file = request->new_file;
     const PfsV2__File *old_file = request->old_file ? request->old_file : new_file;
@@ -205,7 +213,8 @@ Status pfs_diff_file(Ctx *ctx, Pfs *pfs, const PfsV2__DiffFileRequest *request, 
     TRY_WRAP(ctx, view_check_commit(ctx, old_file->commit), "check old file commit");
 
     CLEANUP(diff_done) Diff diff = { .fn = fn, .arg = arg };
-    Str new_path = path_clean(ctx, str(new_file->path)), old_path = path_clean(ctx, str(old_file->path));
+    Str new_path = path_clean(ctx, str(new_file->path)),
+        old_path = path_clean(ctx, str(old_file->path));
     TRY(pfs_view_open(ctx, pfs, new_file->commit, &diff.views[NEW]));
     if (request->old_file)
         TRY(pfs_view_open(ctx, pfs, old_file->commit, &diff.views[OLD]));

@@ -1,4 +1,5 @@
-/* view_find.c - FindCommits (§18.3): back through the parents, asking each commit's own layers about one path. */
+/* view_find.c - FindCommits (§18.3): back through the parents, asking each commit's own layers
+ * about one path. */
 #include "base/clock.h"
 #include "codec/pb.h"
 #include "google/rpc/error_details.pb-c.h"
@@ -15,12 +16,14 @@ typedef struct Find {
 
 static Status not_finished(Ctx *ctx, const PfsV2__Commit *commit)
 {
-    Google__Rpc__ResourceInfo *info = PB_NEW(ctx, google__rpc__resource_info, Google__Rpc__ResourceInfo);
+    Google__Rpc__ResourceInfo *info =
+        PB_NEW(ctx, google__rpc__resource_info, Google__Rpc__ResourceInfo);
     info->resource_type = arena_strdup(ctx->arena, "pfs:commit");
     info->resource_name = commit->id;
     info->description = arena_strdup(ctx->arena, "commit not finished");
     Status status = FAIL(ctx, UNAVAILABLE, "commit %s not finished", pfs_commit_text(ctx, commit));
-    return status_with_any(ctx, status, "type.googleapis.com/google.rpc.ResourceInfo", pb_pack_bytes(ctx, &info->base));
+    return status_with_any(ctx, status, "type.googleapis.com/google.rpc.ResourceInfo",
+                           pb_pack_bytes(ctx, &info->base));
 }
 
 static Status layer_touches(Ctx *ctx, Content *content, const Hash *layer, Str path, bool *out)
@@ -35,13 +38,14 @@ static Status layer_touches(Ctx *ctx, Content *content, const Hash *layer, Str p
 Status view_layers(Ctx *ctx, PfsTx *tx, int64_t commit, Hash **out_layers, size_t *out_n)
 {
     int64_t n;
-    TRY(db_query_int(ctx, pfs_tx_db(tx), &n, "SELECT count(*) FROM pfs_layer WHERE commit_id = ?", "i", commit));
+    TRY(db_query_int(ctx, pfs_tx_db(tx), &n, "SELECT count(*) FROM pfs_layer WHERE commit_id = ?",
+                     "i", commit));
     *out_layers = ARENA_NEW(ctx->arena, Hash, (size_t)n);
     if (!*out_layers)
         return STATUS(RESOURCE_EXHAUSTED);
     CLEANUP(db_rows_done) DbRows rows = { 0 };
-    TRY(db_query(ctx, pfs_tx_db(tx), &rows, "SELECT root FROM pfs_layer WHERE commit_id = ? ORDER BY seq", "i",
-                 commit));
+    TRY(db_query(ctx, pfs_tx_db(tx), &rows,
+                 "SELECT root FROM pfs_layer WHERE commit_id = ? ORDER BY seq", "i", commit));
     for (*out_n = 0; *out_n < (size_t)n; (*out_n)++) {
         bool more;
         TRY(db_next(ctx, &rows, &more));
@@ -59,7 +63,8 @@ static Status commit_touches(Ctx *ctx, const Find *find, PfsTx *tx, int64_t comm
     TRY(view_layers(ctx, tx, commit, &layers, &n));
     *out = false;
     for (size_t i = 0; i < n && !*out; i++)
-        TRY(layer_touches(ctx, pfs_content(find->pfs), &layers[i], str(find->request->file_path), out));
+        TRY(layer_touches(ctx, pfs_content(find->pfs), &layers[i], str(find->request->file_path),
+                          out));
     return OK;
 }
 
@@ -119,7 +124,8 @@ static int64_t stop_time(const Ctx *ctx)
     return now_ns + (ctx->deadline_ns - now_ns) / 100 * 85;
 }
 
-Status pfs_find_commits(Ctx *ctx, Pfs *pfs, const PfsV2__FindCommitsRequest *request, PfsFindFn fn, void *arg)
+Status pfs_find_commits(Ctx *ctx, Pfs *pfs, const PfsV2__FindCommitsRequest *request, PfsFindFn fn,
+                        void *arg)
 {
     TRY(view_check_commit(ctx, request->start));
     Find find = { .pfs = pfs, .request = request, .stop_ns = stop_time(ctx), .fn = fn, .arg = arg };

@@ -3,7 +3,9 @@
 #include "pfs/url.h"
 #include "pfs/view_priv.h"
 
-/* --- GetFile ------------------------------------------------------------------------------------------------------ */
+/* --- GetFile
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct OneFile {
     size_t n;
@@ -16,7 +18,8 @@ static Status take_one(void *arg, Ctx *ctx, const Item *item)
     if (++one->n > 1)
         return FAIL(ctx, UNKNOWN, "matched multiple files. Use GetFileTAR instead");
     if (!item->entry)
-        return FAIL(ctx, UNKNOWN, "cannot get directory or non-regular file. Use GetFileTAR instead");
+        return FAIL(ctx, UNKNOWN,
+                    "cannot get directory or non-regular file. Use GetFileTAR instead");
     one->record = item->entry->record;
     Bytes data = one->record.data;
     one->record.data = bytes(arena_memdup(ctx->arena, data.data, data.size), data.size);
@@ -29,14 +32,16 @@ static Status open_pattern(Ctx *ctx, Pfs *pfs, const PfsV2__File *file, PfsView 
     return view_open_file(ctx, pfs, file, STR("/"), out);
 }
 
-Status pfs_get_file(Ctx *ctx, Pfs *pfs, const PfsV2__GetFileRequest *request, PfsBytesFn fn, void *arg)
+Status pfs_get_file(Ctx *ctx, Pfs *pfs, const PfsV2__GetFileRequest *request, PfsBytesFn fn,
+                    void *arg)
 {
     const PfsV2__File *file = request->file;
     TRY(view_check_file(ctx, file));
     if (*request->url)
         return pfs_url_export(ctx, request->url);
     if (request->offset < 0)
-        return FAIL(ctx, INVALID_ARGUMENT, "offset must not be negative, it is %lld", (long long)request->offset);
+        return FAIL(ctx, INVALID_ARGUMENT, "offset must not be negative, it is %lld",
+                    (long long)request->offset);
     PfsView view;
     TRY_WRAP(ctx, open_pattern(ctx, pfs, file, &view), "get file");
     OneFile one = { 0 };
@@ -44,10 +49,13 @@ Status pfs_get_file(Ctx *ctx, Pfs *pfs, const PfsV2__GetFileRequest *request, Pf
     TRY_WRAP(ctx, view_glob(ctx, &view, &glob, take_one, &one), "get file");
     if (one.n == 0)
         return view_file_not_found(ctx, file);
-    return content_read(ctx, view.content, &one.record, (uint64_t)request->offset, UINT64_MAX, fn, arg);
+    return content_read(ctx, view.content, &one.record, (uint64_t)request->offset, UINT64_MAX, fn,
+                        arg);
 }
 
-/* --- GetFileTAR --------------------------------------------------------------------------------------------------- */
+/* --- GetFileTAR
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 /* Small files leave together, in pieces of this size. */
 #define TAR_PIECE_BYTES (1 * MiB)
@@ -96,7 +104,8 @@ static Status tar_add(void *arg, Ctx *ctx, const Item *item)
     }
     tar_write_header(&out->piece, &entry);
     if (item->entry)
-        TRY(content_read(ctx, out->content, &item->entry->record, 0, entry.size, tar_add_data, out));
+        TRY(content_read(ctx, out->content, &item->entry->record, 0, entry.size, tar_add_data,
+                         out));
     tar_write_padding(&out->piece, entry.size);
     TRY(tar_flush(ctx, out, TAR_PIECE_BYTES));
     arena_rewind(ctx->arena, mark);
@@ -104,7 +113,8 @@ static Status tar_add(void *arg, Ctx *ctx, const Item *item)
     return OK;
 }
 
-Status pfs_get_file_tar(Ctx *ctx, Pfs *pfs, const PfsV2__GetFileRequest *request, PfsBytesFn fn, void *arg)
+Status pfs_get_file_tar(Ctx *ctx, Pfs *pfs, const PfsV2__GetFileRequest *request, PfsBytesFn fn,
+                        void *arg)
 {
     const PfsV2__File *file = request->file;
     TRY(view_check_file(ctx, file));

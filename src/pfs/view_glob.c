@@ -1,5 +1,5 @@
-/* view_glob.c - what a pattern matches (§16): a walk that starts at the pattern's literal beginning and jumps over
- * directories below which nothing can match. */
+/* view_glob.c - what a pattern matches (§16): a walk that starts at the pattern's literal beginning
+ * and jumps over directories below which nothing can match. */
 #include "codec/glob.h"
 #include "codec/path.h"
 #include "pfs/view_priv.h"
@@ -14,7 +14,8 @@ typedef struct GlobWalk {
 
 static bool in_range(const GlobWalk *walk, Str path)
 {
-    return str_cmp(path, walk->lower) >= 0 && (walk->upper.size == 0 || str_cmp(path, walk->upper) < 0);
+    return str_cmp(path, walk->lower) >= 0 &&
+           (walk->upper.size == 0 || str_cmp(path, walk->upper) < 0);
 }
 
 /* The least text that sorts after all that begin with `prefix`, which is not empty. */
@@ -77,7 +78,9 @@ static Status give_literal(Ctx *ctx, const PfsView *view, const GlobWalk *walk, 
 
 Status view_glob(Ctx *ctx, const PfsView *view, const ViewGlob *glob, ViewItemFn fn, void *arg)
 {
-    GlobWalk walk = { .lower = STR(""), .upper = STR(""), .contents = glob->contents, .fn = fn, .arg = arg };
+    GlobWalk walk = {
+        .lower = STR(""), .upper = STR(""), .contents = glob->contents, .fn = fn, .arg = arg
+    };
     if (glob->range) {
         walk.lower = str(glob->range->lower);
         walk.upper = str(glob->range->upper);
@@ -90,7 +93,9 @@ Status view_glob(Ctx *ctx, const PfsView *view, const ViewGlob *glob, ViewItemFn
     return walk_matches(ctx, view, &walk, &span);
 }
 
-/* --- GlobFile ------------------------------------------------------------------------------------------------- */
+/* --- GlobFile
+ * -------------------------------------------------------------------------------------------------
+ */
 
 typedef struct GiveInfo {
     const PfsView *view;
@@ -105,7 +110,8 @@ static Status give_info(void *arg, Ctx *ctx, const Item *item)
     return view_give(ctx, give->view, item, give->lower, give->fn, give->arg);
 }
 
-Status pfs_glob_file(Ctx *ctx, Pfs *pfs, const PfsV2__GlobFileRequest *request, PfsFileFn fn, void *arg)
+Status pfs_glob_file(Ctx *ctx, Pfs *pfs, const PfsV2__GlobFileRequest *request, PfsFileFn fn,
+                     void *arg)
 {
     PfsView view;
     TRY(pfs_view_open(ctx, pfs, request->commit, &view));
@@ -116,7 +122,9 @@ Status pfs_glob_file(Ctx *ctx, Pfs *pfs, const PfsV2__GlobFileRequest *request, 
     return view_glob(ctx, &view, &glob, give_info, &give);
 }
 
-/* --- for pps -------------------------------------------------------------------------------------------------- */
+/* --- for pps
+ * --------------------------------------------------------------------------------------------------
+ */
 
 typedef struct GiveMatch {
     const PfsView *view;

@@ -6,20 +6,24 @@
 #define PAGE_FILES_MAX 100000
 
 typedef struct Page {
-    Str marker; /* "": from the start, or the end when backward */
+    Str marker;      /* "": from the start, or the end when backward */
     uint64_t number; /* 0: all */
     bool reverse;
 } Page;
 
-static Status page_make(Ctx *ctx, const PfsV2__File *marker, int64_t number, bool reverse, Page *out)
+static Status page_make(Ctx *ctx, const PfsV2__File *marker, int64_t number, bool reverse,
+                        Page *out)
 {
     if (reverse && number < 1)
         return FAIL(ctx, UNKNOWN, "number must be > 0 when reverse is true");
     if (number < 0)
-        return FAIL(ctx, INVALID_ARGUMENT, "number must not be negative, it is %lld", (long long)number);
+        return FAIL(ctx, INVALID_ARGUMENT, "number must not be negative, it is %lld",
+                    (long long)number);
     if (number > PAGE_FILES_MAX)
         return FAIL(ctx, UNKNOWN, "cannot return more than %d files at a time", PAGE_FILES_MAX);
-    *out = (Page){ .marker = str(marker ? marker->path : ""), .number = (uint64_t)number, .reverse = reverse };
+    *out = (Page){ .marker = str(marker ? marker->path : ""),
+                   .number = (uint64_t)number,
+                   .reverse = reverse };
     return OK;
 }
 
@@ -31,8 +35,8 @@ static bool page_has(const Page *page, Str path)
     return page->reverse ? order < 0 : order > 0;
 }
 
-static Status give_page(Ctx *ctx, const PfsView *view, const Page *page, Str dir, unsigned mode, PfsFileFn fn,
-                        void *arg)
+static Status give_page(Ctx *ctx, const PfsView *view, const Page *page, Str dir, unsigned mode,
+                        PfsFileFn fn, void *arg)
 {
     Span span = { .base = dir };
     if (page->reverse)
@@ -40,7 +44,8 @@ static Status give_page(Ctx *ctx, const PfsView *view, const Page *page, Str dir
     else
         span.after = page->marker;
     CLEANUP(listing_done) Listing listing;
-    listing_init(&listing, &view->content->io, &view->root, &span, mode | (page->reverse ? LISTING_REVERSE : 0));
+    listing_init(&listing, &view->content->io, &view->root, &span,
+                 mode | (page->reverse ? LISTING_REVERSE : 0));
     for (uint64_t given = 0; page->number == 0 || given < page->number; given++) {
         Item item;
         TRY(listing_next(ctx, &listing, &item));
@@ -51,15 +56,16 @@ static Status give_page(Ctx *ctx, const PfsView *view, const Page *page, Str dir
     return OK;
 }
 
-static Status give_item(Ctx *ctx, const PfsView *view, const Page *page, const Item *item, unsigned mode, PfsFileFn fn,
-                        void *arg)
+static Status give_item(Ctx *ctx, const PfsView *view, const Page *page, const Item *item,
+                        unsigned mode, PfsFileFn fn, void *arg)
 {
     if (!item->entry)
         return give_page(ctx, view, page, item->path, mode, fn, arg);
     return page_has(page, item->path) ? view_give(ctx, view, item, STR(""), fn, arg) : OK;
 }
 
-Status pfs_list_file(Ctx *ctx, Pfs *pfs, const PfsV2__ListFileRequest *request, PfsFileFn fn, void *arg)
+Status pfs_list_file(Ctx *ctx, Pfs *pfs, const PfsV2__ListFileRequest *request, PfsFileFn fn,
+                     void *arg)
 {
     TRY(view_check_file(ctx, request->file));
     Page page;
@@ -73,7 +79,8 @@ Status pfs_list_file(Ctx *ctx, Pfs *pfs, const PfsV2__ListFileRequest *request, 
     return found ? give_item(ctx, &view, &page, &item, LISTING_FLAT, fn, arg) : OK;
 }
 
-Status pfs_walk_file(Ctx *ctx, Pfs *pfs, const PfsV2__WalkFileRequest *request, PfsFileFn fn, void *arg)
+Status pfs_walk_file(Ctx *ctx, Pfs *pfs, const PfsV2__WalkFileRequest *request, PfsFileFn fn,
+                     void *arg)
 {
     TRY(view_check_file(ctx, request->file));
     Page page;
@@ -88,5 +95,6 @@ Status pfs_walk_file(Ctx *ctx, Pfs *pfs, const PfsV2__WalkFileRequest *request, 
         return give_item(ctx, &view, &page, &item, LISTING_DEEP, fn, arg);
     if (str_eq(path, STR("/")))
         return OK;
-    return FAIL(ctx, NOT_FOUND, "commit/%s does not contain item: (" STR_FMT ")", view.commit->id, STR_ARG(path));
+    return FAIL(ctx, NOT_FOUND, "commit/%s does not contain item: (" STR_FMT ")", view.commit->id,
+                STR_ARG(path));
 }

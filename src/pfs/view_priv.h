@@ -16,27 +16,30 @@ Status view_layers(Ctx *ctx, PfsTx *tx, int64_t commit, Hash **out_layers, size_
 Status view_check_file(Ctx *ctx, const PfsV2__File *file);
 Status view_check_commit(Ctx *ctx, const PfsV2__Commit *commit);
 
-/* Opens file's commit; when the file names a datum, the view holds only that datum's files at or below its path. */
+/* Opens file's commit; when the file names a datum, the view holds only that datum's files at or
+ * below its path. */
 Status view_open_file(Ctx *ctx, Pfs *pfs, const PfsV2__File *file, Str path, PfsView *out);
 
-/* A view of only the entries at or below a clean path that carry `tag` ("": any). Reads all of them, so it is for
- * questions that are about all of them. */
+/* A view of only the entries at or below a clean path that carry `tag` ("": any). Reads all of
+ * them, so it is for questions that are about all of them. */
 Status view_restrict(Ctx *ctx, const PfsView *view, Str path, Str tag, PfsView *out);
 
 /* NOT_FOUND, in the words clients look for. */
 Status view_file_not_found(Ctx *ctx, const PfsV2__File *file);
 
-/* An element's FileInfo in ctx's arena; a directory's size is that of its files from `lower` on ("": all). */
+/* An element's FileInfo in ctx's arena; a directory's size is that of its files from `lower` on
+ * ("": all). */
 Status view_info(Ctx *ctx, const PfsView *view, const Item *item, Str lower, PfsV2__FileInfo **out);
 
 /* The same for pps; the path is the item's. */
 Status view_match(Ctx *ctx, const PfsView *view, const Item *item, PfsMatch *out);
 
 /* Builds the info, hands it to fn, and forgets it. */
-Status view_give(Ctx *ctx, const PfsView *view, const Item *item, Str lower, PfsFileFn fn, void *arg);
+Status view_give(Ctx *ctx, const PfsView *view, const Item *item, Str lower, PfsFileFn fn,
+                 void *arg);
 
-/* Elements that match the pattern and lie in the range (may be NULL: all); with `contents` also what is below a matched
- * directory. */
+/* Elements that match the pattern and lie in the range (may be NULL: all); with `contents` also
+ * what is below a matched directory. */
 typedef Status (*ViewItemFn)(void *arg, Ctx *ctx, const Item *item);
 typedef struct ViewGlob {
     const char *pattern;

@@ -36,7 +36,8 @@ Str writer_tag(Str tag)
     return tag.size > 0 ? tag : STR("default");
 }
 
-/* --- files coming in ---------------------------------------------------------------------------------------------- */
+/* --- files coming in
+ * ---------------------------------------------------------------------------------------------- */
 
 Status writer_end_file(Ctx *ctx, PfsWriter *writer)
 {
@@ -63,7 +64,8 @@ static Status begin_file(Ctx *ctx, PfsWriter *writer, Str path, Str tag, TreeOp 
 
 static bool is_writing(const PfsWriter *writer, Str path, Str tag)
 {
-    return writer->writing && str_eq(buf_str(&writer->path), path) && str_eq(buf_str(&writer->tag), tag);
+    return writer->writing && str_eq(buf_str(&writer->path), path) &&
+           str_eq(buf_str(&writer->tag), tag);
 }
 
 /* A path that may name a file, clean. */
@@ -92,7 +94,8 @@ static Status append(Ctx *ctx, PfsWriter *writer, Str raw_path, Str tag, Bytes d
     return content_writer_add(ctx, writer->file, data);
 }
 
-static Status put_record(Ctx *ctx, PfsWriter *writer, Str raw_path, Str tag, const TreeRecord *record)
+static Status put_record(Ctx *ctx, PfsWriter *writer, Str raw_path, Str tag,
+                         const TreeRecord *record)
 {
     Str path;
     TRY(file_path(ctx, raw_path, &path));
@@ -100,7 +103,9 @@ static Status put_record(Ctx *ctx, PfsWriter *writer, Str raw_path, Str tag, con
     return stage_add(ctx, &writer->stage, path, writer_tag(tag), record);
 }
 
-/* --- deletes ------------------------------------------------------------------------------------------------------ */
+/* --- deletes
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static Status delete_file(Ctx *ctx, PfsWriter *writer, Str path, Str tag)
 {
@@ -112,7 +117,8 @@ static Status delete_listed(Ctx *ctx, PfsWriter *writer, const Hash *root, Str d
 {
     CLEANUP(tree_cursor_freep) TreeCursor *cursor = tree_cursor_new(&writer->content->io, root);
     TRY(tree_cursor_seek(ctx, cursor, dir, STR("")));
-    for (const TreeEntry *entry; (entry = tree_cursor_entry(cursor)) && str_starts(entry->path, dir);) {
+    for (const TreeEntry *entry;
+         (entry = tree_cursor_entry(cursor)) && str_starts(entry->path, dir);) {
         TRY(ctx_check(ctx));
         if (entry->record.op != TREE_DELETE && str_eq(entry->tag, tag))
             TRY(delete_file(ctx, writer, entry->path, tag));
@@ -121,8 +127,8 @@ static Status delete_listed(Ctx *ctx, PfsWriter *writer, const Hash *root, Str d
     return OK;
 }
 
-/* Below dir: what the target has, and what this stream wrote. The deletes may spill, which changes the stage's layers:
- * so the layers to look through are noted first. */
+/* Below dir: what the target has, and what this stream wrote. The deletes may spill, which changes
+ * the stage's layers: so the layers to look through are noted first. */
 static Status delete_dir(Ctx *ctx, PfsWriter *writer, Str dir, Str tag)
 {
     TRY(stage_spill(ctx, &writer->stage));
@@ -149,7 +155,9 @@ static Status delete_path(Ctx *ctx, PfsWriter *writer, Str raw_path, Str tag)
     return delete_dir(ctx, writer, dir, writer_tag(tag));
 }
 
-/* --- messages ----------------------------------------------------------------------------------------------------- */
+/* --- messages
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 static Status add_file(Ctx *ctx, PfsWriter *writer, const PfsV2__AddFile *add)
 {
@@ -169,7 +177,8 @@ static Status modify(Ctx *ctx, PfsWriter *writer, const PfsV2__ModifyFileRequest
     case PFS_V2__MODIFY_FILE_REQUEST__BODY_ADD_FILE:
         return add_file(ctx, writer, request->add_file);
     case PFS_V2__MODIFY_FILE_REQUEST__BODY_DELETE_FILE:
-        return delete_path(ctx, writer, str(request->delete_file->path), str(request->delete_file->datum));
+        return delete_path(ctx, writer, str(request->delete_file->path),
+                           str(request->delete_file->datum));
     case PFS_V2__MODIFY_FILE_REQUEST__BODY_COPY_FILE:
         return writer_copy_file(ctx, writer, request->copy_file);
     default:
@@ -201,7 +210,8 @@ Status pfs_writer_append(Ctx *ctx, PfsWriter *writer, Str path, Str tag, Bytes d
     REWOUND(ctx, append(ctx, writer, path, tag, data));
 }
 
-Status pfs_writer_put_record(Ctx *ctx, PfsWriter *writer, Str path, Str tag, const TreeRecord *record)
+Status pfs_writer_put_record(Ctx *ctx, PfsWriter *writer, Str path, Str tag,
+                             const TreeRecord *record)
 {
     REWOUND(ctx, put_record(ctx, writer, path, tag, record));
 }
@@ -211,7 +221,9 @@ Status pfs_writer_delete(Ctx *ctx, PfsWriter *writer, Str path, Str tag)
     REWOUND(ctx, delete_path(ctx, writer, path, tag));
 }
 
-/* --- the end ------------------------------------------------------------------------------------------------------- */
+/* --- the end
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 Status writer_finish(Ctx *ctx, PfsWriter *writer, Hash *out_layer)
 {

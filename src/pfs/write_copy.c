@@ -5,15 +5,18 @@
 #include "pfs/view_priv.h"
 #include "pfs/write_priv.h"
 
-static Status copy_entry(Ctx *ctx, PfsWriter *writer, Str dst, Str tag, const TreeEntry *entry, bool append)
+static Status copy_entry(Ctx *ctx, PfsWriter *writer, Str dst, Str tag, const TreeEntry *entry,
+                         bool append)
 {
     TreeRecord record = entry->record;
     record.op = append ? TREE_APPEND : TREE_PUT;
     return stage_add(ctx, &writer->stage, dst, tag, &record);
 }
 
-/* All files below the directory `src` (with its slash) to the same place below `dst` (without, but for the root). */
-static Status copy_dir(Ctx *ctx, PfsWriter *writer, Str dst, Str tag, const PfsView *view, Str src, bool append)
+/* All files below the directory `src` (with its slash) to the same place below `dst` (without, but
+ * for the root). */
+static Status copy_dir(Ctx *ctx, PfsWriter *writer, Str dst, Str tag, const PfsView *view, Str src,
+                       bool append)
 {
     Span span = { .base = src };
     CLEANUP(listing_done) Listing listing;
@@ -34,7 +37,8 @@ static Status copy_dir(Ctx *ctx, PfsWriter *writer, Str dst, Str tag, const PfsV
     }
 }
 
-static Status copy(Ctx *ctx, PfsWriter *writer, Str raw_dst, Str tag, const PfsView *view, Str src, bool append)
+static Status copy(Ctx *ctx, PfsWriter *writer, Str raw_dst, Str tag, const PfsView *view, Str src,
+                   bool append)
 {
     Str dst = path_clean(ctx, raw_dst);
     TRY(writer_end_file(ctx, writer));
@@ -55,7 +59,8 @@ static Status check_dst(Ctx *ctx, Str dst)
     return dst.size > 0 ? path_validate(ctx, dst) : OK;
 }
 
-Status pfs_writer_copy(Ctx *ctx, PfsWriter *writer, Str dst, Str tag, const PfsView *view, Str src, bool append)
+Status pfs_writer_copy(Ctx *ctx, PfsWriter *writer, Str dst, Str tag, const PfsView *view, Str src,
+                       bool append)
 {
     ArenaMark mark = arena_mark(ctx->arena);
     TRY(check_dst(ctx, dst));
@@ -64,14 +69,16 @@ Status pfs_writer_copy(Ctx *ctx, PfsWriter *writer, Str dst, Str tag, const PfsV
     return OK;
 }
 
-/* The view of a source commit. That of the last one is kept for the stream: copying many files one by one from a commit
- * picks it once, and all from one state of it. */
+/* The view of a source commit. That of the last one is kept for the stream: copying many files one
+ * by one from a commit picks it once, and all from one state of it. */
 static Status open_source(Ctx *ctx, PfsWriter *writer, const PfsV2__Commit *commit, PfsView *out)
 {
     TRY(view_check_commit(ctx, commit));
     Bytes handle = pb_pack_bytes(ctx, &commit->base);
     if (writer->copied_handle.size > 0 && bytes_eq(handle, buf_bytes(&writer->copied_handle))) {
-        *out = (PfsView){ .pfs = writer->pfs, .content = writer->content, .root = writer->copied_root };
+        *out = (PfsView){ .pfs = writer->pfs,
+                          .content = writer->content,
+                          .root = writer->copied_root };
         return OK;
     }
     TRY(pfs_view_open(ctx, writer->pfs, commit, out));
@@ -91,5 +98,6 @@ Status writer_copy_file(Ctx *ctx, PfsWriter *writer, const PfsV2__CopyFile *requ
     Str src = path_clean(ctx, str(request->src->path));
     if (*request->src->datum)
         TRY(view_restrict(ctx, &view, src, str(request->src->datum), &view));
-    return copy(ctx, writer, str(request->dst), writer_tag(str(request->datum)), &view, src, request->append);
+    return copy(ctx, writer, str(request->dst), writer_tag(str(request->datum)), &view, src,
+                request->append);
 }

@@ -7,15 +7,16 @@
 
 /* What the stream's layer is for. */
 typedef enum TargetKind {
-    TARGET_NONE,     /* whoever ends the stream knows */
-    TARGET_OPEN,     /* a layer of an open commit */
-    TARGET_ONE_OFF,  /* a commit of its own on a branch, made at the end */
+    TARGET_NONE,    /* whoever ends the stream knows */
+    TARGET_OPEN,    /* a layer of an open commit */
+    TARGET_ONE_OFF, /* a commit of its own on a branch, made at the end */
 } TargetKind;
 
 typedef struct Target {
     TargetKind kind;
-    int64_t commit; /* the open commit, or the branch's head when the stream began; 0: no branch yet */
-    Buf branch;     /* of a one-off: the PfsV2__Branch, encoded */
+    int64_t
+        commit; /* the open commit, or the branch's head when the stream began; 0: no branch yet */
+    Buf branch; /* of a one-off: the PfsV2__Branch, encoded */
 } Target;
 
 struct PfsWriter {

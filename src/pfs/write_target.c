@@ -4,14 +4,18 @@
 #include "pfs/view_priv.h"
 #include "pfs/write_priv.h"
 
-/* --- the choice ------------------------------------------------------------------------------------------------------ */
+/* --- the choice
+ * ------------------------------------------------------------------------------------------------------
+ */
 
-/* The branch a handle means: the one it names, or its id, if that can be a branch's name. NULL: it names a commit. */
+/* The branch a handle means: the one it names, or its id, if that can be a branch's name. NULL: it
+ * names a commit. */
 static PfsV2__Branch *handle_branch(Ctx *ctx, const PfsV2__Commit *commit)
 {
     const PfsV2__Repo *repo = commit->repo ? commit->repo : commit->branch->repo;
     const char *name = commit->branch ? commit->branch->name : "";
-    if (!*name && !id_is_v4(str(commit->id)) && str_find_any(str(commit->id), "^~.") == strlen(commit->id))
+    if (!*name && !id_is_v4(str(commit->id)) &&
+        str_find_any(str(commit->id), "^~.") == strlen(commit->id))
         name = commit->id;
     if (!*name)
         return NULL;
@@ -35,8 +39,8 @@ static void target_one_off(Target *target, const PfsV2__Branch *branch, int64_t 
     pb_pack(&branch->base, &target->branch);
 }
 
-static Status target_picked(Ctx *ctx, Target *target, const PfsV2__Commit *commit, const PfsV2__Branch *branch,
-                            const PfsCommitRow *row)
+static Status target_picked(Ctx *ctx, Target *target, const PfsV2__Commit *commit,
+                            const PfsV2__Branch *branch, const PfsCommitRow *row)
 {
     if (row->state == PFS_OPEN) {
         *target = (Target){ .kind = TARGET_OPEN, .commit = row->id, .branch = target->branch };
@@ -49,7 +53,8 @@ static Status target_picked(Ctx *ctx, Target *target, const PfsV2__Commit *commi
 }
 
 /* Nothing was picked: a branch can still come to be, in a repo that exists. */
-static Status target_missing(Ctx *ctx, PfsTx *tx, Target *target, const PfsV2__Branch *branch, Status missing)
+static Status target_missing(Ctx *ctx, PfsTx *tx, Target *target, const PfsV2__Branch *branch,
+                             Status missing)
 {
     if (!branch)
         return missing;
@@ -83,7 +88,9 @@ Status writer_base(Ctx *ctx, PfsWriter *writer, Hash *out_root)
     return pfs_commit_view(ctx, writer->pfs, writer->target.commit, out_root);
 }
 
-/* --- the end ------------------------------------------------------------------------------------------------------------ */
+/* --- the end
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 static Status attach_to_open(Ctx *ctx, PfsWriter *writer, const Hash *layer)
 {
@@ -95,9 +102,11 @@ static Status attach_to_open(Ctx *ctx, PfsWriter *writer, const Hash *layer)
     return pfs_commit(ctx, STEAL(tx));
 }
 
-/* Computes what the one-off commit will hold, if the branch's head stays what it is: the content's memo has the answer
- * ready when the transaction asks, and the writer's lock is held for rows only. */
-static Status apply_ahead(Ctx *ctx, PfsWriter *writer, const PfsV2__Branch *branch, const Hash *layer)
+/* Computes what the one-off commit will hold, if the branch's head stays what it is: the content's
+ * memo has the answer ready when the transaction asks, and the writer's lock is held for rows only.
+ */
+static Status apply_ahead(Ctx *ctx, PfsWriter *writer, const PfsV2__Branch *branch,
+                          const Hash *layer)
 {
     int64_t head;
     Hash base = { 0 };
@@ -121,8 +130,10 @@ static Status commit_one_off(Ctx *ctx, PfsWriter *writer, PfsV2__Branch *branch,
 {
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_write(ctx, writer->pfs, NULL, &tx));
-    PfsV2__StartCommitRequest *start = PB_NEW(ctx, pfs_v2__start_commit_request, PfsV2__StartCommitRequest);
-    PfsV2__FinishCommitRequest *finish = PB_NEW(ctx, pfs_v2__finish_commit_request, PfsV2__FinishCommitRequest);
+    PfsV2__StartCommitRequest *start =
+        PB_NEW(ctx, pfs_v2__start_commit_request, PfsV2__StartCommitRequest);
+    PfsV2__FinishCommitRequest *finish =
+        PB_NEW(ctx, pfs_v2__finish_commit_request, PfsV2__FinishCommitRequest);
     PfsCommitRow row;
     start->branch = branch;
     TRY(pfs_start_commit(ctx, tx, start, &finish->commit));

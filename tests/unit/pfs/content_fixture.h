@@ -1,4 +1,5 @@
-/* content_fixture.h - a Content over a store in a scratch folder, and a naive model of files to hold it against. */
+/* content_fixture.h - a Content over a store in a scratch folder, and a naive model of files to
+ * hold it against. */
 #pragma once
 
 #include "pfs/stage.h"
@@ -54,7 +55,8 @@ static inline void assert_same_record(const TreeRecord *a, const TreeRecord *b)
     assert_true(bytes_eq(a->data, b->data));
 }
 
-/* --- operations as text: "+/path" puts "x", ">/path" appends "y", "-/path" deletes; "/path=d1" has tag d1 ----------- */
+/* --- operations as text: "+/path" puts "x", ">/path" appends "y", "-/path" deletes; "/path=d1" has
+ * tag d1 ----------- */
 
 static inline void stage_text(ContentFixture *f, Stage *stage, const char *op)
 {

@@ -1,4 +1,5 @@
-/* test_content.c - records depend on the bytes alone; collisions are found wherever a layer makes them. */
+/* test_content.c - records depend on the bytes alone; collisions are found wherever a layer makes
+ * them. */
 #include "content_fixture.h"
 
 static Bytes noise(ContentFixture *f, size_t size, uint64_t seed)
@@ -15,8 +16,12 @@ static void form_follows_size(void **state)
         size_t size;
         TreeForm form;
     } cases[] = {
-        { 0, TREE_INLINE },          { 1, TREE_INLINE },        { TREE_INLINE_MAX, TREE_INLINE },
-        { TREE_INLINE_MAX + 1, TREE_BLOB }, { CHUNK_BYTES_MIN, TREE_BLOB }, { 9 * MiB, TREE_LIST },
+        { 0, TREE_INLINE },
+        { 1, TREE_INLINE },
+        { TREE_INLINE_MAX, TREE_INLINE },
+        { TREE_INLINE_MAX + 1, TREE_BLOB },
+        { CHUNK_BYTES_MIN, TREE_BLOB },
+        { 9 * MiB, TREE_LIST },
         { 120 * MiB, TREE_LIST_BLOB },
     };
     ContentFixture *f = *state;
@@ -66,10 +71,20 @@ static void join_is_canonical(void **state)
     static const struct {
         size_t size, split;
     } cases[] = {
-        { 0, 0 },           { 10, 0 },         { 10, 10 },        { 10, 3 },
-        { 2048, 2000 },     { 2049, 1 },       { 2049, 2048 },    { 5000, 2500 },
-        { 3 * MiB, 1000 },  { 3 * MiB, MiB },  { 9 * MiB, 4 * MiB + 17 }, { 9 * MiB, 9 * MiB - 1 },
-        { 12 * MiB, 12 },   { 12 * MiB, 6 * MiB },
+        { 0, 0 },
+        { 10, 0 },
+        { 10, 10 },
+        { 10, 3 },
+        { 2048, 2000 },
+        { 2049, 1 },
+        { 2049, 2048 },
+        { 5000, 2500 },
+        { 3 * MiB, 1000 },
+        { 3 * MiB, MiB },
+        { 9 * MiB, 4 * MiB + 17 },
+        { 9 * MiB, 9 * MiB - 1 },
+        { 12 * MiB, 12 },
+        { 12 * MiB, 6 * MiB },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         print_message("# %zu bytes, the first %zu before\n", cases[i].size, cases[i].split);
@@ -77,7 +92,8 @@ static void join_is_canonical(void **state)
         Bytes data = noise(f, cases[i].size, 5);
         TreeRecord whole = record_of(f, data);
         TreeRecord old = record_of(f, bytes(data.data, cases[i].split));
-        TreeRecord more = record_of(f, bytes(data.data + cases[i].split, data.size - cases[i].split));
+        TreeRecord more =
+            record_of(f, bytes(data.data + cases[i].split, data.size - cases[i].split));
         TreeRecord joined;
         assert_ok(f->content.append.join(f->content.append.self, &f->ctx, &old, &more, &joined));
         assert_same_record(&joined, &whole);
@@ -102,7 +118,8 @@ static void reads_any_range(void **state)
         Bytes data = noise(f, sizes[i], 9);
         TreeRecord record = record_of(f, data);
         for (int turn = 0; turn < 20; turn++) {
-            uint64_t from = next_rand(&seed) % (data.size + 3), size = next_rand(&seed) % (data.size + 3);
+            uint64_t from = next_rand(&seed) % (data.size + 3),
+                     size = next_rand(&seed) % (data.size + 3);
             if (turn == 0)
                 size = UINT64_MAX;
             Buf got = { 0 };
@@ -117,9 +134,12 @@ static void reads_any_range(void **state)
 static void a_missing_chunk_is_data_loss(void **state)
 {
     ContentFixture *f = *state;
-    TreeRecord record = { .form = TREE_BLOB, .size = 5000, .hash = hash_of(str_bytes(STR("never stored"))) };
+    TreeRecord record = { .form = TREE_BLOB,
+                          .size = 5000,
+                          .hash = hash_of(str_bytes(STR("never stored"))) };
     Buf out = { 0 };
-    assert_fails(content_read_all(&f->ctx, &f->content, &record, &out), DATA_LOSS, "is missing from the store");
+    assert_fails(content_read_all(&f->ctx, &f->content, &record, &out), DATA_LOSS,
+                 "is missing from the store");
     buf_done(&out);
 }
 
@@ -132,27 +152,50 @@ static void collisions_are_found(void **state)
     } cases[] = {
         { "nothing wrong", { "+/a", "+/b/c" }, { "+/a.txt", "+/b/d", "-/a" }, "" },
         { "empty layer", { "+/a" }, { 0 }, "" },
-        { "two datums, one layer", { 0 }, { "+/f=d1", "+/f=d2" },
+        { "two datums, one layer",
+          { 0 },
+          { "+/f=d1", "+/f=d2" },
           "duplicate path output by different datums (/f from d1 and /f from d2)" },
-        { "two datums, one below", { "+/f=d1", "+/e" }, { "+/f=d2" },
+        { "two datums, one below",
+          { "+/f=d1", "+/e" },
+          { "+/f=d2" },
           "duplicate path output by different datums (/f from d1 and /f from d2)" },
         { "a datum after another", { "+/f=d1" }, { "-/f=d1", "+/f=d2" }, "" },
-        { "file above, adjacent", { "+/dir" }, { "+/dir/f" }, "file / directory path collision (/dir/f)" },
-        { "file above, not adjacent", { "+/dir", "+/dir-x" }, { "+/dir/f" },
+        { "file above, adjacent",
+          { "+/dir" },
+          { "+/dir/f" },
           "file / directory path collision (/dir/f)" },
-        { "file above, far away", { "+/a", "+/a-1", "+/a-2" }, { "+/a/b/c/d" },
+        { "file above, not adjacent",
+          { "+/dir", "+/dir-x" },
+          { "+/dir/f" },
+          "file / directory path collision (/dir/f)" },
+        { "file above, far away",
+          { "+/a", "+/a-1", "+/a-2" },
+          { "+/a/b/c/d" },
           "file / directory path collision (/a/b/c/d)" },
-        { "file below, adjacent", { "+/dir/f" }, { "+/dir" }, "file / directory path collision (/dir/f)" },
-        { "file below, not adjacent", { "+/dir/f", "+/dir-x", "+/dir.y" }, { "+/dir" },
+        { "file below, adjacent",
+          { "+/dir/f" },
+          { "+/dir" },
+          "file / directory path collision (/dir/f)" },
+        { "file below, not adjacent",
+          { "+/dir/f", "+/dir-x", "+/dir.y" },
+          { "+/dir" },
           "file / directory path collision (/dir/f)" },
         { "the file above goes", { "+/dir" }, { "-/dir", "+/dir/f" }, "" },
         { "the directory goes", { "+/dir/f", "+/dir/g" }, { "-/dir/f", "-/dir/g", "+/dir" }, "" },
-        { "a part of the directory goes", { "+/dir/f", "+/dir/g" }, { "-/dir/f", "+/dir" },
+        { "a part of the directory goes",
+          { "+/dir/f", "+/dir/g" },
+          { "-/dir/f", "+/dir" },
           "file / directory path collision (/dir/g)" },
-        { "the first of two in path order", { "+/b", "+/a/x" }, { "+/b/y", "+/a" },
+        { "the first of two in path order",
+          { "+/b", "+/a/x" },
+          { "+/b/y", "+/a" },
           "file / directory path collision (/a/x)" },
         { "a name that only begins alike", { "+/ab/c" }, { "+/a" }, "" },
-        { "appending makes a file too", { "+/dir/f" }, { ">/dir" }, "file / directory path collision (/dir/f)" },
+        { "appending makes a file too",
+          { "+/dir/f" },
+          { ">/dir" },
+          "file / directory path collision (/dir/f)" },
     };
     ContentFixture *f = *state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -165,10 +208,12 @@ static void collisions_are_found(void **state)
     }
 }
 
-/* Every pair among paths that are alike, among many others or few: found exactly when one is above the other. */
+/* Every pair among paths that are alike, among many others or few: found exactly when one is above
+ * the other. */
 static void collisions_are_found_among_many(void **state)
 {
-    static const char *const paths[] = { "/a", "/a-b", "/a.b", "/a/b", "/a/b-c", "/a/b/c", "/a/b/c/d", "/a0", "/b" };
+    static const char *const paths[] = { "/a",     "/a-b",     "/a.b", "/a/b", "/a/b-c",
+                                         "/a/b/c", "/a/b/c/d", "/a0",  "/b" };
     ContentFixture *f = *state;
     for (size_t others = 0; others <= 200; others += 100) {
         for (size_t i = 0; i < ARRAY_LEN(paths); i++) {

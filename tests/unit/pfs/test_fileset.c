@@ -40,13 +40,13 @@ static void ids_are_read_leniently(void **state)
     static const struct {
         const char *id, *error;
     } cases[] = {
-        {"abc",                                "parsing fileset.Token: too short to be Token len=3"},
-        { "",                                  "parsing fileset.Token: too short to be Token len=0"},
+        { "abc", "parsing fileset.Token: too short to be Token len=3" },
+        { "", "parsing fileset.Token: too short to be Token len=0" },
         { "0123456789abcdef0123456789abcdef0",
-         "parsing fileset.Token: too long to be Token len=33"                                      },
+          "parsing fileset.Token: too long to be Token len=33" },
         { "0123456789abcdef0123456789abcdeg",
-         "parsing fileset.Token: encoding/hex: invalid byte: \"g\""                                },
-        { "0123456789abcdef0123456789abcdef",  "path does not exist"                               },
+          "parsing fileset.Token: encoding/hex: invalid byte: \"g\"" },
+        { "0123456789abcdef0123456789abcdef", "path does not exist" },
     };
     Files *f = *state;
     Hash layer, root;
@@ -164,11 +164,11 @@ static void shards(void **state)
         int64_t files, bytes;
         const char *expected;
     } cases[] = {
-        {0,  0, "[,)"                                    },
-        { 2, 0, "[,/c) [/c,/e) [/e,)"                    },
-        { 0, 3, "[,/c) [/c,/d/x) [/d/x,)"                },
-        { 1, 0, "[,/b) [/b,/c) [/c,/d/x) [/d/x,/e) [/e,)"},
-        { 5, 0, "[,)"                                    },
+        { 0, 0, "[,)" },
+        { 2, 0, "[,/c) [/c,/e) [/e,)" },
+        { 0, 3, "[,/c) [/c,/d/x) [/d/x,)" },
+        { 1, 0, "[,/b) [/b,/c) [/c,/d/x) [/d/x,/e) [/e,)" },
+        { 5, 0, "[,)" },
     };
     Files *f = *state;
     const char *id = MAKE_SET(f, "add /a 12", "add /b 3", "add /c 456", "add /d/x 7", "add /e 8");

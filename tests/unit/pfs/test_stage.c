@@ -1,5 +1,5 @@
-/* test_stage.c - streams of operations: layers do what the operations would one by one, however they are spilled, and
- * the same files have the same root whatever way they came. */
+/* test_stage.c - streams of operations: layers do what the operations would one by one, however
+ * they are spilled, and the same files have the same root whatever way they came. */
 #include "content_fixture.h"
 
 static const char *const paths[] = { "/a-b", "/a/x", "/a/y", "/b", "/c/d/e", "/c/d/f" };
@@ -81,7 +81,8 @@ static void random_op(ContentFixture *f, Stage *stage, Model *model, uint64_t *s
         record = record_of(f, bytes(data, size));
     record.op = op;
     if (op == TREE_PUT && next_rand(seed) % 2) { /* as clients say it */
-        assert_ok(stage_add(&f->ctx, stage, str(paths[p]), str(tags[t]), &(TreeRecord){ .op = TREE_DELETE }));
+        assert_ok(stage_add(&f->ctx, stage, str(paths[p]), str(tags[t]),
+                            &(TreeRecord){ .op = TREE_DELETE }));
         assert_true(stage_take_delete(stage, str(paths[p]), str(tags[t])));
     }
     assert_ok(stage_add(&f->ctx, stage, str(paths[p]), str(tags[t]), &record));
@@ -142,9 +143,10 @@ static void limits_are_told(void **state)
     memset(text, 'x', TREE_PATH_MAX + 1);
     text[0] = '/';
     TreeRecord record = { .op = TREE_DELETE };
-    assert_fails(stage_add(&f->ctx, &stage, str(text), STR("t"), &record), INVALID_ARGUMENT, "longer than the 4096");
-    assert_fails(stage_add(&f->ctx, &stage, STR("/a"), str_sub(str(text), 0, 129), &record), INVALID_ARGUMENT,
-                 "datum tag of 129 bytes");
+    assert_fails(stage_add(&f->ctx, &stage, str(text), STR("t"), &record), INVALID_ARGUMENT,
+                 "longer than the 4096");
+    assert_fails(stage_add(&f->ctx, &stage, STR("/a"), str_sub(str(text), 0, 129), &record),
+                 INVALID_ARGUMENT, "datum tag of 129 bytes");
     stage_done(&stage);
 }
 

@@ -25,15 +25,15 @@ static void inspect(void **state)
         const char *file, *path, *error;
         int64_t size;
     } cases[] = {
-        {"r@master:/file1",     "/file1",      NULL,                                                 1 },
-        { "r@master:file1/",    "/file1",      NULL,                                                 1 },
-        { "r@master:/dir2",     "/dir2/",      NULL,                                                 5 },
-        { "r@master:/dir2/",    "/dir2/",      NULL,                                                 5 },
-        { "r@master:dir2/dir3", "/dir2/dir3/", NULL,                                                 2 },
-        { "r@master:",          "/",           NULL,                                                 12},
-        { "r@master:/file",     NULL,          "file /file not found in repo default/r at commit ",  0 },
-        { "r@master:/file1#d1", NULL,          "file /file1 not found in repo default/r at commit ", 0 },
-        { "empty@master:/",     NULL,          "file / not found in repo default/empty at commit ",  0 },
+        { "r@master:/file1", "/file1", NULL, 1 },
+        { "r@master:file1/", "/file1", NULL, 1 },
+        { "r@master:/dir2", "/dir2/", NULL, 5 },
+        { "r@master:/dir2/", "/dir2/", NULL, 5 },
+        { "r@master:dir2/dir3", "/dir2/dir3/", NULL, 2 },
+        { "r@master:", "/", NULL, 12 },
+        { "r@master:/file", NULL, "file /file not found in repo default/r at commit ", 0 },
+        { "r@master:/file1#d1", NULL, "file /file1 not found in repo default/r at commit ", 0 },
+        { "empty@master:/", NULL, "file / not found in repo default/empty at commit ", 0 },
     };
     Files *f = *state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -123,27 +123,27 @@ static void pages(void **state)
         bool reverse, deep;
         const char *expected;
     } cases[] = {
-        {"r@master:/",         "",       0,      false, false, "/dir1/ /dir2/ /file1 /file2.2 /other"          },
-        { "r@master:/",        "/dir2/", 2,      false, false, "/file1 /file2.2"                               },
-        { "r@master:",         "",       2,      true,  false, "/other /file2.2"                               },
-        { "r@master:/",        "/dir2/", 9,      true,  false, "/dir1/"                                        },
-        { "r@master:/file1",   "",       0,      false, false, "/file1"                                        },
-        { "r@master:/file1",   "/file1", 0,      false, false, ""                                              },
-        { "r@master:/file1",   "/file2", 0,      false, false, ""                                              },
-        { "r@master:/file1",   "/file2", 1,      true,  false, "/file1"                                        },
-        { "r@master:/missing", "",       0,      false, false, ""                                              },
-        { "r@master:/dir2",    "",       0,      false, true,
-         "/dir2/ /dir2/dir3/ /dir2/dir3/file1a /dir2/dir3/file1bc /dir2/file2"                                 },
-        { "r@master:/dir2",    "/zzz",   0,      false, true,  ""                                              },
-        { "r@master:/file1",   "",       0,      false, true,  "/file1"                                        },
-        { "r@master:/file1",   "/file1", 0,      false, true,  ""                                              },
-        { "empty@master:/",    "",       0,      false, true,  ""                                              },
-        { "empty@master:/",    "",       1,      true,  true,  ""                                              },
-        { "r@master:/",        "",       0,      true,  false, "number must be > 0 when reverse is true"       },
-        { "r@master:/",        "",       -1,     false, false, "number must not be negative, it is -1"         },
-        { "r@master:/",        "",       100001, false, true,  "cannot return more than 100000 files at a time"},
-        { "nowhere@master:/",  "",       100001, false, true,
-         "cannot return more than 100000 files at a time"                                                      },
+        { "r@master:/", "", 0, false, false, "/dir1/ /dir2/ /file1 /file2.2 /other" },
+        { "r@master:/", "/dir2/", 2, false, false, "/file1 /file2.2" },
+        { "r@master:", "", 2, true, false, "/other /file2.2" },
+        { "r@master:/", "/dir2/", 9, true, false, "/dir1/" },
+        { "r@master:/file1", "", 0, false, false, "/file1" },
+        { "r@master:/file1", "/file1", 0, false, false, "" },
+        { "r@master:/file1", "/file2", 0, false, false, "" },
+        { "r@master:/file1", "/file2", 1, true, false, "/file1" },
+        { "r@master:/missing", "", 0, false, false, "" },
+        { "r@master:/dir2", "", 0, false, true,
+          "/dir2/ /dir2/dir3/ /dir2/dir3/file1a /dir2/dir3/file1bc /dir2/file2" },
+        { "r@master:/dir2", "/zzz", 0, false, true, "" },
+        { "r@master:/file1", "", 0, false, true, "/file1" },
+        { "r@master:/file1", "/file1", 0, false, true, "" },
+        { "empty@master:/", "", 0, false, true, "" },
+        { "empty@master:/", "", 1, true, true, "" },
+        { "r@master:/", "", 0, true, false, "number must be > 0 when reverse is true" },
+        { "r@master:/", "", -1, false, false, "number must not be negative, it is -1" },
+        { "r@master:/", "", 100001, false, true, "cannot return more than 100000 files at a time" },
+        { "nowhere@master:/", "", 100001, false, true,
+          "cannot return more than 100000 files at a time" },
     };
     Files *f = *state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -182,31 +182,31 @@ static void globs(void **state)
     static const struct {
         const char *pattern, *lower, *upper, *expected;
     } cases[] = {
-        {"*",                   "",            "",            "/dir1/ /dir2/ /file1 /file2.2 /other"               },
-        { "/",                  "",            "",            "/"                                                  },
-        { "",                   "",            "",            "/"                                                  },
-        { "file*",              "",            "",            "/file1 /file2.2"                                    },
-        { "dir1/*",             "",            "",            "/dir1/file1"                                        },
-        { "*/*",                "",            "",            "/dir1/file1 /dir2/dir3/ /dir2/file2"                },
-        { "dir2/dir3/file1?",   "",            "",            "/dir2/dir3/file1a"                                  },
-        { "**file1?",           "",            "",            "/dir2/dir3/file1a"                                  },
-        { "**.2",               "",            "",            "/file2.2"                                           },
-        { "/dir[12]",           "",            "",            "/dir1/ /dir2/"                                      },
-        { "/dir2/",             "",            "",            "/dir2/"                                             },
-        { "/file1",             "",            "",            "/file1"                                             },
-        { "/none",              "",            "",            ""                                                   },
-        { "**",                 "",            "",
-         "/dir1/ /dir1/file1 /dir2/ /dir2/dir3/ /dir2/dir3/file1a /dir2/dir3/file1bc /dir2/file2 "
-         "/file1"
-          " /file2.2 /other"                                                                                       },
-        { "**",                 "/dir1/file1", "/dir2/file2",
-         "/dir1/file1 /dir2/ /dir2/dir3/ /dir2/dir3/file1a /dir2/dir3/file1bc"                                     },
-        { "*",                  "/dir2",       "/file2",      "/dir2/ /file1"                                      },
-        { "**",                 "",            "/dir1/file0", "/dir1/"                                             },
-        { "/dir1",              "/dir2",       "",            ""                                                   },
-        { "*/file2",            "",            "",            "/dir2/file2"                                        },
-        { "{dir1,dir2/dir3}/*", "",            "",            "/dir1/file1 /dir2/dir3/file1a /dir2/dir3/file1bc"   },
-        { "[a",                 "",            "",            "unexpected end of input: unclosed '[' in glob '/[a'"},
+        { "*", "", "", "/dir1/ /dir2/ /file1 /file2.2 /other" },
+        { "/", "", "", "/" },
+        { "", "", "", "/" },
+        { "file*", "", "", "/file1 /file2.2" },
+        { "dir1/*", "", "", "/dir1/file1" },
+        { "*/*", "", "", "/dir1/file1 /dir2/dir3/ /dir2/file2" },
+        { "dir2/dir3/file1?", "", "", "/dir2/dir3/file1a" },
+        { "**file1?", "", "", "/dir2/dir3/file1a" },
+        { "**.2", "", "", "/file2.2" },
+        { "/dir[12]", "", "", "/dir1/ /dir2/" },
+        { "/dir2/", "", "", "/dir2/" },
+        { "/file1", "", "", "/file1" },
+        { "/none", "", "", "" },
+        { "**", "", "",
+          "/dir1/ /dir1/file1 /dir2/ /dir2/dir3/ /dir2/dir3/file1a /dir2/dir3/file1bc /dir2/file2 "
+          "/file1"
+          " /file2.2 /other" },
+        { "**", "/dir1/file1", "/dir2/file2",
+          "/dir1/file1 /dir2/ /dir2/dir3/ /dir2/dir3/file1a /dir2/dir3/file1bc" },
+        { "*", "/dir2", "/file2", "/dir2/ /file1" },
+        { "**", "", "/dir1/file0", "/dir1/" },
+        { "/dir1", "/dir2", "", "" },
+        { "*/file2", "", "", "/dir2/file2" },
+        { "{dir1,dir2/dir3}/*", "", "", "/dir1/file1 /dir2/dir3/file1a /dir2/dir3/file1bc" },
+        { "[a", "", "", "unexpected end of input: unclosed '[' in glob '/[a'" },
     };
     Files *f = *state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -228,20 +228,20 @@ static void get_file(void **state)
         int64_t offset;
         const char *expected;
     } cases[] = {
-        {"r@master:/dir1/file1",          0,  "one"                                                         },
-        { "r@master:dir1/*",              0,  "one"                                                         },
-        { "r@master:/dir1/file1",         2,  "e"                                                           },
-        { "r@master:/dir1/file1",         3,  ""                                                            },
-        { "r@master:/dir1/file1",         99, ""                                                            },
-        { "r@master:/dir1/file1#default", 0,  "one"                                                         },
-        { "r@master:/dir1/file1",         -1, "offset must not be negative, it is -1"                       },
-        { "r@master:/dir1",               0,
-         "get file: cannot get directory or non-regular file. Use GetFileTAR instead"                       },
-        { "r@master:/dir2/dir3/*",        0,  "get file: matched multiple files. Use GetFileTAR instead"    },
-        { "r@master:/dir1/file1#d1",      0,  "file /dir1/file1 not found in repo default/r at commit "     },
-        { "r@master:/nothing*",           0,  "file /nothing* not found in repo default/r at commit "       },
-        { "r@master:/[",                  0,  "get file: unexpected end of input: unclosed '[' in glob '/['"},
-        { "empty@master:/",               0,  "file / not found in repo default/empty at commit "           },
+        { "r@master:/dir1/file1", 0, "one" },
+        { "r@master:dir1/*", 0, "one" },
+        { "r@master:/dir1/file1", 2, "e" },
+        { "r@master:/dir1/file1", 3, "" },
+        { "r@master:/dir1/file1", 99, "" },
+        { "r@master:/dir1/file1#default", 0, "one" },
+        { "r@master:/dir1/file1", -1, "offset must not be negative, it is -1" },
+        { "r@master:/dir1", 0,
+          "get file: cannot get directory or non-regular file. Use GetFileTAR instead" },
+        { "r@master:/dir2/dir3/*", 0, "get file: matched multiple files. Use GetFileTAR instead" },
+        { "r@master:/dir1/file1#d1", 0, "file /dir1/file1 not found in repo default/r at commit " },
+        { "r@master:/nothing*", 0, "file /nothing* not found in repo default/r at commit " },
+        { "r@master:/[", 0, "get file: unexpected end of input: unclosed '[' in glob '/['" },
+        { "empty@master:/", 0, "file / not found in repo default/empty at commit " },
     };
     Files *f = *state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -297,20 +297,20 @@ static void get_tar(void **state)
     static const struct {
         const char *file, *lower, *upper, *expected;
     } cases[] = {
-        {"r@master:/dir1/file1", "",            "",                  "/dir1/file1=one"                                  },
-        { "r@master:/dir1",      "",            "",                  "/dir1/ /dir1/file1=one"                           },
-        { "r@master:/dir1/",     "",            "",                  "/dir1/ /dir1/file1=one"                           },
-        { "r@master:/dir?",      "",            "",
-         "/dir1/ /dir1/file1=one /dir2/ /dir2/dir3/ /dir2/dir3/file1a=A /dir2/dir3/file1bc=B "
-         "/dir2/file2=two"                                                                                              },
-        { "r@master:/",          "",            "/dir2/file2",
-         "/ /dir1/ /dir1/file1=one /dir2/ /dir2/dir3/ /dir2/dir3/file1a=A /dir2/dir3/file1bc=B"                         },
-        { "r@master:*",          "/file",       "",                  "/file1=1 /file2.2=22 /other=x"                    },
+        { "r@master:/dir1/file1", "", "", "/dir1/file1=one" },
+        { "r@master:/dir1", "", "", "/dir1/ /dir1/file1=one" },
+        { "r@master:/dir1/", "", "", "/dir1/ /dir1/file1=one" },
+        { "r@master:/dir?", "", "",
+          "/dir1/ /dir1/file1=one /dir2/ /dir2/dir3/ /dir2/dir3/file1a=A /dir2/dir3/file1bc=B "
+          "/dir2/file2=two" },
+        { "r@master:/", "", "/dir2/file2",
+          "/ /dir1/ /dir1/file1=one /dir2/ /dir2/dir3/ /dir2/dir3/file1a=A /dir2/dir3/file1bc=B" },
+        { "r@master:*", "/file", "", "/file1=1 /file2.2=22 /other=x" },
         { "r@master:/dir2/dir3", "/dir2/dir3/", "/dir2/dir3/file1b",
-         "/dir2/dir3/ /dir2/dir3/file1a=A"                                                                              },
-        { "r@master:/none",      "",            "",                  "file /none not found in repo default/r at commit "},
-        { "empty@master:/",      "",            "",                  "file / not found in repo default/empty at commit "},
-        { "empty@master:",       "",            "",                  "file  not found in repo default/empty at commit " },
+          "/dir2/dir3/ /dir2/dir3/file1a=A" },
+        { "r@master:/none", "", "", "file /none not found in repo default/r at commit " },
+        { "empty@master:/", "", "", "file / not found in repo default/empty at commit " },
+        { "empty@master:", "", "", "file  not found in repo default/empty at commit " },
     };
     Files *f = *state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -355,20 +355,20 @@ static void diffs(void **state)
     static const struct {
         const char *new_file, *old_file, *expected;
     } cases[] = {
-        {"d@one:/",         NULL,             "+/ +/a +/dir/ +/dir/e/ +/dir/e/f +/dir/g +/z"},
-        { "d@two:/",        NULL,             "~/ -/a ~/dir/ ~/dir/g +/dir/new/ +/dir/new/x"},
-        { "d@two:/",        "d@one:/",        "~/ -/a ~/dir/ ~/dir/g +/dir/new/ +/dir/new/x"},
-        { "d@one:/",        "d@two:/",        "~/ +/a ~/dir/ ~/dir/g -/dir/new/ -/dir/new/x"},
-        { "d@two:/dir",     "d@one:/dir",     "~/dir/ ~/dir/g +/dir/new/ +/dir/new/x"       },
-        { "d@two:/dir/g",   "d@one:/dir/g",   "~/dir/g"                                     },
-        { "d@two:/dir/e",   "d@one:/dir/e",   ""                                            },
-        { "d@two:/a",       "d@one:/a",       "-/a"                                         },
-        { "d@two:/missing", "d@one:/missing", ""                                            },
-        { "d@one:/a",       "d@one:/z",       "+/a -/z"                                     },
-        { "d@one:/dir",     "d@one:/dir/e",   "+/dir/ +/dir/g"                              },
-        { "d@empty:/",      "d@one:/",        "-/ -/a -/dir/ -/dir/e/ -/dir/e/f -/dir/g -/z"},
-        { "d@one:/#d1",     "d@one:/",        "-/ -/a -/dir/ -/dir/e/ -/dir/e/f -/dir/g -/z"},
-        { "d@tagged:/",     "d@one:/",        ""                                            },
+        { "d@one:/", NULL, "+/ +/a +/dir/ +/dir/e/ +/dir/e/f +/dir/g +/z" },
+        { "d@two:/", NULL, "~/ -/a ~/dir/ ~/dir/g +/dir/new/ +/dir/new/x" },
+        { "d@two:/", "d@one:/", "~/ -/a ~/dir/ ~/dir/g +/dir/new/ +/dir/new/x" },
+        { "d@one:/", "d@two:/", "~/ +/a ~/dir/ ~/dir/g -/dir/new/ -/dir/new/x" },
+        { "d@two:/dir", "d@one:/dir", "~/dir/ ~/dir/g +/dir/new/ +/dir/new/x" },
+        { "d@two:/dir/g", "d@one:/dir/g", "~/dir/g" },
+        { "d@two:/dir/e", "d@one:/dir/e", "" },
+        { "d@two:/a", "d@one:/a", "-/a" },
+        { "d@two:/missing", "d@one:/missing", "" },
+        { "d@one:/a", "d@one:/z", "+/a -/z" },
+        { "d@one:/dir", "d@one:/dir/e", "+/dir/ +/dir/g" },
+        { "d@empty:/", "d@one:/", "-/ -/a -/dir/ -/dir/e/ -/dir/e/f -/dir/g -/z" },
+        { "d@one:/#d1", "d@one:/", "-/ -/a -/dir/ -/dir/e/ -/dir/e/f -/dir/g -/z" },
+        { "d@tagged:/", "d@one:/", "" },
     };
     Files *f = *state;
     make_repo(f, "d");
@@ -424,12 +424,12 @@ static void find_commits(void **state)
         uint32_t limit;
         const char *expected;
     } cases[] = {
-        {"/f",    0, "found:0 found:2 found:3 last:4"}, /* deleted, changed, made */
-        { "/f",   2, "found:0 found:2"               },
-        { "/g",   0, "found:1 last:4"                },
-        { "f",    0, "last:4"                        },
-        { "/d",   0, "last:4"                        },
-        { "/d/x", 1, "found:3"                       },
+        { "/f", 0, "found:0 found:2 found:3 last:4" }, /* deleted, changed, made */
+        { "/f", 2, "found:0 found:2" },
+        { "/g", 0, "found:1 last:4" },
+        { "f", 0, "last:4" },
+        { "/d", 0, "last:4" },
+        { "/d/x", 1, "found:3" },
     };
     Files *f = *state;
     make_repo(f, "find");
