@@ -60,8 +60,8 @@ static inline void content_writer_freep(ContentWriter **writer)
 }
 
 /* Reads bytes [offset, offset + size) of a record's content, as far as there are any, in pieces of
- * at most a chunk and never empty. The piece is valid during the call; what fn allocates in ctx's
- * arena stays. Errors: fn's, the store's, DATA_LOSS for a chunk that is missing or has another size
+ * at most a chunk and never empty. The piece, and what fn allocates in ctx's arena, go after
+ * the call. Errors: fn's, the store's, DATA_LOSS for a chunk that is missing or has another size
  * than its list says. */
 typedef Status (*ContentFn)(void *arg, Ctx *ctx, Bytes piece);
 Status content_read(Ctx *ctx, Content *content, const TreeRecord *record, uint64_t offset,

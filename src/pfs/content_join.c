@@ -13,40 +13,51 @@ static Status add_blob(Ctx *ctx, Content *content, ContentWriter *writer, const 
     return content_writer_add(ctx, writer, buf_bytes(&blob));
 }
 
-static Status add_old(Ctx *ctx, Content *content, ContentWriter *writer, const TreeRecord *old)
-{
-    if (old->form == TREE_INLINE)
-        return content_writer_add(ctx, writer, old->data);
-    TreeChunk *chunks;
-    size_t n;
-    TRY(content_chunks(ctx, content, old, &chunks, &n));
-    for (size_t i = 0; i + 1 < n; i++)
-        content_writer_add_chunk(writer, &chunks[i]);
-    return n == 0 ? OK : add_blob(ctx, content, writer, &chunks[n - 1]);
-}
+typedef struct Join {
+    Content *content;
+    ContentWriter *writer;
+} Join;
 
-static Status add_more(Ctx *ctx, Content *content, ContentWriter *writer, const TreeRecord *more)
+/* The old content's last chunk is taken apart, as it may have ended where no cut is. */
+static Status add_old_run(void *arg, Ctx *ctx, const ContentRun *run, bool *out_done)
 {
-    if (more->form == TREE_INLINE)
-        return content_writer_add(ctx, writer, more->data);
-    TreeChunk *chunks;
-    size_t n;
-    TRY(content_chunks(ctx, content, more, &chunks, &n));
-    for (size_t i = 0; i < n; i++) {
-        if (content_writer_at_cut(writer))
-            content_writer_add_chunk(writer, &chunks[i]);
+    const Join *join = arg;
+    (void)out_done;
+    for (size_t i = 0; i < run->n; i++) {
+        if (run->is_last && i + 1 == run->n)
+            TRY(add_blob(ctx, join->content, join->writer, &run->chunks[i]));
         else
-            TRY(add_blob(ctx, content, writer, &chunks[i]));
+            TRY(content_writer_add_chunk(ctx, join->writer, &run->chunks[i]));
     }
     return OK;
+}
+
+static Status add_new_run(void *arg, Ctx *ctx, const ContentRun *run, bool *out_done)
+{
+    const Join *join = arg;
+    (void)out_done;
+    for (size_t i = 0; i < run->n; i++) {
+        if (content_writer_at_cut(join->writer))
+            TRY(content_writer_add_chunk(ctx, join->writer, &run->chunks[i]));
+        else
+            TRY(add_blob(ctx, join->content, join->writer, &run->chunks[i]));
+    }
+    return OK;
+}
+
+static Status add_content(Ctx *ctx, Join *join, const TreeRecord *record, ContentRunFn add_run)
+{
+    if (record->form == TREE_INLINE)
+        return content_writer_add(ctx, join->writer, record->data);
+    return content_runs(ctx, join->content, record, add_run, join);
 }
 
 Status content_join(void *self, Ctx *ctx, const TreeRecord *old, const TreeRecord *more,
                     TreeRecord *out)
 {
-    Content *content = self;
-    CLEANUP(content_writer_freep) ContentWriter *writer = content_writer_new(content);
-    TRY(add_old(ctx, content, writer, old));
-    TRY(add_more(ctx, content, writer, more));
+    CLEANUP(content_writer_freep) ContentWriter *writer = content_writer_new(self);
+    Join join = { .content = self, .writer = writer };
+    TRY(add_content(ctx, &join, old, add_old_run));
+    TRY(add_content(ctx, &join, more, add_new_run));
     return content_writer_finish(ctx, writer, out);
 }

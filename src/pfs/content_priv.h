@@ -7,13 +7,21 @@
  */
 Status content_get_blob(Ctx *ctx, Content *content, const Hash *hash, Buf *out);
 
-/* The chunks of a record that is not inline (one for a TREE_BLOB), in ctx's arena. */
-Status content_chunks(Ctx *ctx, Content *content, const TreeRecord *record, TreeChunk **out_chunks,
-                      size_t *out_n);
+/* Calls fn with the chunks of a record that is not inline (one for a TREE_BLOB), in order and a run
+ * at a time: a run is what one blob of a long list holds. Their memory, and what fn allocates, goes
+ * after the call. fn may say that it needs no more. */
+typedef struct ContentRun {
+    const TreeChunk *chunks;
+    size_t n;
+    bool is_last;
+} ContentRun;
+typedef Status (*ContentRunFn)(void *arg, Ctx *ctx, const ContentRun *run, bool *out_done);
+Status content_runs(Ctx *ctx, Content *content, const TreeRecord *record, ContentRunFn fn,
+                    void *arg);
 
 /* Continues the writer's file with a chunk that is stored already. Allowed only where the writer
  * stands at a cut, and only with a chunk that chunk_cut would make of the bytes from here on. */
-void content_writer_add_chunk(ContentWriter *writer, const TreeChunk *chunk);
+Status content_writer_add_chunk(Ctx *ctx, ContentWriter *writer, const TreeChunk *chunk);
 bool content_writer_at_cut(const ContentWriter *writer);
 
 /* TreeAppend's join: the record of old's bytes followed by more's; `self` is the Content. */

@@ -8,7 +8,9 @@ struct ContentWriter {
     Buf pending; /* bytes from the last cut's chunk on; the first `at` of them are stored already */
     size_t at;
     size_t try_size; /* look for a cut only when so much is pending: see want_more */
-    Buf list;        /* encoded chunk list of what was stored */
+    Buf list;        /* encoded list of the chunks stored, as far as it is not in blobs itself */
+    Buf list_names;  /* hashes of the blobs with the list before that */
+    Hasher *hasher;  /* over all of the list */
     Hash last_hash;  /* of the newest chunk */
     size_t chunks;
     uint64_t size;
@@ -22,7 +24,8 @@ ContentWriter *content_writer_new(Content *content)
     ContentWriter *writer = calloc(1, sizeof(*writer));
     if (!writer)
         abort();
-    *writer = (ContentWriter){ .content = content, .try_size = CHUNK_BYTES_MIN };
+    *writer =
+        (ContentWriter){ .content = content, .try_size = CHUNK_BYTES_MIN, .hasher = hasher_new() };
     return writer;
 }
 
@@ -31,6 +34,8 @@ ContentWriter *content_writer_free(ContentWriter *writer)
     if (writer) {
         buf_done(&writer->pending);
         buf_done(&writer->list);
+        buf_done(&writer->list_names);
+        hasher_free(writer->hasher);
         free(writer);
     }
     return NULL;
@@ -46,18 +51,39 @@ bool content_writer_at_cut(const ContentWriter *writer)
     return writer->at == writer->pending.size;
 }
 
-static void note_chunk(ContentWriter *writer, const TreeChunk *chunk)
+/* Stores what is listed as a blob of its own. */
+static Status store_list(Ctx *ctx, ContentWriter *writer)
 {
-    tree_list_add(&writer->list, chunk);
-    writer->last_hash = chunk->hash;
-    writer->chunks++;
+    if (writer->list_names.size == TREE_LIST_BLOBS_MAX * HASH_SIZE)
+        return FAIL(ctx, RESOURCE_EXHAUSTED, "the file is too large: it has over %zu chunks",
+                    writer->chunks);
+    Hash hash;
+    TRY(store_put(ctx, writer->content->store, buf_bytes(&writer->list), NULL, &hash));
+    buf_add(&writer->list_names, hash.bytes, HASH_SIZE);
+    buf_clear(&writer->list);
+    return OK;
 }
 
-void content_writer_add_chunk(ContentWriter *writer, const TreeChunk *chunk)
+/* A blob of the list is full when another chunk might not fit: the longest takes so many bytes. */
+#define LISTED_BYTES_MAX (HASH_SIZE + 10)
+
+static Status note_chunk(Ctx *ctx, ContentWriter *writer, const TreeChunk *chunk)
+{
+    if (writer->list.size > CHUNK_BYTES_MAX - LISTED_BYTES_MAX)
+        TRY(store_list(ctx, writer));
+    size_t before = writer->list.size;
+    tree_list_add(&writer->list, chunk);
+    hasher_add(writer->hasher, bytes(writer->list.data + before, writer->list.size - before));
+    writer->last_hash = chunk->hash;
+    writer->chunks++;
+    return OK;
+}
+
+Status content_writer_add_chunk(Ctx *ctx, ContentWriter *writer, const TreeChunk *chunk)
 {
     assert(content_writer_at_cut(writer));
-    note_chunk(writer, chunk);
     writer->size += chunk->size;
+    return note_chunk(ctx, writer, chunk);
 }
 
 static Status store_chunk(Ctx *ctx, ContentWriter *writer, size_t size)
@@ -65,9 +91,8 @@ static Status store_chunk(Ctx *ctx, ContentWriter *writer, size_t size)
     TreeChunk chunk = { .size = size };
     Bytes data = bytes(writer->pending.data + writer->at, size);
     TRY(store_put(ctx, writer->content->store, data, NULL, &chunk.hash));
-    note_chunk(writer, &chunk);
     writer->at += size;
-    return OK;
+    return note_chunk(ctx, writer, &chunk);
 }
 
 /* No cut in what is pending: the next look, which starts again at the chunk's front, comes when
@@ -121,22 +146,23 @@ static void make_inline(Ctx *ctx, const ContentWriter *writer, TreeRecord *out)
     out->data = bytes(arena_memdup(ctx->arena, data.data, data.size), data.size);
 }
 
+static Bytes keep(Ctx *ctx, const Buf *buf)
+{
+    return bytes(arena_memdup(ctx->arena, buf->data, buf->size), buf->size);
+}
+
 static Status make_list(Ctx *ctx, ContentWriter *writer, TreeRecord *out)
 {
-    Bytes list = buf_bytes(&writer->list);
-    out->hash = hash_of(list);
+    out->hash = hasher_finish(writer->hasher);
     if (writer->chunks <= TREE_LIST_INLINE_MAX) {
         out->form = TREE_LIST;
-        out->data = bytes(arena_memdup(ctx->arena, list.data, list.size), list.size);
+        out->data = keep(ctx, &writer->list);
         return OK;
     }
-    if (list.size > CHUNK_BYTES_MAX)
-        return FAIL(ctx, RESOURCE_EXHAUSTED,
-                    "a file of %llu bytes is too large: its list of chunks takes %zu bytes",
-                    (unsigned long long)writer->size, list.size);
+    TRY(store_list(ctx, writer));
     out->form = TREE_LIST_BLOB;
-    out->data = bytes(arena_memdup(ctx->arena, out->hash.bytes, HASH_SIZE), HASH_SIZE);
-    return store_put(ctx, writer->content->store, list, &out->hash, &out->hash);
+    out->data = keep(ctx, &writer->list_names);
+    return OK;
 }
 
 static Status make_chunked(Ctx *ctx, ContentWriter *writer, TreeRecord *out)
@@ -154,6 +180,9 @@ static void start_anew(ContentWriter *writer)
 {
     buf_clear(&writer->pending);
     buf_clear(&writer->list);
+    buf_clear(&writer->list_names);
+    if (writer->chunks > 0)
+        hasher_finish(writer->hasher); /* what a file of one chunk put there */
     writer->at = 0;
     writer->try_size = CHUNK_BYTES_MIN;
     writer->chunks = 0;

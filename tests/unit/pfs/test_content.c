@@ -1,6 +1,7 @@
 /* test_content.c - records depend on the bytes alone; collisions are found wherever a layer makes
  * them. */
 #include "content_fixture.h"
+#include "pfs/content_priv.h"
 
 static Bytes noise(ContentFixture *f, size_t size, uint64_t seed)
 {
@@ -242,6 +243,47 @@ static void collisions_are_found_among_many(void **state)
     }
 }
 
+static Status count_run(void *arg, Ctx *ctx, const ContentRun *run, bool *out_done)
+{
+    (void)ctx;
+    *(size_t *)arg += run->n;
+    *out_done = false;
+    return OK;
+}
+
+/* A file whose list of chunks takes more than one blob; all chunks but the last are only names. */
+static void long_lists_take_several_blobs(void **state)
+{
+    ContentFixture *f = *state;
+    static const size_t n = 2 * CHUNK_BYTES_MAX / (HASH_SIZE + 3);
+    Bytes data = noise(f, CHUNK_BYTES_MIN, 3);
+    TreeRecord last = record_of(f, data), record, joined, tail = record_of(f, bytes("x", 1));
+    TreeChunk chunk = { .size = CHUNK_BYTES_AVG }, end = { .hash = last.hash, .size = last.size };
+    ContentWriter *writer = content_writer_new(&f->content);
+    for (size_t i = 0; i < n; i++) {
+        store_le64(chunk.hash.bytes, i + 1);
+        assert_ok(content_writer_add_chunk(&f->ctx, writer, &chunk));
+    }
+    assert_ok(content_writer_add_chunk(&f->ctx, writer, &end));
+    assert_ok(content_writer_finish(&f->ctx, writer, &record));
+    content_writer_free(writer);
+    assert_int_equal(record.form, TREE_LIST_BLOB);
+    assert_int_equal(record.data.size, 3 * HASH_SIZE);
+    assert_int_equal(record.size, n * CHUNK_BYTES_AVG + data.size);
+    size_t counted = 0;
+    assert_ok(content_runs(&f->ctx, &f->content, &record, count_run, &counted));
+    assert_int_equal(counted, n + 1);
+
+    Buf got = { 0 };
+    assert_ok(content_join(&f->content, &f->ctx, &record, &tail, &joined));
+    assert_int_equal(joined.size, record.size + 1);
+    assert_ok(content_read(&f->ctx, &f->content, &joined, n * CHUNK_BYTES_AVG, UINT64_MAX,
+                           take_piece, &got));
+    assert_int_equal(got.size, data.size + 1);
+    assert_memory_equal(got.data, data.data, data.size);
+    buf_done(&got);
+}
+
 /* Results are remembered by what they were made of, also when the caller puts them where the base
  * was. */
 static void applying_in_place(void **state)
@@ -265,6 +307,7 @@ int main(void)
         cmocka_unit_test(pieces_do_not_matter),
         cmocka_unit_test(join_is_canonical),
         cmocka_unit_test(reads_any_range),
+        cmocka_unit_test(long_lists_take_several_blobs),
         cmocka_unit_test(a_missing_chunk_is_data_loss),
         cmocka_unit_test(applying_in_place),
         cmocka_unit_test(collisions_are_found),
