@@ -1,0 +1,299 @@
+/* pcv_worker.c - the worker's program: joins its server, runs the datum sets it is handed, reports. Started by an engine. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "cmd/worker_io.h"
+#include "codec/amount.h"
+#include "codec/pb.h"
+#include "codec/pbtime.h"
+
+typedef struct WorkerArgs {
+    const char *server, *id, *scratch, *hide;
+    bool require_sandbox;
+    char token[129];
+} WorkerArgs;
+
+/* --- arguments ---------------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    size_t offset;
+} options[] = {
+    { "--server", offsetof(WorkerArgs, server) },
+    { "--id", offsetof(WorkerArgs, id) },
+    { "--scratch", offsetof(WorkerArgs, scratch) },
+    { "--hide", offsetof(WorkerArgs, hide) },
+};
+
+static Status read_args(Ctx *ctx, int argc, char **argv, WorkerArgs *out)
+{
+    *out = (WorkerArgs){ .hide = "" };
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--require-sandbox") == 0) {
+            out->require_sandbox = true;
+            continue;
+        }
+        size_t o = 0;
+        while (o < ARRAY_LEN(options) && strcmp(options[o].name, argv[i]) != 0)
+            o++;
+        if (o == ARRAY_LEN(options) || i + 1 == argc)
+            return FAIL(ctx, INVALID_ARGUMENT, "unexpected argument '%s'", argv[i]);
+        *(const char **)(void *)((char *)out + options[o].offset) = argv[++i];
+    }
+    if (!out->server || !out->id || !out->scratch)
+        return FAIL(ctx, INVALID_ARGUMENT, "needs --server, --id and --scratch: it is started by pcvd");
+    return OK;
+}
+
+/* The token comes on standard input, which is then nobody's. */
+static Status read_token(Ctx *ctx, WorkerArgs *args)
+{
+    ssize_t got = read(STDIN_FILENO, args->token, sizeof(args->token) - 1);
+    if (got <= 0)
+        return FAIL(ctx, INVALID_ARGUMENT, "no token on standard input: it is started by pcvd");
+    close(STDIN_FILENO);
+    return open("/dev/null", O_RDONLY) < 0 ? FAIL(ctx, INTERNAL, "could not open /dev/null") : OK;
+}
+
+/* --- from orders to specs -------------------------------------------------------------------------------------------------- */
+
+static const char *const *strings(Ctx *ctx, char *const *items, size_t n)
+{
+    const char **list = ARENA_NEW(ctx->arena, const char *, n + 1);
+    for (size_t i = 0; list && i < n; i++)
+        list[i] = items[i];
+    return list;
+}
+
+static uint64_t quantity(Ctx *ctx, const char *text)
+{
+    int64_t value;
+    return *text && status_ok(quantity_parse(ctx, str(text), &value)) && value > 0 ? (uint64_t)value : 0;
+}
+
+static void read_limits(Ctx *ctx, const PpsV2__ResourceSpec *limits, WorkerSpec *out)
+{
+    if (!limits)
+        return;
+    out->limits.memory_bytes = quantity(ctx, limits->memory);
+    out->limits.cpu_millis = limits->cpu > 0 ? (uint64_t)(limits->cpu * 1000) : 0;
+    out->disk_bytes = quantity(ctx, limits->disk);
+    out->gpu = limits->gpu && limits->gpu->number > 0;
+}
+
+static void read_env(Ctx *ctx, const Procavia__Work__WorkSet *set, WorkerSpec *out)
+{
+    const PpsV2__Transform *transform = set->transform;
+    WorkerPair *env = ARENA_NEW(ctx->arena, WorkerPair, transform->n_env + 1);
+    WorkerPair *server_env = ARENA_NEW(ctx->arena, WorkerPair, set->n_env + 1);
+    for (size_t i = 0; i < transform->n_env; i++)
+        env[i] = (WorkerPair){ transform->env[i]->key, transform->env[i]->value };
+    for (size_t i = 0; i < set->n_env; i++)
+        server_env[i] = (WorkerPair){ set->env[i]->key, set->env[i]->value };
+    out->env = env;
+    out->env_count = transform->n_env;
+    out->server_env = server_env;
+    out->server_env_count = set->n_env;
+}
+
+static void read_files(Ctx *ctx, const Procavia__Work__WorkSet *set, WorkerSpec *out)
+{
+    SandboxFile *files = ARENA_NEW(ctx->arena, SandboxFile, set->n_secret_files + 1);
+    for (size_t i = 0; i < set->n_secret_files; i++)
+        files[i] = (SandboxFile){ set->secret_files[i]->path,
+                                  bytes(set->secret_files[i]->content.data, set->secret_files[i]->content.len) };
+    out->files = files;
+    out->file_count = set->n_secret_files;
+}
+
+static WorkerSpec spec_of(Ctx *ctx, const WorkerArgs *args, const Procavia__Work__WorkSet *set)
+{
+    const PpsV2__Transform *transform = set->transform;
+    const Procavia__Work__WorkSet__ImageConfig *image = set->image;
+    WorkerSpec spec = {
+        .project = set->job->pipeline->project ? set->job->pipeline->project->name : "default",
+        .pipeline = set->job->pipeline->name,
+        .job_id = set->job->id,
+        .pod_name = set->pod_name,
+        .spec_commit = set->spec_commit,
+        .worker_id = args->id,
+        .cmd = strings(ctx, transform->cmd, transform->n_cmd),
+        .err_cmd = strings(ctx, transform->err_cmd, transform->n_err_cmd),
+        .stdin_lines = strings(ctx, transform->stdin, transform->n_stdin),
+        .err_stdin_lines = strings(ctx, transform->err_stdin, transform->n_err_stdin),
+        .accept_return_codes = transform->accept_return_code,
+        .accept_return_code_count = transform->n_accept_return_code,
+        .image_env = image ? strings(ctx, image->env, image->n_env) : NULL,
+        .image_working_dir = image ? image->working_dir : "",
+        .image_user = image ? image->user : "",
+        .working_dir = transform->working_dir,
+        .user = transform->user,
+        .root_dir = set->root_dir,
+        .tries = MAX(set->datum_tries, INT64_C(1)),
+        .timeout_ns = set->datum_timeout_ns,
+        .s3_out = set->s3_out,
+        .no_network = set->no_network,
+    };
+    read_limits(ctx, set->resource_limits, &spec);
+    read_env(ctx, set, &spec);
+    read_files(ctx, set, &spec);
+    return spec;
+}
+
+static WorkerDatum datum_of(Ctx *ctx, const Procavia__Work__WorkDatum *datum)
+{
+    WorkerInput *inputs = ARENA_NEW(ctx->arena, WorkerInput, datum->n_inputs + 1);
+    for (size_t i = 0; i < datum->n_inputs; i++) {
+        const Procavia__Work__WorkInput *from = datum->inputs[i];
+        bool is_dir = str_ends(str(from->file->path), STR("/"));
+        inputs[i] = (WorkerInput){ .name = from->name,
+                                   .commit = from->file->commit->id,
+                                   .path = from->file->path,
+                                   .hash = is_dir ? (Bytes){ 0 } : bytes(from->hash.data, from->hash.len),
+                                   .size_bytes = from->size_bytes,
+                                   .lazy = from->lazy,
+                                   .empty_files = from->empty_files,
+                                   .s3 = from->s3,
+                                   .join_on = from->join_on,
+                                   .group_by = from->group_by,
+                                   .has_content = from->has_content,
+                                   .content = bytes(from->content.data, from->content.len),
+                                   .source = from };
+    }
+    return (WorkerDatum){ datum->id, inputs, datum->n_inputs };
+}
+
+/* --- running --------------------------------------------------------------------------------------------------------------- */
+
+static Procavia__Work__WorkResult__State state_of(WorkerState state)
+{
+    static const Procavia__Work__WorkResult__State states[] = {
+        [WORKER_PROCESSED] = PROCAVIA__WORK__WORK_RESULT__STATE__PROCESSED,
+        [WORKER_FAILED] = PROCAVIA__WORK__WORK_RESULT__STATE__FAILED,
+        [WORKER_RECOVERED] = PROCAVIA__WORK__WORK_RESULT__STATE__RECOVERED,
+    };
+    return states[state];
+}
+
+static PpsV2__ProcessStats *stats_of(Ctx *ctx, const WorkerStats *stats)
+{
+    PpsV2__ProcessStats *out = PB_NEW(ctx, pps_v2__process_stats, PpsV2__ProcessStats);
+    out->download_time = pb_duration(ctx, stats->download_ns);
+    out->process_time = pb_duration(ctx, stats->process_ns);
+    out->upload_time = pb_duration(ctx, stats->upload_ns);
+    out->download_bytes = (int64_t)stats->download_bytes;
+    out->upload_bytes = (int64_t)stats->upload_bytes;
+    return out;
+}
+
+static void report_result(Ctx *ctx, Link *link, ServerIo *io, uint64_t lease, const Procavia__Work__WorkDatum *datum,
+                          const WorkerResult *result)
+{
+    Procavia__Work__WorkReport *report = PB_NEW(ctx, procavia__work__work_report, Procavia__Work__WorkReport);
+    Procavia__Work__WorkResult *out = PB_NEW(ctx, procavia__work__work_result, Procavia__Work__WorkResult);
+    report->body_case = PROCAVIA__WORK__WORK_REPORT__BODY_RESULT;
+    report->result = out;
+    out->lease = lease;
+    out->datum_id = datum->id;
+    out->index = datum->index;
+    out->state = state_of(result->state);
+    out->reason = arena_strdup(ctx->arena, result->reason);
+    out->warning = arena_strdup(ctx->arena, result->warning);
+    out->stats = stats_of(ctx, &result->stats);
+    out->started = pb_timestamp(ctx, result->started_wall_ns);
+    out->finished = pb_timestamp(ctx, result->finished_wall_ns);
+    server_io_result(ctx, io, out);
+    link_report(link, report);
+}
+
+static void report_done(Ctx *ctx, Link *link, uint64_t lease, Status s)
+{
+    Procavia__Work__WorkReport *report = PB_NEW(ctx, procavia__work__work_report, Procavia__Work__WorkReport);
+    report->body_case = PROCAVIA__WORK__WORK_REPORT__BODY_DONE;
+    report->done = PB_NEW(ctx, procavia__work__work_report__set_done, Procavia__Work__WorkReport__SetDone);
+    report->done->lease = lease;
+    if (!status_ok(s))
+        report->done->error = arena_strdup(ctx->arena, status_message(s));
+    link_report(link, report);
+}
+
+typedef struct Program {
+    WorkerArgs args;
+    Worker *worker;
+    Link *link;
+    ServerIo *io;
+} Program;
+
+static Status run_datums(Ctx *ctx, Program *program, const Procavia__Work__WorkSet *set)
+{
+    const WorkerSpec spec = spec_of(ctx, &program->args, set);
+    WorkerIo *io = server_io_for(program->io, set->lease);
+    for (size_t i = 0; i < set->n_datums; i++) {
+        ArenaMark mark = arena_mark(ctx->arena);
+        const WorkerDatum datum = datum_of(ctx, set->datums[i]);
+        WorkerResult result;
+        TRY(worker_run_datum(ctx, program->worker, io, &spec, &datum, &result));
+        report_result(ctx, program->link, program->io, set->lease, set->datums[i], &result);
+        arena_rewind(ctx->arena, mark);
+    }
+    return OK;
+}
+
+static Status run_one_set(Program *program)
+{
+    CLEANUP(ctx_done) Ctx ctx;
+    ctx_init(&ctx);
+    Procavia__Work__WorkSet *set;
+    Cancel *cancel;
+    TRY(link_take(&ctx, program->link, &set, &cancel));
+    ctx.cancel = cancel;
+    Status s = run_datums(&ctx, program, set);
+    report_done(&ctx, program->link, set->lease, s);
+    return OK;
+}
+
+static Status open_program(Ctx *ctx, Program *program)
+{
+    const char *hidden[] = { program->args.hide, program->args.scratch };
+    const WorkerConfig config = { .dir = program->args.scratch,
+                                  .hidden = *hidden[0] ? hidden : hidden + 1,
+                                  .hidden_count = *hidden[0] ? 2 : 1,
+                                  .require_sandbox = program->args.require_sandbox,
+                                  .level_max = SANDBOX_ROOT };
+    TRY_WRAP(ctx, worker_open(ctx, &config, &program->worker), "could not open the worker's folder");
+    SandboxLevel level = SANDBOX_NONE;
+    TRY_WRAP(ctx, worker_probe(ctx, program->worker, &level), "could not make a sandbox");
+    const LinkConfig link = { program->args.server, program->args.id, program->args.token, sandbox_level_name(level) };
+    TRY(link_open(ctx, &link, &program->link));
+    program->io = server_io_new(program->args.server, program->link);
+    return OK;
+}
+
+int main(int argc, char **argv)
+{
+    CLEANUP(ctx_done) Ctx ctx;
+    ctx_init(&ctx);
+    signal(SIGPIPE, SIG_IGN);
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* the server's end is ours */
+    prctl(PR_SET_DUMPABLE, 0);        /* nobody reads the token out of our memory */
+    Program program = { 0 };
+    Status s = read_args(&ctx, argc, argv, &program.args);
+    if (status_ok(s))
+        s = read_token(&ctx, &program.args);
+    if (status_ok(s))
+        s = open_program(&ctx, &program);
+    while (status_ok(s))
+        s = run_one_set(&program);
+    if (s.code != STATUS_CANCELLED && s.code != STATUS_UNAVAILABLE)
+        fprintf(stderr, "pcv-worker: %s\n", status_message(s));
+    link_close(program.link);
+    server_io_free(program.io);
+    worker_close(program.worker);
+    return s.code == STATUS_CANCELLED || s.code == STATUS_UNAVAILABLE ? 0 : 1;
+}

@@ -1,0 +1,421 @@
+/* worker_io.c - see worker_io.h. */
+#include "cmd/worker_io.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "codec/pb.h"
+#include "codec/pbtime.h"
+#include "google/protobuf/wrappers.pb-c.h"
+#include "wire/wire.h"
+
+#define RIDE_ALONG_SUM_MAX (1 * MiB) /* of output that goes with the result */
+#define RIDE_ALONG_FILES_MAX 1024
+
+typedef struct OutputFile {
+    char *path;
+    Buf content;
+    struct OutputFile *next;
+} OutputFile;
+
+struct ServerIo {
+    WorkerIo base;
+    char *address;
+    Link *link;
+    uint64_t lease;
+    pthread_t owner;
+    WireClient *client; /* the owner thread's */
+    const WorkerDatum *datum;
+
+    OutputFile *files, **files_end; /* while small */
+    size_t file_count, bytes;
+    WireStream *set; /* once it is not small, or copies */
+    char *set_path;  /* of the file being sent */
+    bool set_begun;  /* its first piece was sent */
+    char *set_id;
+};
+
+static ServerIo *of(WorkerIo *base)
+{
+    return CONTAINER_OF(base, ServerIo, base);
+}
+
+/* --- inputs ------------------------------------------------------------------------------------------------------------ */
+
+/* The connection of this thread: lazy inputs read on threads of their own. */
+static Status connect_client(Ctx *ctx, ServerIo *io, WireClient **out, bool *out_temporary)
+{
+    *out_temporary = !pthread_equal(pthread_self(), io->owner);
+    if (*out_temporary)
+        return wire_client_open(ctx, io->address, out);
+    if (!io->client)
+        TRY(wire_client_open(ctx, io->address, &io->client));
+    *out = io->client;
+    return OK;
+}
+
+static PfsV2__File *file_at(Ctx *ctx, const WorkerInput *input, const char *path)
+{
+    const Procavia__Work__WorkInput *source = input->source;
+    PfsV2__File *file = PB_NEW(ctx, pfs_v2__file, PfsV2__File);
+    file->commit = source->file->commit;
+    file->path = arena_strdup(ctx->arena, path);
+    return file;
+}
+
+static Status send_request(Ctx *ctx, WireClient *client, const char *path, const ProtobufCMessage *request,
+                           WireStream **out)
+{
+    TRY(wire_stream_open(ctx, client, path, out));
+    TRY(wire_stream_send(ctx, *out, pb_pack_bytes(ctx, request)));
+    return wire_stream_close_send(ctx, *out);
+}
+
+static Status fetch_content(Ctx *ctx, WireClient *client, PfsV2__File *file, WorkerSink *sink)
+{
+    PfsV2__GetFileRequest *request = PB_NEW(ctx, pfs_v2__get_file_request, PfsV2__GetFileRequest);
+    request->file = file;
+    CLEANUP(wire_stream_closep) WireStream *stream = NULL;
+    TRY(send_request(ctx, client, "/pfs_v2.API/GetFile", &request->base, &stream));
+    Buf buf = { 0 };
+    Status s;
+    for (bool end = false;;) {
+        ArenaMark mark = arena_mark(ctx->arena);
+        Google__Protobuf__BytesValue *piece;
+        s = wire_stream_recv(ctx, stream, &buf, &end);
+        if (!status_ok(s) || end)
+            break;
+        s = PB_UNPACK(ctx, google__protobuf__bytes_value, buf_bytes(&buf), &piece);
+        if (status_ok(s))
+            s = sink->data(sink, ctx, bytes(piece->value.data, piece->value.len));
+        if (!status_ok(s))
+            break;
+        arena_rewind(ctx->arena, mark);
+    }
+    buf_done(&buf);
+    return s;
+}
+
+static Status fetch_listed(Ctx *ctx, WireClient *client, const WorkerInput *input, const PfsV2__FileInfo *info,
+                           WorkerSink *sink)
+{
+    if (info->file_type != PFS_V2__FILE_TYPE__FILE)
+        return OK;
+    bool wanted;
+    TRY(sink->file(sink, ctx, info->file->path, bytes(info->hash.data, info->hash.len), (uint64_t)info->size_bytes,
+                   &wanted));
+    return wanted && info->size_bytes ? fetch_content(ctx, client, file_at(ctx, input, info->file->path), sink) : OK;
+}
+
+/* Everything below a directory, file by file. */
+static Status fetch_tree(Ctx *ctx, WireClient *client, const WorkerInput *input, const char *path, WorkerSink *sink)
+{
+    PfsV2__WalkFileRequest *request = PB_NEW(ctx, pfs_v2__walk_file_request, PfsV2__WalkFileRequest);
+    request->file = file_at(ctx, input, path);
+    CLEANUP(wire_stream_closep) WireStream *stream = NULL;
+    TRY(send_request(ctx, client, "/pfs_v2.API/WalkFile", &request->base, &stream));
+    Buf buf = { 0 };
+    Status s;
+    for (bool end = false;;) {
+        ArenaMark mark = arena_mark(ctx->arena);
+        PfsV2__FileInfo *info;
+        s = wire_stream_recv(ctx, stream, &buf, &end);
+        if (!status_ok(s) || end)
+            break;
+        s = PB_UNPACK(ctx, pfs_v2__file_info, buf_bytes(&buf), &info);
+        if (status_ok(s))
+            s = fetch_listed(ctx, client, input, info, sink);
+        if (!status_ok(s))
+            break;
+        arena_rewind(ctx->arena, mark);
+    }
+    buf_done(&buf);
+    return s;
+}
+
+static Status fetch_one(Ctx *ctx, WireClient *client, const WorkerInput *input, const char *path, WorkerSink *sink)
+{
+    bool wanted;
+    bool whole = strcmp(path, input->path) == 0;
+    TRY(sink->file(sink, ctx, path, whole ? input->hash : (Bytes){ 0 }, whole ? input->size_bytes : 0, &wanted));
+    if (!wanted)
+        return OK;
+    if (whole && input->has_content)
+        return sink->data(sink, ctx, input->content);
+    return fetch_content(ctx, client, file_at(ctx, input, path), sink);
+}
+
+static Status io_fetch(WorkerIo *base, Ctx *ctx, const WorkerInput *input, const char *path, bool names_only,
+                       WorkerSink *sink)
+{
+    (void)names_only;
+    ServerIo *io = of(base);
+    bool is_dir = str_ends(str(path), STR("/"));
+    bool at_hand = !is_dir && input->has_content && strcmp(path, input->path) == 0;
+    bool temporary = false;
+    WireClient *client = NULL;
+    if (!at_hand)
+        TRY(connect_client(ctx, io, &client, &temporary));
+    Status s = is_dir ? fetch_tree(ctx, client, input, path, sink) : fetch_one(ctx, client, input, path, sink);
+    if (temporary)
+        wire_client_close(client);
+    return s;
+}
+
+/* --- outputs ------------------------------------------------------------------------------------------------------------- */
+
+static void drop_files(ServerIo *io)
+{
+    while (io->files) {
+        OutputFile *next = io->files->next;
+        free(io->files->path);
+        buf_done(&io->files->content);
+        free(io->files);
+        io->files = next;
+    }
+    io->files_end = &io->files;
+    io->file_count = io->bytes = 0;
+}
+
+static void drop_output(ServerIo *io)
+{
+    drop_files(io);
+    io->set = wire_stream_close(io->set);
+    free(io->set_path);
+    io->set_path = NULL;
+    free(io->set_id);
+    io->set_id = NULL;
+}
+
+static Status send_modify(Ctx *ctx, ServerIo *io, const PfsV2__ModifyFileRequest *request)
+{
+    ArenaMark mark = arena_mark(ctx->arena);
+    Status s = wire_stream_send(ctx, io->set, pb_pack_bytes(ctx, &request->base));
+    arena_rewind(ctx->arena, mark);
+    return s;
+}
+
+static Status send_piece(Ctx *ctx, ServerIo *io, const char *path, Bytes piece)
+{
+    PfsV2__ModifyFileRequest *request = PB_NEW(ctx, pfs_v2__modify_file_request, PfsV2__ModifyFileRequest);
+    request->body_case = PFS_V2__MODIFY_FILE_REQUEST__BODY_ADD_FILE;
+    request->add_file = PB_NEW(ctx, pfs_v2__add_file, PfsV2__AddFile);
+    request->add_file->path = arena_strdup(ctx->arena, path);
+    request->add_file->source_case = PFS_V2__ADD_FILE__SOURCE_RAW;
+    request->add_file->raw = PB_NEW(ctx, google__protobuf__bytes_value, Google__Protobuf__BytesValue);
+    request->add_file->raw->value.data = arena_memdup(ctx->arena, piece.data, piece.size);
+    request->add_file->raw->value.len = piece.size;
+    return send_modify(ctx, io, request);
+}
+
+/* From files that ride along to a file set: what was gathered goes first. */
+static Status open_set(Ctx *ctx, ServerIo *io)
+{
+    WireClient *client;
+    bool temporary;
+    TRY(connect_client(ctx, io, &client, &temporary));
+    TRY(wire_stream_open(ctx, client, "/pfs_v2.API/CreateFileSet", &io->set));
+    for (const OutputFile *file = io->files; file; file = file->next) {
+        ArenaMark mark = arena_mark(ctx->arena);
+        TRY(send_piece(ctx, io, file->path, buf_bytes(&file->content)));
+        arena_rewind(ctx->arena, mark);
+        if (!file->next) {
+            free(io->set_path);
+            io->set_path = strdup(file->path);
+        }
+    }
+    io->set_begun = io->files != NULL;
+    drop_files(io);
+    return OK;
+}
+
+static Status io_output_begin(WorkerIo *base, Ctx *ctx, const WorkerDatum *datum)
+{
+    (void)ctx;
+    ServerIo *io = of(base);
+    drop_output(io);
+    io->datum = datum;
+    return OK;
+}
+
+/* A file without bytes is a file too: its empty piece is sent when the next file comes, or at the end. */
+static Status end_set_file(Ctx *ctx, ServerIo *io)
+{
+    if (!io->set_path || io->set_begun)
+        return OK;
+    io->set_begun = true;
+    return send_piece(ctx, io, io->set_path, (Bytes){ 0 });
+}
+
+static Status io_output_file(WorkerIo *base, Ctx *ctx, const char *path, uint64_t size_bytes)
+{
+    ServerIo *io = of(base);
+    if (!io->set && (io->bytes + size_bytes > RIDE_ALONG_SUM_MAX || io->file_count == RIDE_ALONG_FILES_MAX))
+        TRY(open_set(ctx, io));
+    if (io->set) {
+        TRY(end_set_file(ctx, io));
+        free(io->set_path);
+        io->set_path = strdup(path);
+        io->set_begun = false;
+        return OK;
+    }
+    OutputFile *file = calloc(1, sizeof(*file));
+    if (!file)
+        return STATUS(RESOURCE_EXHAUSTED);
+    file->path = strdup(path);
+    *io->files_end = file;
+    io->files_end = &file->next;
+    io->file_count++;
+    return OK;
+}
+
+static OutputFile *last_file(ServerIo *io)
+{
+    return CONTAINER_OF(io->files_end, OutputFile, next);
+}
+
+static Status io_output_data(WorkerIo *base, Ctx *ctx, Bytes piece)
+{
+    ServerIo *io = of(base);
+    if (!io->set && io->bytes + piece.size > RIDE_ALONG_SUM_MAX) /* it grew while it was read */
+        TRY(open_set(ctx, io));
+    if (io->set) {
+        io->set_begun = true;
+        return send_piece(ctx, io, io->set_path, piece);
+    }
+    io->bytes += piece.size;
+    buf_add_bytes(&last_file(io)->content, piece);
+    return OK;
+}
+
+static Status io_output_copy(WorkerIo *base, Ctx *ctx, const char *path, const WorkerInput *input,
+                             const char *source_path)
+{
+    ServerIo *io = of(base);
+    if (!io->set)
+        TRY(open_set(ctx, io));
+    TRY(end_set_file(ctx, io));
+    PfsV2__ModifyFileRequest *request = PB_NEW(ctx, pfs_v2__modify_file_request, PfsV2__ModifyFileRequest);
+    request->body_case = PFS_V2__MODIFY_FILE_REQUEST__BODY_COPY_FILE;
+    request->copy_file = PB_NEW(ctx, pfs_v2__copy_file, PfsV2__CopyFile);
+    request->copy_file->dst = arena_strdup(ctx->arena, path);
+    request->copy_file->src = file_at(ctx, input, source_path);
+    return send_modify(ctx, io, request);
+}
+
+static Status io_output_finish(WorkerIo *base, Ctx *ctx)
+{
+    ServerIo *io = of(base);
+    if (!io->set)
+        return OK;
+    TRY(end_set_file(ctx, io));
+    TRY(wire_stream_close_send(ctx, io->set));
+    Buf buf = { 0 };
+    bool end;
+    PfsV2__CreateFileSetResponse *answer = NULL;
+    Status s = wire_stream_recv(ctx, io->set, &buf, &end);
+    if (status_ok(s) && !end)
+        s = PB_UNPACK(ctx, pfs_v2__create_file_set_response, buf_bytes(&buf), &answer);
+    if (status_ok(s) && answer)
+        io->set_id = strdup(answer->file_set_id);
+    buf_done(&buf);
+    io->set = wire_stream_close(io->set);
+    if (status_ok(s) && !io->set_id)
+        return FAIL(ctx, INTERNAL, "the server made no file set of the output");
+    return s;
+}
+
+static void io_output_abort(WorkerIo *base, Ctx *ctx)
+{
+    (void)ctx;
+    drop_output(of(base));
+}
+
+void server_io_result(Ctx *ctx, ServerIo *io, Procavia__Work__WorkResult *result)
+{
+    if (io->set_id)
+        result->file_set_id = arena_strdup(ctx->arena, io->set_id);
+    result->files = ARENA_NEW(ctx->arena, Procavia__Work__WorkOutputFile *, io->file_count + 1);
+    for (const OutputFile *file = io->files; file && result->files; file = file->next) {
+        Procavia__Work__WorkOutputFile *out =
+            PB_NEW(ctx, procavia__work__work_output_file, Procavia__Work__WorkOutputFile);
+        out->path = arena_strdup(ctx->arena, file->path);
+        out->content.data = arena_memdup(ctx->arena, file->content.data, file->content.size);
+        out->content.len = file->content.size;
+        result->files[result->n_files++] = out;
+    }
+    drop_output(io);
+}
+
+/* --- logs ------------------------------------------------------------------------------------------------------------------ */
+
+static void io_log(WorkerIo *base, const WorkerDatum *datum, bool is_user, SandboxStream stream, Str text,
+                   int64_t wall_ns)
+{
+    const ServerIo *io = of(base);
+    CLEANUP(ctx_done) Ctx ctx;
+    ctx_init(&ctx);
+    Procavia__Work__WorkLog *line = PB_NEW(&ctx, procavia__work__work_log, Procavia__Work__WorkLog);
+    line->lease = io->lease;
+    line->datum_id = arena_strdup(ctx.arena, datum->id);
+    line->ts = pb_timestamp(&ctx, wall_ns);
+    line->user = is_user;
+    line->is_stderr = stream == SANDBOX_STDERR;
+    line->message = str_z(ctx.arena, text);
+    link_log(io->link, line);
+}
+
+static void io_started(WorkerIo *base, const WorkerDatum *datum)
+{
+    const ServerIo *io = of(base);
+    CLEANUP(ctx_done) Ctx ctx;
+    ctx_init(&ctx);
+    Procavia__Work__WorkReport *report = PB_NEW(&ctx, procavia__work__work_report, Procavia__Work__WorkReport);
+    report->body_case = PROCAVIA__WORK__WORK_REPORT__BODY_STARTED;
+    report->started = PB_NEW(&ctx, procavia__work__work_report__started, Procavia__Work__WorkReport__Started);
+    report->started->lease = io->lease;
+    report->started->datum_id = arena_strdup(ctx.arena, datum->id);
+    link_report(io->link, report);
+}
+
+/* --- the object ------------------------------------------------------------------------------------------------------------- */
+
+ServerIo *server_io_new(const char *address, Link *link)
+{
+    ServerIo *io = calloc(1, sizeof(*io));
+    if (!io)
+        abort();
+    io->base = (WorkerIo){ .fetch = io_fetch,
+                           .output_begin = io_output_begin,
+                           .output_file = io_output_file,
+                           .output_data = io_output_data,
+                           .output_copy = io_output_copy,
+                           .output_finish = io_output_finish,
+                           .output_abort = io_output_abort,
+                           .log = io_log,
+                           .started = io_started };
+    io->address = strdup(address);
+    io->link = link;
+    io->owner = pthread_self();
+    io->files_end = &io->files;
+    return io;
+}
+
+ServerIo *server_io_free(ServerIo *io)
+{
+    if (!io)
+        return NULL;
+    drop_output(io);
+    wire_client_close(io->client);
+    free(io->address);
+    free(io);
+    return NULL;
+}
+
+WorkerIo *server_io_for(ServerIo *io, uint64_t lease)
+{
+    io->lease = lease;
+    return &io->base;
+}

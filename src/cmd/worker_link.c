@@ -1,0 +1,308 @@
+/* worker_link.c - see worker_link.h. link->lock guards all but the connection. */
+#include "cmd/worker_link.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/thread.h"
+#include "codec/pb.h"
+#include "wire/wire.h"
+
+#define PATH "/procavia.work.Work/Serve"
+
+struct Link {
+    WireClient *client; /* the link thread's own once it runs */
+    WireStream *stream;
+    pthread_t thread;
+    int wake_fd;
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    Buf queue; /* reports: varint size and message, in order */
+    Buf logs;  /* the body of a Logs message: repeated field 1 */
+    Buf set;   /* the next set, packed; empty when there is none */
+    bool closing, lost, quit;
+    uint64_t lease;  /* being worked on; 0 none */
+    Cancel *cancel;  /* of that lease */
+    Cancel *attempt; /* of the datum at work */
+    char attempt_id[80];
+};
+
+/* --- the main thread's side ---------------------------------------------------------------------------------------- */
+
+static void wake(Link *link)
+{
+    uint64_t one = 1;
+    ssize_t ignored = write(link->wake_fd, &one, sizeof(one));
+    (void)ignored;
+}
+
+static void add_field(Buf *out, unsigned number, Bytes value)
+{
+    buf_add_varint(out, number << 3 | 2);
+    buf_add_varint(out, value.size);
+    buf_add_bytes(out, value);
+}
+
+/* With the lock held: gathered lines become one report, WorkReport { logs = 5 }. */
+static void queue_logs(Link *link)
+{
+    if (!link->logs.size)
+        return;
+    Buf report = { 0 };
+    add_field(&report, 5, buf_bytes(&link->logs));
+    buf_add_varint(&link->queue, report.size);
+    buf_add_bytes(&link->queue, buf_bytes(&report));
+    buf_done(&report);
+    buf_clear(&link->logs);
+}
+
+void link_report(Link *link, const Procavia__Work__WorkReport *report)
+{
+    Buf packed = { 0 };
+    pb_pack(&report->base, &packed);
+    {
+        LOCKED(&link->lock);
+        queue_logs(link);
+        buf_add_varint(&link->queue, packed.size);
+        buf_add_bytes(&link->queue, buf_bytes(&packed));
+    }
+    buf_done(&packed);
+    wake(link);
+}
+
+void link_log(Link *link, const Procavia__Work__WorkLog *line)
+{
+    Buf packed = { 0 };
+    pb_pack(&line->base, &packed);
+    {
+        LOCKED(&link->lock);
+        add_field(&link->logs, 1, buf_bytes(&packed));
+    }
+    buf_done(&packed);
+    wake(link);
+}
+
+void link_attempt(Link *link, const char *datum_id, Cancel *attempt)
+{
+    LOCKED(&link->lock);
+    link->attempt = attempt;
+    snprintf(link->attempt_id, sizeof(link->attempt_id), "%s", datum_id);
+}
+
+Status link_take(Ctx *ctx, Link *link, Procavia__Work__WorkSet **out, Cancel **out_cancel)
+{
+    Bytes packed;
+    {
+        LOCKED(&link->lock);
+        while (!link->set.size && !link->lost && !link->quit)
+            pthread_cond_wait(&link->changed, &link->lock);
+        if (link->quit)
+            return FAIL(ctx, CANCELLED, "the server wants this worker to end");
+        if (link->lost)
+            return FAIL(ctx, UNAVAILABLE, "the connection to the server is over");
+        packed = bytes(arena_memdup(ctx->arena, link->set.data, link->set.size), link->set.size);
+        buf_clear(&link->set);
+        *out_cancel = link->cancel;
+    }
+    return PB_UNPACK(ctx, procavia__work__work_set, packed, out);
+}
+
+/* --- the link thread --------------------------------------------------------------------------------------------------- */
+
+static void take_run(Link *link, const Procavia__Work__WorkSet *set)
+{
+    LOCKED(&link->lock);
+    cancel_unref(link->cancel);
+    link->cancel = cancel_new();
+    link->lease = set->lease;
+    buf_clear(&link->set);
+    pb_pack(&set->base, &link->set);
+    pthread_cond_broadcast(&link->changed);
+}
+
+static void take_cancel(Link *link, const Procavia__Work__WorkOrder__Cancel *order)
+{
+    Cancel *wanted = NULL;
+    {
+        LOCKED(&link->lock);
+        if (order->lease != link->lease)
+            return;
+        if (!*order->datum_id)
+            wanted = link->cancel;
+        else if (link->attempt && strcmp(order->datum_id, link->attempt_id) == 0)
+            wanted = link->attempt;
+        if (wanted)
+            cancel_ref(wanted);
+    }
+    if (wanted)
+        cancel_set(wanted);
+    cancel_unref(wanted);
+}
+
+static void take_order(Link *link, const Procavia__Work__WorkOrder *order)
+{
+    if (order->body_case == PROCAVIA__WORK__WORK_ORDER__BODY_RUN) {
+        take_run(link, order->run);
+    } else if (order->body_case == PROCAVIA__WORK__WORK_ORDER__BODY_CANCEL) {
+        take_cancel(link, order->cancel);
+    } else if (order->body_case == PROCAVIA__WORK__WORK_ORDER__BODY_QUIT) {
+        LOCKED(&link->lock);
+        link->quit = true;
+        pthread_cond_broadcast(&link->changed);
+    }
+}
+
+/* All orders that are here; an error when the stream is over. */
+static Status take_orders(Link *link, Buf *buf)
+{
+    for (;;) {
+        CLEANUP(ctx_done) Ctx ctx;
+        ctx_init(&ctx);
+        bool ready, end;
+        Procavia__Work__WorkOrder *order;
+        TRY(wire_stream_poll(&ctx, link->stream, buf, &ready, &end));
+        if (end)
+            return STATUS(UNAVAILABLE);
+        if (!ready)
+            return OK;
+        TRY(PB_UNPACK(&ctx, procavia__work__work_order, buf_bytes(buf), &order));
+        take_order(link, order);
+    }
+}
+
+static Status send_queued(Link *link)
+{
+    CLEANUP(ctx_done) Ctx ctx;
+    ctx_init(&ctx);
+    Buf queued;
+    {
+        LOCKED(&link->lock);
+        queue_logs(link);
+        queued = link->queue;
+        link->queue = (Buf){ 0 };
+    }
+    Status s = OK;
+    for (size_t at = 0; status_ok(s) && at < queued.size;) {
+        uint64_t size = 0;
+        bytes_read_varint(buf_bytes(&queued), &at, &size);
+        s = wire_stream_send(&ctx, link->stream, bytes(queued.data + at, (size_t)size));
+        at += (size_t)size;
+    }
+    buf_done(&queued);
+    TRY(s);
+    return wire_stream_flush(&ctx, link->stream);
+}
+
+static void lose(Link *link)
+{
+    Cancel *cancel = NULL;
+    {
+        LOCKED(&link->lock);
+        link->lost = true;
+        if (link->cancel)
+            cancel = cancel_ref(link->cancel);
+        pthread_cond_broadcast(&link->changed);
+    }
+    if (cancel)
+        cancel_set(cancel);
+    cancel_unref(cancel);
+}
+
+static bool is_closing(Link *link)
+{
+    LOCKED(&link->lock);
+    return link->closing;
+}
+
+static void *link_thread(void *arg)
+{
+    Link *link = arg;
+    Buf buf = { 0 };
+    for (Status s = OK; status_ok(s);) {
+        bool closing = is_closing(link); /* before the queue is sent: what is queued by then goes */
+        s = send_queued(link);
+        if (status_ok(s))
+            s = take_orders(link, &buf);
+        if (closing || !status_ok(s))
+            break;
+        struct pollfd fds[] = { { .fd = wire_client_fd(link->client), .events = POLLIN },
+                                { .fd = link->wake_fd, .events = POLLIN } };
+        uint64_t ignored;
+        poll(fds, ARRAY_LEN(fds), -1);
+        ssize_t got = read(link->wake_fd, &ignored, sizeof(ignored));
+        (void)got;
+    }
+    lose(link);
+    buf_done(&buf);
+    return NULL;
+}
+
+/* --- opening and closing ------------------------------------------------------------------------------------------------- */
+
+static Status say_hello(Ctx *ctx, Link *link, const LinkConfig *config)
+{
+    Procavia__Work__WorkReport *report = PB_NEW(ctx, procavia__work__work_report, Procavia__Work__WorkReport);
+    report->body_case = PROCAVIA__WORK__WORK_REPORT__BODY_HELLO;
+    report->hello = PB_NEW(ctx, procavia__work__work_report__hello, Procavia__Work__WorkReport__Hello);
+    report->hello->worker_id = arena_strdup(ctx->arena, config->worker_id);
+    report->hello->token = arena_strdup(ctx->arena, config->token);
+    report->hello->slots = 1;
+    report->hello->version = arena_strdup(ctx->arena, PCV_VERSION);
+    report->hello->sandbox = arena_strdup(ctx->arena, config->sandbox);
+    TRY(wire_stream_open(ctx, link->client, PATH, &link->stream));
+    return wire_stream_send(ctx, link->stream, pb_pack_bytes(ctx, &report->base));
+}
+
+Status link_open(Ctx *ctx, const LinkConfig *config, Link **out)
+{
+    Link *link = calloc(1, sizeof(*link));
+    if (!link)
+        return STATUS(RESOURCE_EXHAUSTED);
+    pthread_mutex_init(&link->lock, NULL);
+    pthread_cond_init(&link->changed, NULL);
+    link->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    Status s = link->wake_fd < 0 ? status_errno(ctx, errno, "could not make an event") : OK;
+    if (status_ok(s))
+        s = wire_client_open(ctx, config->address, &link->client);
+    if (status_ok(s))
+        s = say_hello(ctx, link, config);
+    if (status_ok(s))
+        s = thread_start(ctx, "link", link_thread, link, &link->thread);
+    if (!status_ok(s)) {
+        link->thread = 0;
+        link_close(link);
+        return s;
+    }
+    *out = link;
+    return OK;
+}
+
+Link *link_close(Link *link)
+{
+    if (!link)
+        return NULL;
+    {
+        LOCKED(&link->lock);
+        link->closing = true;
+    }
+    wake(link);
+    if (link->thread)
+        pthread_join(link->thread, NULL);
+    wire_stream_close(link->stream);
+    wire_client_close(link->client);
+    fd_closep(&link->wake_fd);
+    cancel_unref(link->cancel);
+    buf_done(&link->queue);
+    buf_done(&link->logs);
+    buf_done(&link->set);
+    pthread_cond_destroy(&link->changed);
+    pthread_mutex_destroy(&link->lock);
+    free(link);
+    return NULL;
+}
