@@ -1,4 +1,5 @@
 /* pcv_worker.c - the worker's program: joins its server, runs the datum sets it is handed, reports. Started by an engine. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -99,6 +99,7 @@ static Status open_floors(Ctx *ctx, Server *server)
     TRY(host_open(ctx, server->config.data, &server->host));
     const PpsHost host = { host_resolve_image, server->host };
     TRY(pps_open(ctx, server->pfs, &host, &server->pps));
+    TRY(pfs_start(ctx, server->pfs));
     TRY(open_engine(ctx, server));
     const ControlConfig control = { server->pps, server->engine };
     TRY(control_start(ctx, &control, &server->control));

@@ -61,7 +61,20 @@ static RecordStats stats_of(const PpsV2__ProcessStats *stats)
                           .upload_bytes = (uint64_t)MAX(stats->upload_bytes, INT64_C(0)) };
 }
 
+/* Records live in trees, and only during a call; a copy is an encoding, decoded where it is kept. */
+static Status copy_into(Arena *arena, const DatumRecord *record, DatumRecord *out)
+{
+    Buf packed = { 0 };
+    record_pack(record, &packed);
+    Ctx into = { .arena = arena, .deadline_ns = DEADLINE_NONE, .user = "" };
+    const void *kept = arena_memdup(arena, packed.data, packed.size);
+    Status s = record_unpack(&into, bytes(kept, packed.size), out);
+    buf_done(&packed);
+    return s;
+}
+
 typedef struct TodoSearch {
+    Arena *arena; /* where the record goes */
     DatumRecord record;
     bool found;
 } TodoSearch;
@@ -70,21 +83,8 @@ static Status keep_record(void *arg, Ctx *ctx, const DatumRecord *record)
 {
     (void)ctx;
     TodoSearch *search = arg;
-    search->record = *record;
     search->found = true;
-    return OK;
-}
-
-/* Records live in trees; a copy that outlives a call is an encoding, decoded where it is kept. */
-static Status copy_into(Arena *arena, const DatumRecord *record, DatumRecord *out)
-{
-    Buf encoded = { 0 };
-    record_pack(record, &encoded);
-    Ctx into = { .arena = arena, .deadline_ns = DEADLINE_NONE, .user = "" };
-    const void *kept = arena_memdup(arena, encoded.data, encoded.size);
-    Status s = record_unpack(&into, bytes(kept, encoded.size), out);
-    buf_done(&encoded);
-    return s;
+    return copy_into(search->arena, record, &search->record);
 }
 
 static Status gather(JobRun *run, const DatumRecord *record)
@@ -126,7 +126,8 @@ Status result_add(Ctx *ctx, Lease *lease, const Procavia__Work__WorkResult *resu
     if (result->index < lease->range.from || result->index >= lease->range.to)
         return FAIL(ctx, INVALID_ARGUMENT, "datum %s is not of lease %llu", result->datum_id,
                     (unsigned long long)lease->id);
-    TodoSearch search = { 0 };
+    CLEANUP(arena_freep) Arena *arena = arena_new(0);
+    TodoSearch search = { .arena = arena };
     TRY(plan_each_todo(ctx, &control->content.io, &run->plan.todo, result->index, result->index + 1, keep_record,
                        &search));
     if (!search.found)

@@ -158,3 +158,14 @@ Status host_link_pfs(Ctx *ctx, int lock, const char *pfs_dir)
     }
     return OK;
 }
+
+void host_release_pfs(int *lock)
+{
+    if (*lock < 0)
+        return;
+    CLEANUP(ctx_done) Ctx ctx;
+    ctx_init(&ctx);
+    Status left = remove_links(&ctx, *lock); /* what stays is removed by who claims it next */
+    (void)left;
+    fd_closep(lock);
+}

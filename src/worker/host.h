@@ -6,8 +6,12 @@
 /* Errors: NOT_FOUND or others of errno (root_dir cannot be listed). All in ctx's arena. */
 Status host_look(Ctx *ctx, const SandboxConfig *config, HostFacts *out) NODISCARD;
 
-/* May this process link entries of slot_dir/pfs into the host's /pfs, alone? For runs without a
- * root of their own. Removes what earlier runs left there. *out_lock holds the claim until it is
- * closed. Errors: FAILED_PRECONDITION. */
+/* For runs without a root of their own: claims the host's /pfs, which is made when it is missing,
+ * for this process alone. *out_lock holds the claim. Errors: FAILED_PRECONDITION. */
 Status host_claim_pfs(Ctx *ctx, int *out_lock) NODISCARD;
+
+/* Makes its links those to the entries of pfs_dir. */
 Status host_link_pfs(Ctx *ctx, int lock, const char *pfs_dir) NODISCARD;
+
+/* Removes the links and gives the claim up; lock may be -1. */
+void host_release_pfs(int *lock);

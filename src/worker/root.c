@@ -191,8 +191,10 @@ static int mount_inside(Performer *performer, const char *path, const char *type
 int do_tmpfs(Performer *performer, const Step *step)
 {
     char options[64];
-    snprintf(options, sizeof(options), "mode=%llo,size=%llu", (unsigned long long)step->extra,
-             (unsigned long long)step->number);
+    int size = snprintf(options, sizeof(options), "mode=%llo", (unsigned long long)step->extra);
+    if (step->number)
+        snprintf(options + size, sizeof(options) - (size_t)size, ",size=%llu",
+                 (unsigned long long)step->number);
     return mount_inside(performer, step->path, "tmpfs", MS_NOSUID | MS_NODEV, options);
 }
 

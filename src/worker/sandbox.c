@@ -35,8 +35,7 @@ const char *sandbox_warnings(const Sandbox *sandbox)
     return (const char *)sandbox->warnings.data;
 }
 
-/* --- opening
- * ---------------------------------------------------------------------------------------------- */
+/* --- opening --------------------------------------------------------------------------------- */
 
 static SandboxConfig copy_config(Arena *arena, const SandboxConfig *from)
 {
@@ -152,6 +151,7 @@ static Status find_level(Ctx *ctx, Sandbox *sandbox, const HostFacts *facts,
         if (status_ok(s))
             return OK;
         stop_keeper(sandbox);
+        TRY(ctx_check(ctx)); /* it may have been us who gave up */
         buf_printf(&sandbox->warnings, "no sandbox of level '%s': %s\n", level_names[level],
                    status_message(s));
     }
@@ -202,7 +202,7 @@ Sandbox *sandbox_close(Sandbox *sandbox)
         lines_done(&sandbox->outputs[i].cutter);
     cgroup_free(sandbox->cgroup);
     fd_closep(&sandbox->cancel_fd);
-    fd_closep(&sandbox->pfs_lock);
+    host_release_pfs(&sandbox->pfs_lock);
     buf_done(&sandbox->warnings);
     arena_free(sandbox->arena);
     free(sandbox->buffer);

@@ -21,8 +21,7 @@
 #include "worker/host.h"
 #include "worker/sandbox_priv.h"
 
-/* --- starting
- * --------------------------------------------------------------------------------------------- */
+/* --- starting -------------------------------------------------------------------------------- */
 
 static Status memory_file(Ctx *ctx, const char *name, Bytes content, int *out)
 {
@@ -124,8 +123,7 @@ Status sandbox_start(Ctx *ctx, Sandbox *sandbox, const SandboxRun *run)
     return start_steps(ctx, sandbox, &steps, run);
 }
 
-/* --- what the run says
- * ------------------------------------------------------------------------------------ */
+/* --- what the run says ----------------------------------------------------------------------- */
 
 static void pass_line(void *self, Str line)
 {
@@ -207,8 +205,7 @@ static void read_reports(Ctx *ctx, Sandbox *sandbox)
     }
 }
 
-/* --- waiting
- * ---------------------------------------------------------------------------------------------- */
+/* --- waiting --------------------------------------------------------------------------------- */
 
 void sandbox_kill(Sandbox *sandbox)
 {

@@ -25,6 +25,7 @@ typedef struct WorkerConfig {
 } WorkerConfig;
 #define WORKER_CACHE_BYTES        (10 * GiB)
 #define WORKER_DISK_RESERVE_BYTES (256 * MiB)
+#define WORKER_PIDS               4096 /* processes and threads of a datum, when the spec sets no limit */
 
 Status worker_open(Ctx *ctx, const WorkerConfig *config, Worker **out) NODISCARD;
 Worker *worker_close(Worker *worker); /* removes its folder; NULL is fine */
@@ -33,8 +34,7 @@ static inline void worker_closep(Worker **worker)
     *worker = worker_close(*worker);
 }
 
-/* --- what to do
- * ------------------------------------------------------------------------------------------- */
+/* --- what to do ------------------------------------------------------------------------------ */
 
 typedef struct WorkerPair {
     const char *key;
@@ -89,8 +89,7 @@ typedef struct WorkerDatum {
     size_t input_count;
 } WorkerDatum;
 
-/* --- how to reach the server
- * ------------------------------------------------------------------------------ */
+/* --- how to reach the server ----------------------------------------------------------------- */
 
 /* Takes files one after the other: file() starts one and says whether its bytes are wanted; then
  * data() any number of times. Errors stop the fetch and are returned by it. */
@@ -128,8 +127,7 @@ struct WorkerIo {
     void (*started)(WorkerIo *io, const WorkerDatum *datum);
 };
 
-/* --- what came of it
- * -------------------------------------------------------------------------------------- */
+/* --- what came of it ------------------------------------------------------------------------- */
 
 typedef enum WorkerState { WORKER_PROCESSED, WORKER_FAILED, WORKER_RECOVERED } WorkerState;
 

@@ -1,0 +1,378 @@
+/* datum.c - runs one datum: its tries, each of them inputs, process, outputs. */
+#include <errno.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "codec/moment.h"
+#include "worker/env.h"
+#include "worker/folder.h"
+#include "worker/outputs.h"
+#include "worker/user.h"
+#include "worker/worker_priv.h"
+
+#define DISK_CHECK_NS    (100 * NS_PER_MS) /* how often a running process's disk use is looked at */
+#define DISK_CHECK_SHARE 20                /* of the time, one part at most goes into looking */
+
+typedef struct Run {
+    Ctx *ctx;
+    Worker *worker;
+    WorkerIo *io;
+    const WorkerSpec *spec;
+    const WorkerDatum *datum;
+    WorkerResult *result;
+    UserIds user;
+    Sandbox *sandbox;
+    const char *const *env;
+} Run;
+
+/* How one try went. */
+typedef struct Attempt {
+    const char *reason; /* it failed; NULL: it did not */
+    bool was_recovered; /* but the error handling code succeeded */
+    WorkerStats stats;
+} Attempt;
+
+static const char *or_else(const char *text, const char *otherwise)
+{
+    return text && *text ? text : otherwise;
+}
+
+static void log_own(Run *run, const char *line)
+{
+    run->io->log(run->io, run->datum, false, SANDBOX_STDOUT, str(line), clock_wall_ns());
+}
+
+/* --- the sandbox ----------------------------------------------------------------------------- */
+
+static Status open_sandbox(Run *run)
+{
+    const WorkerSpec *spec = run->spec;
+    SandboxConfig config = { .root_dir = spec->root_dir,
+                             .files = spec->files,
+                             .file_count = spec->file_count,
+                             .hostname = or_else(spec->pod_name, NULL),
+                             .uid = run->user.uid,
+                             .gid = run->user.gid,
+                             .no_network = spec->no_network,
+                             .gpu = spec->gpu,
+                             .limits = spec->limits };
+    if (!config.limits.pids)
+        config.limits.pids = WORKER_PIDS;
+    if (!config.limits.tmp_bytes)
+        config.limits.tmp_bytes = worker_tmp_bytes();
+    if (!config.limits.file_bytes)
+        config.limits.file_bytes = spec->disk_bytes;
+    TRY(worker_sandbox(run->ctx, run->worker, &config, &run->sandbox));
+    run->result->warning = arena_strdup(run->ctx->arena, sandbox_warnings(run->sandbox));
+    return OK;
+}
+
+/* --- preparing ------------------------------------------------------------------------------- */
+
+static Status make_out(Run *run)
+{
+    Ctx *ctx = run->ctx;
+    int pfs_fd = run->worker->pfs_fd;
+    TRY(folder_remove(ctx, pfs_fd, "out"));
+    if (run->spec->s3_out)
+        return OK;
+    bool is_mapped = sandbox_level(run->sandbox) == SANDBOX_USER || geteuid() != 0;
+    if (mkdirat(pfs_fd, "out", 0755) < 0 ||
+        (!is_mapped &&
+         fchownat(pfs_fd, "out", run->user.uid, run->user.gid, AT_SYMLINK_NOFOLLOW) < 0))
+        return status_errno(ctx, errno, "could not make folder '/pfs/out'");
+    return OK;
+}
+
+static Status write_env_file(Run *run)
+{
+    Ctx *ctx = run->ctx;
+    int pfs_fd = run->worker->pfs_fd;
+    Str text = env_text(ctx, run->env);
+    TRY(folder_remove(ctx, pfs_fd, ".env"));
+    AUTO_FD fd = openat(pfs_fd, ".env", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return status_errno(ctx, errno, "could not create file '/pfs/.env'");
+    return file_write_all(ctx, fd, text.data, text.size);
+}
+
+static Status prepare(Run *run, Lazy *lazy, WorkerStats *stats)
+{
+    int64_t start_ns = clock_mono_ns();
+    bool private_copies = sandbox_level(run->sandbox) == SANDBOX_NONE;
+    TRY(inputs_place(run->ctx, run->worker->inputs, run->io, run->datum, private_copies, lazy,
+                     &stats->download_bytes));
+    TRY(make_out(run));
+    TRY(write_env_file(run));
+    TRY(lazy_start(run->ctx, lazy));
+    stats->download_ns = clock_mono_ns() - start_ns;
+    return OK;
+}
+
+/* --- the process ----------------------------------------------------------------------------- */
+
+static void pass_line(void *self, SandboxStream stream, Str line, int64_t wall_ns)
+{
+    Run *run = self;
+    run->io->log(run->io, run->datum, true, stream, line, wall_ns);
+}
+
+static void tell_leftover(void *self, Str text)
+{
+    Run *run = self;
+    log_own(run,
+            text_printf(
+                run->ctx->arena,
+                "note: about to kill unexpectedly-remaining subprocess of the user code: " STR_FMT,
+                STR_ARG(text)));
+}
+
+static Bytes join_lines(Arena *arena, const char *const *lines)
+{
+    CLEANUP(buf_done) Buf all = { 0 };
+    if (!lines || !lines[0])
+        return (Bytes){ 0 };
+    for (; *lines; lines++) {
+        buf_add_str(&all, str(*lines));
+        buf_add_u8(&all, '\n');
+    }
+    return bytes(arena_memdup(arena, all.data, all.size), all.size);
+}
+
+/* The keeper may have died with an earlier datum: then there is a new one. */
+static Status start_process(Run *run, const SandboxRun *process)
+{
+    Status s = sandbox_start(run->ctx, run->sandbox, process);
+    if (s.code != STATUS_UNAVAILABLE)
+        return s;
+    worker_drop_sandbox(run->worker, run->sandbox);
+    TRY(open_sandbox(run));
+    return sandbox_start(run->ctx, run->sandbox, process);
+}
+
+/* Why the disk does not allow the process to go on; NULL when it does. */
+static const char *check_disk(Run *run)
+{
+    Arena *arena = run->ctx->arena;
+    struct statvfs fs;
+    uint64_t reserve = run->worker->config.disk_reserve_bytes;
+    if (fstatvfs(run->worker->pfs_fd, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize < reserve)
+        return text_printf(arena, "signal: killed: the worker's disk has less than %llu bytes left",
+                           (unsigned long long)reserve);
+    uint64_t limit = run->spec->disk_bytes;
+    if (!limit || run->spec->s3_out)
+        return NULL;
+    AUTO_FD out = folder_open(run->worker->pfs_fd, "out", O_RDONLY | O_DIRECTORY);
+    if (out >= 0 && folder_disk_bytes(run->ctx, out) > limit)
+        return text_printf(arena, "signal: killed: /pfs/out is larger than the limit of %llu bytes",
+                           (unsigned long long)limit);
+    return NULL;
+}
+
+/* Waits for the end. What makes us kill the process is *out_cause, else NULL. */
+static Status wait_process(Run *run, SandboxExit *out_exit, const char **out_cause)
+{
+    int64_t start_ns = clock_mono_ns(), pause_ns = DISK_CHECK_NS;
+    int64_t timeout_ns = run->spec->timeout_ns;
+    int64_t deadline_ns = timeout_ns > 0 ? start_ns + timeout_ns : DEADLINE_NONE;
+    *out_cause = NULL;
+    for (;;) {
+        SandboxEvent event;
+        int64_t look_ns = clock_mono_ns() + pause_ns;
+        int64_t until_ns = *out_cause ? DEADLINE_NONE : MIN(deadline_ns, look_ns);
+        TRY(sandbox_wait(run->ctx, run->sandbox, -1, until_ns, &event, out_exit));
+        if (event == SANDBOX_ENDED)
+            return OK;
+        int64_t now_ns = clock_mono_ns();
+        *out_cause = now_ns >= deadline_ns ? "context deadline exceeded" : check_disk(run);
+        pause_ns = MAX(DISK_CHECK_NS, (clock_mono_ns() - now_ns) * DISK_CHECK_SHARE);
+        if (*out_cause)
+            sandbox_kill(run->sandbox);
+    }
+}
+
+static bool is_accepted(const WorkerSpec *spec, const SandboxExit *ended)
+{
+    if (ended->end != SANDBOX_EXITED)
+        return false;
+    for (size_t i = 0; i < spec->accept_return_code_count; i++) {
+        if (spec->accept_return_codes[i] == ended->value)
+            return true;
+    }
+    return ended->value == 0;
+}
+
+/* NULL when it ended well. */
+static const char *judge(Run *run, const SandboxExit *ended, const char *cause)
+{
+    if (!cause && is_accepted(run->spec, ended))
+        return NULL;
+    if (cause && str_starts(str(cause), str(ended->text)))
+        return cause;
+    if (ended->out_of_memory)
+        return text_printf(run->ctx->arena, "%s: the memory limit of %llu bytes was reached",
+                           ended->text, (unsigned long long)run->spec->limits.memory_bytes);
+    return ended->text;
+}
+
+/* Runs one command to its end; `what` is "user code" or "user error handling code". *out_reason:
+ * why it failed. */
+static Status run_command(Run *run, const char *what, const char *const *argv,
+                          const char *const *stdin_lines, const char **out_reason)
+{
+    Ctx *ctx = run->ctx;
+    const WorkerSpec *spec = run->spec;
+    SandboxRun process = { .argv = argv,
+                           .env = run->env,
+                           .cwd = or_else(spec->working_dir, spec->image_working_dir),
+                           .stdin_bytes = join_lines(ctx->arena, stdin_lines),
+                           .no_out = spec->s3_out,
+                           .line = pass_line,
+                           .leftover = tell_leftover,
+                           .self = run };
+    log_own(run, text_printf(ctx->arena, "beginning to run %s", what));
+    int64_t start_ns = clock_mono_ns();
+    SandboxExit ended;
+    const char *cause;
+    TRY(start_process(run, &process));
+    TRY(wait_process(run, &ended, &cause));
+    *out_reason = judge(run, &ended, cause);
+
+    char took[DURATION_TEXT_SIZE];
+    duration_format(clock_mono_ns() - start_ns, took);
+    if (!*out_reason)
+        log_own(run, text_printf(ctx->arena, "finished running %s after %s", what, took));
+    else
+        log_own(run, text_printf(ctx->arena, "errored running %s after %s: %s%s%s", what, took,
+                                 *out_reason, cause && cause != *out_reason ? " because " : "",
+                                 cause && cause != *out_reason ? cause : ""));
+    return OK;
+}
+
+static bool has_command(const char *const *argv)
+{
+    return argv && argv[0];
+}
+
+static Status run_code(Run *run, Attempt *attempt)
+{
+    const WorkerSpec *spec = run->spec;
+    int64_t start_ns = clock_mono_ns();
+    if (run->io->started)
+        run->io->started(run->io, run->datum);
+    TRY(run_command(run, "user code", spec->cmd, spec->stdin_lines, &attempt->reason));
+    if (attempt->reason && has_command(spec->err_cmd)) {
+        const char *reason;
+        TRY(run_command(run, "user error handling code", spec->err_cmd, spec->err_stdin_lines,
+                        &reason));
+        attempt->was_recovered = !reason;
+    }
+    attempt->stats.process_ns = clock_mono_ns() - start_ns;
+    return OK;
+}
+
+/* --- the output ------------------------------------------------------------------------------ */
+
+/* Sparse files may say that they are larger than anything; without a limit that is what the disk
+ * could hold. */
+static uint64_t output_bytes_max(Run *run)
+{
+    struct statvfs fs;
+    if (run->spec->disk_bytes)
+        return run->spec->disk_bytes;
+    return fstatvfs(run->worker->pfs_fd, &fs) == 0 ? (uint64_t)fs.f_blocks * fs.f_frsize
+                                                   : UINT64_MAX;
+}
+
+static Status upload(Run *run, Attempt *attempt)
+{
+    int64_t start_ns = clock_mono_ns();
+    if (attempt->reason || run->spec->s3_out)
+        return OK;
+    Outputs outputs = { .io = run->io,
+                        .sandbox = run->sandbox,
+                        .pfs_fd = run->worker->pfs_fd,
+                        .pfs_dir = run->worker->pfs_dir,
+                        .datum = run->datum,
+                        .bytes_max = output_bytes_max(run) };
+    uint64_t size_bytes = 0;
+    TRY_WRAP(run->ctx, outputs_collect(run->ctx, &outputs, &attempt->reason, &size_bytes),
+             "could not upload the output of datum '%s'", run->datum->id);
+    attempt->stats.upload_ns = clock_mono_ns() - start_ns;
+    attempt->stats.upload_bytes = attempt->reason ? 0 : size_bytes;
+    if (attempt->reason)
+        log_own(run, text_printf(run->ctx->arena, "errored uploading output: %s", attempt->reason));
+    return OK;
+}
+
+/* --- tries ----------------------------------------------------------------------------------- */
+
+static Status try_once(Run *run, Attempt *attempt)
+{
+    *attempt = (Attempt){ 0 };
+    CLEANUP(lazy_freep) Lazy *lazy = NULL;
+    TRY(lazy_new(run->ctx, run->io, &lazy));
+    TRY(prepare(run, lazy, &attempt->stats));
+    TRY(run_code(run, attempt));
+    TRY(lazy_stop(run->ctx, lazy, &attempt->stats.download_bytes));
+    return upload(run, attempt);
+}
+
+static Status try_all(Run *run)
+{
+    WorkerResult *result = run->result;
+    bool was_recovered = false;
+    Attempt attempt = { .reason = "" };
+    while (attempt.reason && result->tries < MAX(run->spec->tries, 1)) {
+        result->tries++;
+        TRY(try_once(run, &attempt));
+        was_recovered |= attempt.was_recovered;
+    }
+    result->stats = attempt.stats;
+    result->reason = attempt.reason ? attempt.reason : "";
+    if (attempt.reason)
+        result->state = was_recovered ? WORKER_RECOVERED : WORKER_FAILED;
+    return OK;
+}
+
+/* Who the process is to be; false, with the reason, when nobody knows. */
+static bool find_user(Run *run)
+{
+    const WorkerSpec *spec = run->spec;
+    UserFiles files;
+    user_files_read(run->ctx, spec->root_dir, &files);
+    Status s = user_resolve(run->ctx, &files, or_else(spec->user, or_else(spec->image_user, "")),
+                            &run->user);
+    if (!status_ok(s))
+        run->result->reason = status_message(s);
+    return status_ok(s);
+}
+
+static Status run_datum(Run *run)
+{
+    if (!has_command(run->spec->cmd))
+        run->result->reason = "invalid pipeline transform, no command specified";
+    if (*run->result->reason || !find_user(run)) {
+        run->result->state = WORKER_FAILED;
+        return OK;
+    }
+    TRY(open_sandbox(run));
+    run->env = env_build(run->ctx, run->spec, run->datum, run->user.home);
+    return try_all(run);
+}
+
+Status worker_run_datum(Ctx *ctx, Worker *worker, WorkerIo *io, const WorkerSpec *spec,
+                        const WorkerDatum *datum, WorkerResult *out)
+{
+    *out = (WorkerResult){ .reason = "", .warning = "", .started_wall_ns = clock_wall_ns() };
+    Run run = {
+        .ctx = ctx, .worker = worker, .io = io, .spec = spec, .datum = datum, .result = out
+    };
+    Status s = run_datum(&run);
+    out->finished_wall_ns = clock_wall_ns();
+    return s;
+}

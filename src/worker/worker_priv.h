@@ -1,0 +1,32 @@
+/* worker_priv.h - what worker.c (the folder and its sandboxes) and datum.c (running a datum) share.
+ */
+#pragma once
+
+#include "worker/inputs.h"
+
+#define BOXES_MAX                                                                                  \
+    4 /* sandboxes kept: a worker goes back and forth between the pipelines of a chain */
+
+typedef struct Box {
+    Buf key;
+    Sandbox *sandbox; /* NULL: free */
+    uint64_t used_at;
+} Box;
+
+struct Worker {
+    Arena *arena;
+    WorkerConfig config;
+    const char *dir, *slot_dir, *pfs_dir;
+    int pfs_fd;
+    InputCache *cache;
+    Inputs *inputs;
+    Box boxes[BOXES_MAX];
+    uint64_t uses;
+};
+
+/* A sandbox for this config, whose slot, hidden paths and levels are filled in; kept for the next
+ * time. */
+Status worker_sandbox(Ctx *ctx, Worker *worker, SandboxConfig *config, Sandbox **out) NODISCARD;
+/* One that died is not to be used again. */
+void worker_drop_sandbox(Worker *worker, const Sandbox *sandbox);
+uint64_t worker_tmp_bytes(void);
