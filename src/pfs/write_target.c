@@ -59,8 +59,10 @@ static Status target_missing(Ctx *ctx, PfsTx *tx, Target *target, const PfsV2__B
     if (!branch)
         return missing;
     PfsV2__RepoInfo *info;
+    int64_t head;
     TRY(pfs_inspect_repo(ctx, tx, branch->repo, &info));
-    target_one_off(target, branch, 0);
+    TRY(pfs_branch_head(ctx, tx, branch, &head)); /* there is one when only the id was wrong */
+    target_one_off(target, branch, head);
     return OK;
 }
 

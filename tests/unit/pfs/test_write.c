@@ -172,6 +172,16 @@ static void one_off_commits(void **state)
     pfs_writer_free(writer);
     assert_string_equal(show(f, "one@named"), "/f=x");
 
+    /* An unknown id beside a branch's name: the branch. */
+    commit = commit_of(&f->ctx, "one@named");
+    commit->id = arena_strdup(f->ctx.arena, id_new().text);
+    writer = pfs_writer_new(f->pfs);
+    assert_ok(pfs_writer_target(&f->ctx, writer, commit));
+    assert_ok(run_op(&f->ctx, writer, "del /"));
+    assert_ok(pfs_writer_commit(&f->ctx, writer));
+    pfs_writer_free(writer);
+    assert_string_equal(show(f, "one@named"), "");
+
     /* No operations still make a commit. */
     assert_ok(try_write(&f->ctx, f->pfs, "one@new", NULL, 0));
     assert_int_equal(row_of(f, "one@new").parent_id, second.id);
