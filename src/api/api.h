@@ -1,8 +1,8 @@
 /* api.h - the services: one table of methods onto pfs, pps and the rest.
  *
- * Every way in ends here: gRPC calls this with wire's messages, the JSON gateway with its own CallIo. A call is
- * checked (the method exists, the request obeys the validation rules, the caller may), run, and answered, whoever
- * carried it.
+ * Every way in ends here: gRPC calls this with wire's messages, the JSON gateway with its own
+ * CallIo. A call is checked (the method exists, the request obeys the validation rules, the caller
+ * may), run, and answered, whoever carried it.
  */
 #pragma once
 
@@ -25,7 +25,8 @@ typedef struct ApiConfig {
 Api *api_new(const ApiConfig *config); /* config's strings must outlive it */
 Api *api_free(Api *api);               /* no call may be running; NULL is fine */
 
-/* wire's handle: self is the Api. Unknown methods of known services answer UNIMPLEMENTED naming themselves. */
+/* wire's handle: self is the Api. Unknown methods of known services answer UNIMPLEMENTED naming
+ * themselves. */
 Status api_handle(void *self, Ctx *ctx, WireCall *call);
 
 /* How messages reach a call, for ways in other than gRPC. */

@@ -18,22 +18,23 @@ typedef struct Call {
     Buf buf; /* the message being read or written */
 } Call;
 
-/* How a method is run. Requests and responses are the method's messages (ProtoMethod.input and .output). */
+/* How a method is run. Requests and responses are the method's messages (ProtoMethod.input and
+ * .output). */
 typedef Status (*UnaryFn)(Call *call, const void *request, void **response);
 typedef Status (*TxFn)(Call *call, PfsTx *tx, const void *request, void **response);
 typedef Status (*StreamFn)(Call *call, const void *request);
 typedef Status (*BidiFn)(Call *call);
 
-/* One row is the whole truth about one method. Exactly one of the functions is set. A response left NULL is an
- * empty message. */
+/* One row is the whole truth about one method. Exactly one of the functions is set. A response left
+ * NULL is an empty message. */
 typedef struct ApiMethod {
     const char *path;
     UnaryFn unary;
-    TxFn read;     /* runs in a read transaction of its own */
-    TxFn write;    /* runs in a write transaction, committed when it returns OK */
+    TxFn read;       /* runs in a read transaction of its own */
+    TxFn write;      /* runs in a write transaction, committed when it returns OK */
     StreamFn stream; /* one request, many responses (call_send) */
-    BidiFn bidi;   /* reads by call_recv; sends by call_send */
-    bool batched;  /* a write that joins the transaction named by "pach-transaction" */
+    BidiFn bidi;     /* reads by call_recv; sends by call_send */
+    bool batched;    /* a write that joins the transaction named by "pach-transaction" */
 } ApiMethod;
 
 typedef struct ApiTable {
@@ -42,20 +43,23 @@ typedef struct ApiTable {
 } ApiTable;
 
 /* The tables, one a service file. */
-extern const ApiTable api_pfs_meta_table, api_pfs_commit_table, api_pfs_file_table, api_pps_table, api_misc_table,
-    api_work_table, api_transaction_table;
+extern const ApiTable api_pfs_meta_table, api_pfs_commit_table, api_pfs_file_table, api_pps_table,
+    api_misc_table, api_work_table, api_transaction_table;
 
 const ApiMethod *api_find(const char *path);
 
-/* The next request message, unpacked into ctx's arena and validated; *out NULL at the end of the stream. */
+/* The next request message, unpacked into ctx's arena and validated; *out NULL at the end of the
+ * stream. */
 Status call_recv(Call *call, void **out);
 Status call_send(Call *call, const ProtobufCMessage *message);
 const char *call_metadata(const Call *call, const char *key); /* "" when absent */
 
-/* Checks a request against the rules of the API (validate.c). prefix: "validate request" or "validate recv". */
+/* Checks a request against the rules of the API (validate.c). prefix: "validate request" or
+ * "validate recv". */
 Status api_validate(Ctx *ctx, const ProtobufCMessage *message, const char *prefix);
 
-/* Appends a batched write to the open transaction `id` instead of running it (transaction_rpc.c). */
+/* Appends a batched write to the open transaction `id` instead of running it (transaction_rpc.c).
+ */
 Status transaction_append(Call *call, const char *id, const void *request, void **response);
 
 /* Message of type T in the call's arena, initialised. */

@@ -7,8 +7,9 @@
 #include "base/text.h"
 #include "codec/pbjson.h"
 
-static const ApiTable *const tables[] = { &api_pfs_meta_table, &api_pfs_commit_table, &api_pfs_file_table,
-                                          &api_pps_table,      &api_misc_table,       &api_work_table,
+static const ApiTable *const tables[] = { &api_pfs_meta_table,   &api_pfs_commit_table,
+                                          &api_pfs_file_table,   &api_pps_table,
+                                          &api_misc_table,       &api_work_table,
                                           &api_transaction_table };
 
 Api *api_new(const ApiConfig *config)
@@ -47,7 +48,8 @@ static const ProtoMethod *find_proto(const char *path)
     return bsearch(path, proto_methods, proto_method_count, sizeof(*proto_methods), compare_path);
 }
 
-/* What any gRPC server says of a path it does not serve; a method of our API that is not there yet names itself. */
+/* What any gRPC server says of a path it does not serve; a method of our API that is not there yet
+ * names itself. */
 static Status unknown_method(Ctx *ctx, const char *path)
 {
     Str name = str(path);
@@ -57,8 +59,8 @@ static Status unknown_method(Ctx *ctx, const char *path)
     Str service = str_sub(name, 1, slash), method = str_sub(name, slash + 1, name.size);
     for (size_t i = 0; i < proto_method_count; i++) {
         if (str_eq_c(service, proto_methods[i].service))
-            return FAIL(ctx, UNIMPLEMENTED, "unknown method " STR_FMT " for service " STR_FMT, STR_ARG(method),
-                        STR_ARG(service));
+            return FAIL(ctx, UNIMPLEMENTED, "unknown method " STR_FMT " for service " STR_FMT,
+                        STR_ARG(method), STR_ARG(service));
     }
     return FAIL(ctx, UNIMPLEMENTED, "unknown service " STR_FMT, STR_ARG(service));
 }
@@ -155,8 +157,8 @@ Status api_call(Api *api, Ctx *ctx, const char *path, const CallIo *io)
     Status s = run_row(&call, row);
     buf_done(&call.buf);
     if (!status_ok(s))
-        LOG_DEBUG(ctx, "call failed", "method=%s code=%s message=%s", path, status_info(s.code)->name,
-                  text_quote(ctx->arena, str(status_message(s))));
+        LOG_DEBUG(ctx, "call failed", "method=%s code=%s message=%s", path,
+                  status_info(s.code)->name, text_quote(ctx->arena, str(status_message(s))));
     return s;
 }
 

@@ -13,7 +13,8 @@
 static Status get_version(Call *call, const void *request, void **response)
 {
     (void)request;
-    VersionpbV2__Version *version = CALL_NEW(call, VersionpbV2__Version, versionpb_v2__version__init);
+    VersionpbV2__Version *version =
+        CALL_NEW(call, VersionpbV2__Version, versionpb_v2__version__init);
     version->major = API_MAJOR;
     version->minor = API_MINOR;
     version->platform = arena_strdup(call->ctx->arena, "procavia " PCV_VERSION);
@@ -24,18 +25,22 @@ static Status get_version(Call *call, const void *request, void **response)
 static const char *skew_warning(const VersionpbV2__Version *client)
 {
     if (!client)
-        return "WARNING: The client used to connect to Pachyderm did not send its version, which means that it is likely "
+        return "WARNING: The client used to connect to Pachyderm did not send its version, which "
+               "means that it is likely "
                "too old.  Please upgrade it.";
     if (!client->major && !client->minor && !client->micro)
         return NULL;
     if (*client->additional)
-        return "WARNING: The client used to connect to Pachyderm is a pre-release version not compatible with the "
+        return "WARNING: The client used to connect to Pachyderm is a pre-release version not "
+               "compatible with the "
                "server; please use a released version compatible with v2.13.0.";
     if (client->major < API_MAJOR || (client->major == API_MAJOR && client->minor < API_MINOR))
-        return "WARNING: The client used to connect to Pachyderm is much older than the server; please upgrade the "
+        return "WARNING: The client used to connect to Pachyderm is much older than the server; "
+               "please upgrade the "
                "client.";
     if (client->major > API_MAJOR || client->minor > API_MINOR)
-        return "WARNING: The client used to connect to Pachyderm is much newer than the server; please use a version of "
+        return "WARNING: The client used to connect to Pachyderm is much newer than the server; "
+               "please use a version of "
                "the client that matches the server.";
     return NULL;
 }
@@ -51,8 +56,8 @@ static const char *project_warning(Call *call, const PfsV2__Project *project)
         s = pfs_inspect_project(call->ctx, tx, project, &info);
     if (status_ok(s))
         return NULL;
-    return text_printf(call->ctx->arena, "WARNING: Could not inspect project \"%s\": %s", project->name,
-                       status_message(s));
+    return text_printf(call->ctx->arena, "WARNING: Could not inspect project \"%s\": %s",
+                       project->name, status_message(s));
 }
 
 static Status inspect_cluster(Call *call, const void *request, void **response)
@@ -64,7 +69,8 @@ static Status inspect_cluster(Call *call, const void *request, void **response)
     info->deployment_id = info->id;
     info->warnings_ok = true;
     info->warnings = ARENA_NEW(arena, char *, 2);
-    const char *const warnings[] = { skew_warning(r->client_version), project_warning(call, r->current_project) };
+    const char *const warnings[] = { skew_warning(r->client_version),
+                                     project_warning(call, r->current_project) };
     for (size_t i = 0; info->warnings && i < ARRAY_LEN(warnings); i++) {
         if (warnings[i])
             info->warnings[info->n_warnings++] = arena_strdup(arena, warnings[i]);
@@ -80,8 +86,8 @@ static Status inspect_cluster(Call *call, const void *request, void **response)
 static Status health_check(Call *call, const void *request, void **response)
 {
     (void)request;
-    Grpc__Health__V1__HealthCheckResponse *answer =
-        CALL_NEW(call, Grpc__Health__V1__HealthCheckResponse, grpc__health__v1__health_check_response__init);
+    Grpc__Health__V1__HealthCheckResponse *answer = CALL_NEW(
+        call, Grpc__Health__V1__HealthCheckResponse, grpc__health__v1__health_check_response__init);
     answer->status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
     *response = answer;
     return OK;

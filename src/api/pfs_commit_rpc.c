@@ -20,7 +20,8 @@ static Status clear_commit(Call *call, PfsTx *tx, const void *request, void **re
 
 static Status inspect_commit(Call *call, const void *request, void **response)
 {
-    return pfs_inspect_commit(call->ctx, call->api->config.pfs, request, (PfsV2__CommitInfo **)response);
+    return pfs_inspect_commit(call->ctx, call->api->config.pfs, request,
+                              (PfsV2__CommitInfo **)response);
 }
 
 static Status send_commit(void *call, Ctx *ctx, const PfsV2__CommitInfo *info)
@@ -73,7 +74,8 @@ static Status list_set(Call *call, const void *request)
 static Status squash_set(Call *call, PfsTx *tx, const void *request, void **response)
 {
     (void)response;
-    return pfs_squash_set(call->ctx, tx, ((const PfsV2__SquashCommitSetRequest *)request)->commit_set);
+    return pfs_squash_set(call->ctx, tx,
+                          ((const PfsV2__SquashCommitSetRequest *)request)->commit_set);
 }
 
 static Status drop_set(Call *call, PfsTx *tx, const void *request, void **response)
@@ -85,15 +87,15 @@ static Status drop_set(Call *call, PfsTx *tx, const void *request, void **respon
 static Status walk_provenance(Call *call, const void *request)
 {
     const PfsV2__WalkCommitProvenanceRequest *r = request;
-    return pfs_walk_commits(call->ctx, call->api->config.pfs, r->start, r->n_start, false, r->max_commits,
-                            r->max_depth, send_commit, call);
+    return pfs_walk_commits(call->ctx, call->api->config.pfs, r->start, r->n_start, false,
+                            r->max_commits, r->max_depth, send_commit, call);
 }
 
 static Status walk_subvenance(Call *call, const void *request)
 {
     const PfsV2__WalkCommitSubvenanceRequest *r = request;
-    return pfs_walk_commits(call->ctx, call->api->config.pfs, r->start, r->n_start, true, r->max_commits, r->max_depth,
-                            send_commit, call);
+    return pfs_walk_commits(call->ctx, call->api->config.pfs, r->start, r->n_start, true,
+                            r->max_commits, r->max_depth, send_commit, call);
 }
 
 static Status forget_commit(Call *call, PfsTx *tx, const void *request, void **response)

@@ -82,20 +82,22 @@ static Status compose_fileset(Call *call, const void *request, void **response)
 {
     const PfsV2__ComposeFileSetRequest *r = request;
     const char *id;
-    TRY(pfs_fileset_compose(call->ctx, call->api->config.pfs, r->file_set_ids, r->n_file_set_ids, r->ttl_seconds,
-                            &id));
+    TRY(pfs_fileset_compose(call->ctx, call->api->config.pfs, r->file_set_ids, r->n_file_set_ids,
+                            r->ttl_seconds, &id));
     return answer_fileset(call, id, response);
 }
 
 static Status shard_fileset(Call *call, const void *request, void **response)
 {
-    return pfs_fileset_shard(call->ctx, call->api->config.pfs, request, (PfsV2__ShardFileSetResponse **)response);
+    return pfs_fileset_shard(call->ctx, call->api->config.pfs, request,
+                             (PfsV2__ShardFileSetResponse **)response);
 }
 
 static Status inspect_file(Call *call, const void *request, void **response)
 {
     const PfsV2__InspectFileRequest *r = request;
-    return pfs_inspect_file(call->ctx, call->api->config.pfs, r->file, (PfsV2__FileInfo **)response);
+    return pfs_inspect_file(call->ctx, call->api->config.pfs, r->file,
+                            (PfsV2__FileInfo **)response);
 }
 
 static Status send_file(void *call, Ctx *ctx, const PfsV2__FileInfo *info)
@@ -119,7 +121,8 @@ static Status glob_file(Call *call, const void *request)
     return pfs_glob_file(call->ctx, call->api->config.pfs, request, send_file, call);
 }
 
-static Status send_diff(void *call, Ctx *ctx, const PfsV2__FileInfo *new_file, const PfsV2__FileInfo *old_file)
+static Status send_diff(void *call, Ctx *ctx, const PfsV2__FileInfo *new_file,
+                        const PfsV2__FileInfo *old_file)
 {
     PfsV2__DiffFileResponse answer;
     pfs_v2__diff_file_response__init(&answer);

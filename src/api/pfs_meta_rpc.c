@@ -60,7 +60,8 @@ static Status list_repo(Call *call, const void *request)
 
 static Status delete_repo(Call *call, PfsTx *tx, const void *request, void **response)
 {
-    PfsV2__DeleteRepoResponse *answer = CALL_NEW(call, PfsV2__DeleteRepoResponse, pfs_v2__delete_repo_response__init);
+    PfsV2__DeleteRepoResponse *answer =
+        CALL_NEW(call, PfsV2__DeleteRepoResponse, pfs_v2__delete_repo_response__init);
     bool deleted;
     TRY(pfs_delete_repo(call->ctx, tx, request, &deleted));
     answer->deleted = deleted;
@@ -116,8 +117,8 @@ static Status delete_branch(Call *call, PfsTx *tx, const void *request, void **r
     return pfs_delete_branch(call->ctx, tx, request);
 }
 
-static Status walk_branches(Call *call, PfsV2__BranchPicker **start, size_t n, bool downstream, uint64_t max,
-                            uint64_t depth)
+static Status walk_branches(Call *call, PfsV2__BranchPicker **start, size_t n, bool downstream,
+                            uint64_t max, uint64_t depth)
 {
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_read(call->ctx, call->api->config.pfs, &tx));

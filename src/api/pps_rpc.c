@@ -2,7 +2,9 @@
 #include "api/api_priv.h"
 #include "codec/pb.h"
 
-/* --- pipelines ---------------------------------------------------------------------------------------------------- */
+/* --- pipelines
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static Status create_pipeline(Call *call, PfsTx *tx, const void *request, void **response)
 {
@@ -51,7 +53,8 @@ static Status delete_pipeline(Call *call, PfsTx *tx, const void *request, void *
 
 static Status delete_pipelines(Call *call, PfsTx *tx, const void *request, void **response)
 {
-    return pps_delete_pipelines(call->ctx, tx, request, (PpsV2__DeletePipelinesResponse **)response);
+    return pps_delete_pipelines(call->ctx, tx, request,
+                                (PpsV2__DeletePipelinesResponse **)response);
 }
 
 static Status delete_all(Call *call, PfsTx *tx, const void *request, void **response)
@@ -111,7 +114,9 @@ static Status summary(Call *call, PfsTx *tx, const void *request, void **respons
     return pps_summary(call->ctx, tx, request, (PpsV2__PipelinesSummaryResponse **)response);
 }
 
-/* --- jobs and datums ------------------------------------------------------------------------------------------------ */
+/* --- jobs and datums
+ * ------------------------------------------------------------------------------------------------
+ */
 
 /* What only the controller knows: who works on a running job. */
 static Status add_workers(Call *call, PpsV2__JobInfo *info)
@@ -124,8 +129,8 @@ static Status add_workers(Call *call, PpsV2__JobInfo *info)
         TRY(pfs_begin_read(call->ctx, call->api->config.pfs, &tx));
         TRY(pps_find_job(call->ctx, tx, info->job, &row));
     }
-    return control_worker_status(call->ctx, call->api->config.control, row.id, &info->details->worker_status,
-                                 &info->details->n_worker_status);
+    return control_worker_status(call->ctx, call->api->config.control, row.id,
+                                 &info->details->worker_status, &info->details->n_worker_status);
 }
 
 static Status inspect_job(Call *call, const void *request, void **response)
@@ -193,7 +198,8 @@ static Status update_job_state(Call *call, PfsTx *tx, const void *request, void 
 
 static Status inspect_datum(Call *call, const void *request, void **response)
 {
-    return pps_inspect_datum(call->ctx, call->api->config.pps, ((const PpsV2__InspectDatumRequest *)request)->datum,
+    return pps_inspect_datum(call->ctx, call->api->config.pps,
+                             ((const PpsV2__InspectDatumRequest *)request)->datum,
                              (PpsV2__DatumInfo **)response);
 }
 
@@ -225,7 +231,8 @@ static Status get_logs(Call *call, const void *request)
     return pps_get_logs(call->ctx, call->api->config.pps, request, send_log, call);
 }
 
-/* --- secrets and defaults -------------------------------------------------------------------------------------------- */
+/* --- secrets and defaults
+ * -------------------------------------------------------------------------------------------- */
 
 static Status create_secret(Call *call, PfsTx *tx, const void *request, void **response)
 {
@@ -237,12 +244,14 @@ static Status create_secret(Call *call, PfsTx *tx, const void *request, void **r
 static Status delete_secret(Call *call, PfsTx *tx, const void *request, void **response)
 {
     (void)response;
-    return pps_delete_secret(call->ctx, tx, ((const PpsV2__DeleteSecretRequest *)request)->secret->name);
+    return pps_delete_secret(call->ctx, tx,
+                             ((const PpsV2__DeleteSecretRequest *)request)->secret->name);
 }
 
 static Status inspect_secret(Call *call, PfsTx *tx, const void *request, void **response)
 {
-    return pps_inspect_secret(call->ctx, tx, ((const PpsV2__InspectSecretRequest *)request)->secret->name,
+    return pps_inspect_secret(call->ctx, tx,
+                              ((const PpsV2__InspectSecretRequest *)request)->secret->name,
                               (PpsV2__SecretInfo **)response);
 }
 
@@ -257,8 +266,8 @@ static Status get_cluster_defaults(Call *call, PfsTx *tx, const void *request, v
     (void)request;
     const char *json;
     TRY(pps_get_cluster_defaults(call->ctx, tx, &json));
-    PpsV2__GetClusterDefaultsResponse *answer =
-        CALL_NEW(call, PpsV2__GetClusterDefaultsResponse, pps_v2__get_cluster_defaults_response__init);
+    PpsV2__GetClusterDefaultsResponse *answer = CALL_NEW(
+        call, PpsV2__GetClusterDefaultsResponse, pps_v2__get_cluster_defaults_response__init);
     answer->cluster_defaults_json = arena_strdup(call->ctx->arena, json);
     *response = answer;
     return OK;
@@ -277,7 +286,8 @@ static Status set_cluster_defaults(Call *call, const void *request, void **respo
 
 static Status get_project_defaults(Call *call, PfsTx *tx, const void *request, void **response)
 {
-    return pps_get_project_defaults(call->ctx, tx, ((const PpsV2__GetProjectDefaultsRequest *)request)->project,
+    return pps_get_project_defaults(call->ctx, tx,
+                                    ((const PpsV2__GetProjectDefaultsRequest *)request)->project,
                                     (PpsV2__GetProjectDefaultsResponse **)response);
 }
 

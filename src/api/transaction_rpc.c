@@ -1,4 +1,5 @@
-/* transaction_rpc.c - transaction_v2.API: requests gathered under an id, run together or not at all. */
+/* transaction_rpc.c - transaction_v2.API: requests gathered under an id, run together or not at
+ * all. */
 #include "api/api_priv.h"
 
 Status transaction_append(Call *call, const char *id, const void *request, void **response)

@@ -1,7 +1,8 @@
-/* validate.c - the checks every request passes before its handler: required messages, least lengths and numbers.
+/* validate.c - the checks every request passes before its handler: required messages, least lengths
+ * and numbers.
  *
- * The rules are few and stand in one table; the walk over a message goes by its descriptor, so that a nested message
- * is checked wherever it occurs. Texts are what existing servers answer.
+ * The rules are few and stand in one table; the walk over a message goes by its descriptor, so that
+ * a nested message is checked wherever it occurs. Texts are what existing servers answer.
  */
 #include "api/api_priv.h"
 
@@ -52,7 +53,8 @@ static const void *member(const ProtobufCMessage *message, const ProtobufCFieldD
     return (const char *)message + field->offset;
 }
 
-static const char *broken(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, RuleKind kind)
+static const char *broken(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
+                          RuleKind kind)
 {
     const void *at = member(message, field);
     switch (kind) {
@@ -67,7 +69,8 @@ static const char *broken(const ProtobufCMessage *message, const ProtobufCFieldD
     }
 }
 
-/* "commit_set" is CommitSet in the texts; "id" is ID and "url" is URL there, but no rule has one. */
+/* "commit_set" is CommitSet in the texts; "id" is ID and "url" is URL there, but no rule has one.
+ */
 static char *field_title(Ctx *ctx, const char *name)
 {
     char *title = arena_must(ctx->arena, strlen(name) + 1);
@@ -80,10 +83,11 @@ static char *field_title(Ctx *ctx, const char *name)
     return title;
 }
 
-static char *violation(Ctx *ctx, const ProtobufCMessage *message, const char *field, const char *reason)
+static char *violation(Ctx *ctx, const ProtobufCMessage *message, const char *field,
+                       const char *reason)
 {
-    return text_printf(ctx->arena, "invalid %s.%s: %s", message->descriptor->short_name, field_title(ctx, field),
-                       reason);
+    return text_printf(ctx->arena, "invalid %s.%s: %s", message->descriptor->short_name,
+                       field_title(ctx, field), reason);
 }
 
 static char *check(Ctx *ctx, const ProtobufCMessage *message, int depth);
@@ -110,17 +114,21 @@ static bool is_set(const ProtobufCMessage *message, const ProtobufCFieldDescript
 }
 
 /* The first violation in what this field holds, wrapped; NULL when there is none. */
-static char *check_nested(Ctx *ctx, const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, int depth)
+static char *check_nested(Ctx *ctx, const ProtobufCMessage *message,
+                          const ProtobufCFieldDescriptor *field, int depth)
 {
     bool repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
     size_t n = repeated ? *(const size_t *)((const char *)message + field->quantifier_offset) : 1;
-    ProtobufCMessage *const *items = repeated ? *(ProtobufCMessage *const *const *)member(message, field)
-                                              : (ProtobufCMessage *const *)member(message, field);
+    ProtobufCMessage *const *items = repeated
+                                         ? *(ProtobufCMessage *const *const *)member(message, field)
+                                         : (ProtobufCMessage *const *)member(message, field);
     for (size_t i = 0; i < n; i++) {
         char *inner = items[i] ? check(ctx, items[i], depth + 1) : NULL;
         if (inner)
             return violation(ctx, message, field->name,
-                             text_printf(ctx->arena, "embedded message failed validation | caused by: %s", inner));
+                             text_printf(ctx->arena,
+                                         "embedded message failed validation | caused by: %s",
+                                         inner));
     }
     return NULL;
 }

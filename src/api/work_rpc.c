@@ -1,4 +1,5 @@
-/* work_rpc.c - procavia.work.Work: a worker's stream. Its call thread takes reports; a second thread sends orders. */
+/* work_rpc.c - procavia.work.Work: a worker's stream. Its call thread takes reports; a second
+ * thread sends orders. */
 #include <pthread.h>
 
 #include "api/api_priv.h"

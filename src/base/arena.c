@@ -1,4 +1,5 @@
-/* arena.c - blocks in a list, newest first; a mark remembers the block and how much of it was used. */
+/* arena.c - blocks in a list, newest first; a mark remembers the block and how much of it was used.
+ */
 #include "base/arena.h"
 
 #include <stdlib.h>
@@ -21,7 +22,7 @@ struct Arena {
 
 #define BLOCK_BYTES_MIN (8 * KiB - sizeof(Block))
 #define BLOCK_BYTES_MAX (1 * MiB)
-#define ALIGN _Alignof(max_align_t)
+#define ALIGN           _Alignof(max_align_t)
 
 static Block *block_new(size_t size, Block *older)
 {
@@ -58,7 +59,8 @@ Arena *arena_free(Arena *arena)
     return NULL;
 }
 
-/* The next block doubles, so a long request costs few mallocs, up to a size that malloc gives back. */
+/* The next block doubles, so a long request costs few mallocs, up to a size that malloc gives back.
+ */
 static size_t next_block_bytes(const Arena *arena, size_t need)
 {
     size_t size = arena->newest ? MIN(arena->newest->size * 2, BLOCK_BYTES_MAX) : BLOCK_BYTES_MIN;
@@ -129,7 +131,8 @@ void *arena_memdup(Arena *arena, const void *data, size_t size)
 
 ArenaMark arena_mark(const Arena *arena)
 {
-    return (ArenaMark){ arena->newest, arena->newest ? arena->newest->used : 0, arena->total_bytes };
+    return (ArenaMark){ arena->newest, arena->newest ? arena->newest->used : 0,
+                        arena->total_bytes };
 }
 
 void arena_rewind(Arena *arena, ArenaMark mark)

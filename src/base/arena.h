@@ -1,7 +1,8 @@
 /* arena.h - memory by lifetime: a bump allocator with a byte limit, freed whole at its end.
  *
- * An arena belongs to one request, one job step or one CLI run, and to one thread at a time. A loop over
- * a stream takes a mark and rewinds on each turn, so that its memory does not grow with the stream.
+ * An arena belongs to one request, one job step or one CLI run, and to one thread at a time. A loop
+ * over a stream takes a mark and rewinds on each turn, so that its memory does not grow with the
+ * stream.
  */
 #pragma once
 
@@ -14,8 +15,8 @@ typedef struct ArenaMark {
     size_t total;
 } ArenaMark;
 
-/* A new arena that gives out at most limit_bytes (0: ARENA_LIMIT_DEFAULT). Never NULL: aborts when the
- * system has no memory for its first page. */
+/* A new arena that gives out at most limit_bytes (0: ARENA_LIMIT_DEFAULT). Never NULL: aborts when
+ * the system has no memory for its first page. */
 Arena *arena_new(size_t limit_bytes);
 Arena *arena_free(Arena *arena); /* NULL is fine; always returns NULL */
 static inline void arena_freep(Arena **arena)
@@ -25,12 +26,12 @@ static inline void arena_freep(Arena **arena)
 
 #define ARENA_LIMIT_DEFAULT (512 * MiB)
 
-/* size bytes, zeroed, aligned for any type; NULL past the limit or when memory is out. size 0 gives a
- * valid pointer. */
+/* size bytes, zeroed, aligned for any type; NULL past the limit or when memory is out. size 0 gives
+ * a valid pointer. */
 void *arena_alloc(Arena *arena, size_t size);
 
-/* Like arena_alloc, but aborts instead of NULL: for small, bounded pieces (a path, a message), where a
- * caller could do nothing sensible and the limit is there to catch a bug. */
+/* Like arena_alloc, but aborts instead of NULL: for small, bounded pieces (a path, a message),
+ * where a caller could do nothing sensible and the limit is there to catch a bug. */
 void *arena_must(Arena *arena, size_t size);
 
 /* Zeroed array of n T; NULL past the limit or when n * sizeof(T) overflows. */

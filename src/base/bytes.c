@@ -40,7 +40,8 @@ bool str_starts(Str s, Str prefix)
 
 bool str_ends(Str s, Str suffix)
 {
-    return s.size >= suffix.size && str_eq((Str){ s.data + s.size - suffix.size, suffix.size }, suffix);
+    return s.size >= suffix.size &&
+           str_eq((Str){ s.data + s.size - suffix.size, suffix.size }, suffix);
 }
 
 Str str_sub(Str s, size_t from, size_t to)

@@ -1,7 +1,7 @@
 /* bytes.h - what crosses module borders instead of bare pointers: Bytes, Str, and a growable Buf.
  *
- * Bytes and Str do not own; they are valid as long as what they point into. A Str is UTF-8 or plain bytes
- * and need not end in NUL.
+ * Bytes and Str do not own; they are valid as long as what they point into. A Str is UTF-8 or plain
+ * bytes and need not end in NUL.
  */
 #pragma once
 
@@ -20,8 +20,8 @@ typedef struct Str {
 } Str;
 
 #define STR(literal) ((Str){ "" literal, sizeof(literal) - 1 })
-#define STR_FMT "%.*s"
-#define STR_ARG(s) (int)(s).size, (s).data
+#define STR_FMT      "%.*s"
+#define STR_ARG(s)   (int)(s).size, (s).data
 
 static inline Str str(const char *text) /* NULL is "" */
 {
@@ -45,11 +45,11 @@ bool str_eq_c(Str a, const char *b);
 int str_cmp(Str a, Str b); /* bytewise, shorter first when one is a prefix */
 bool str_starts(Str s, Str prefix);
 bool str_ends(Str s, Str suffix);
-Str str_sub(Str s, size_t from, size_t to);      /* [from, to), both clamped */
-size_t str_find(Str s, char c);                  /* index of the first c, or s.size */
-size_t str_find_any(Str s, const char *any);     /* index of the first of `any`, or s.size */
-bool str_to_i64(Str s, int64_t *out);            /* the whole of s, decimal; false on overflow */
-char *str_z(Arena *arena, Str s);                /* NUL-terminated copy */
+Str str_sub(Str s, size_t from, size_t to);  /* [from, to), both clamped */
+size_t str_find(Str s, char c);              /* index of the first c, or s.size */
+size_t str_find_any(Str s, const char *any); /* index of the first of `any`, or s.size */
+bool str_to_i64(Str s, int64_t *out);        /* the whole of s, decimal; false on overflow */
+char *str_z(Arena *arena, Str s);            /* NUL-terminated copy */
 bool bytes_eq(Bytes a, Bytes b);
 int bytes_cmp(Bytes a, Bytes b);
 

@@ -7,5 +7,5 @@
 #include "base/base.h"
 
 int64_t clock_mono_ns(void);
-int64_t clock_wall_ns(void);              /* since the epoch, UTC */
-void clock_set_wall(int64_t fixed_ns);    /* 0: the real clock again */
+int64_t clock_wall_ns(void);           /* since the epoch, UTC */
+void clock_set_wall(int64_t fixed_ns); /* 0: the real clock again */

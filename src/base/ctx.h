@@ -1,5 +1,5 @@
-/* ctx.h - what one request, one job step or one CLI run carries through every call: memory, deadline,
- * cancellation, log fields. It belongs to one thread at a time. */
+/* ctx.h - what one request, one job step or one CLI run carries through every call: memory,
+ * deadline, cancellation, log fields. It belongs to one thread at a time. */
 #pragma once
 
 #include "base/arena.h"

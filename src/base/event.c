@@ -1,8 +1,8 @@
 /* event.c - see event.h.
  *
- * One mutex guards the bus: a ring of the newest publishes (for "did it happen since?") and a list of
- * waiters, each with a condition variable of its own. Lock order: bus->lock and cancel->lock are never held
- * together: cancel hooks run without the cancel's lock.
+ * One mutex guards the bus: a ring of the newest publishes (for "did it happen since?") and a list
+ * of waiters, each with a condition variable of its own. Lock order: bus->lock and cancel->lock are
+ * never held together: cancel hooks run without the cancel's lock.
  */
 #include "base/event.h"
 

@@ -1,9 +1,9 @@
 /* event.h - waking who waits, without polling: topics, epochs and cancellation.
  *
- * A topic is any 64-bit number that both sides compute (event_topic hashes text). A waiter notes the bus's
- * epoch, looks at the state, and if it is not what it wants, waits for a publish to one of its topics after
- * that epoch: no wake-up is lost, and none is for nothing. A publish wakes only those who wait for the topic.
- * All functions: any thread.
+ * A topic is any 64-bit number that both sides compute (event_topic hashes text). A waiter notes
+ * the bus's epoch, looks at the state, and if it is not what it wants, waits for a publish to one
+ * of its topics after that epoch: no wake-up is lost, and none is for nothing. A publish wakes only
+ * those who wait for the topic. All functions: any thread.
  */
 #pragma once
 
@@ -20,9 +20,9 @@ uint64_t event_topic_num(const char *kind, int64_t id);
 uint64_t event_epoch(EventBus *bus);
 void event_publish(EventBus *bus, uint64_t topic);
 
-/* Blocks until one of topics[n] is published after `since`, the ctx is cancelled or its deadline passes.
- * Errors: CANCELLED, DEADLINE_EXCEEDED. Returns at once when it happened already (kept for the newest
- * EVENT_HISTORY publishes; older ones count as happened). */
+/* Blocks until one of topics[n] is published after `since`, the ctx is cancelled or its deadline
+ * passes. Errors: CANCELLED, DEADLINE_EXCEEDED. Returns at once when it happened already (kept for
+ * the newest EVENT_HISTORY publishes; older ones count as happened). */
 Status event_wait(Ctx *ctx, EventBus *bus, const uint64_t *topics, size_t n, uint64_t since);
 #define EVENT_HISTORY 1024
 

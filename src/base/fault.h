@@ -1,7 +1,7 @@
 /* fault.h - fail the nth thing: a test arms a kind of fault, the nth call of that kind then fails.
  *
- * Production code asks fault_fires() where something outside may fail. While nothing is armed that is one
- * relaxed load. Armed state is per process; tests that arm run alone.
+ * Production code asks fault_fires() where something outside may fail. While nothing is armed that
+ * is one relaxed load. Armed state is per process; tests that arm run alone.
  */
 #pragma once
 
@@ -22,11 +22,13 @@ bool fault_fires(FaultKind kind); /* true: behave as if this call had failed */
 void fault_pause(void);           /* this thread: no faults until fault_resume */
 void fault_resume(void);
 
-/* Arms: after `after` more calls of any of `kinds` the next one fails; with `forever` all later ones too. */
+/* Arms: after `after` more calls of any of `kinds` the next one fails; with `forever` all later
+ * ones too. */
 void fault_arm(unsigned kinds, uint64_t after, bool forever);
 uint64_t fault_disarm(void); /* how many faults fired since fault_arm */
 
-/* A named point that tests can make the process die at, as a power cut would: PCV_CRASH_AT=name[:nth]. */
+/* A named point that tests can make the process die at, as a power cut would:
+ * PCV_CRASH_AT=name[:nth]. */
 void fault_crash_point(const char *name);
 
 /* for (each n: once, then for good) body; ends when a run meets no fault.
@@ -38,5 +40,6 @@ typedef struct FaultSweep {
     bool started;
 } FaultSweep;
 bool fault_sweep_next(FaultSweep *sweep, unsigned kinds);
-uint64_t fault_sweep_stop(FaultSweep *sweep); /* disarm early, to check the outcome without faults */
+uint64_t fault_sweep_stop(
+    FaultSweep *sweep); /* disarm early, to check the outcome without faults */
 #define FAULT_SWEEP(name, kinds) for (FaultSweep name = { 0 }; fault_sweep_next(&name, (kinds));)

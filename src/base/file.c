@@ -140,7 +140,8 @@ Status file_replace(Ctx *ctx, const char *path, Bytes content, mode_t mode)
     char *temporary = text_printf(ctx->arena, "%s.tmp", path);
     Status s = write_temporary(ctx, temporary, content, mode);
     if (status_ok(s) && (fault_fires(FAULT_RENAME) || rename(temporary, path) < 0))
-        s = status_errno(ctx, errno ? errno : EIO, "could not rename '%s' to '%s'", temporary, path);
+        s = status_errno(ctx, errno ? errno : EIO, "could not rename '%s' to '%s'", temporary,
+                         path);
     if (!status_ok(s)) {
         unlink(temporary);
         return s;

@@ -13,13 +13,16 @@ int fd_steal(int *fd); /* takes it out of an AUTO_FD */
 /* Whole reads and writes: retry on EINTR and short counts. Errors: errno's code. */
 Status file_write_all(Ctx *ctx, int fd, const void *data, size_t size);
 Status file_pwrite_all(Ctx *ctx, int fd, const void *data, size_t size, uint64_t offset);
-Status file_pread_all(Ctx *ctx, int fd, void *out, size_t size, uint64_t offset); /* DATA_LOSS when short */
-Status file_read_all(Ctx *ctx, int fd, Buf *out);        /* appends until end of file */
+Status file_pread_all(Ctx *ctx, int fd, void *out, size_t size,
+                      uint64_t offset);           /* DATA_LOSS when short */
+Status file_read_all(Ctx *ctx, int fd, Buf *out); /* appends until end of file */
 Status file_read_path(Ctx *ctx, const char *path, Buf *out);
-Status file_sync(Ctx *ctx, int fd);                      /* fdatasync */
-Status file_sync_dir(Ctx *ctx, const char *path);        /* makes names in it durable */
+Status file_sync(Ctx *ctx, int fd);               /* fdatasync */
+Status file_sync_dir(Ctx *ctx, const char *path); /* makes names in it durable */
 
-/* Writes a temporary, syncs it, renames it over `path`, syncs the folder: old or new, never between. */
+/* Writes a temporary, syncs it, renames it over `path`, syncs the folder: old or new, never
+ * between. */
 Status file_replace(Ctx *ctx, const char *path, Bytes content, mode_t mode);
 Status file_make_dirs(Ctx *ctx, const char *path, mode_t mode); /* like mkdir -p */
-Status file_remove_tree(Ctx *ctx, const char *path);            /* like rm -rf; crosses no mount, follows no link */
+Status file_remove_tree(Ctx *ctx,
+                        const char *path); /* like rm -rf; crosses no mount, follows no link */

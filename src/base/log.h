@@ -1,7 +1,7 @@
 /* log.h - one line an event, key=value or JSON, on standard error.
  *
- * Levels mean an action: ERROR someone must look, WARN we coped, INFO state changed, DEBUG anything.
- * Log once, at the border that handles the error. Any thread.
+ * Levels mean an action: ERROR someone must look, WARN we coped, INFO state changed, DEBUG
+ * anything. Log once, at the border that handles the error. Any thread.
  *
  *   LOG_INFO(ctx, "server ready", "listen=%s", address);
  */
@@ -9,7 +9,13 @@
 
 #include "base/ctx.h"
 
-typedef enum LogLevel { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR, LOG_LEVEL_OFF } LogLevel;
+typedef enum LogLevel {
+    LOG_LEVEL_DEBUG,
+    LOG_LEVEL_INFO,
+    LOG_LEVEL_WARN,
+    LOG_LEVEL_ERROR,
+    LOG_LEVEL_OFF
+} LogLevel;
 
 /* Fields every line of a request carries, innermost first. */
 struct LogScope {
@@ -22,7 +28,8 @@ void log_set_level(LogLevel level);
 LogLevel log_level(void);
 bool log_parse_level(const char *name, LogLevel *out);
 void log_set_json(bool json);
-void log_line(const Ctx *ctx, LogLevel level, const char *message, const char *fields, ...) PRINTF_LIKE(4, 5);
+void log_line(const Ctx *ctx, LogLevel level, const char *message, const char *fields, ...)
+    PRINTF_LIKE(4, 5);
 
 #define LOG_AT(ctx, level, message, ...)                                                           \
     do {                                                                                           \
@@ -30,6 +37,6 @@ void log_line(const Ctx *ctx, LogLevel level, const char *message, const char *f
             log_line((ctx), (level), (message), "" __VA_ARGS__);                                   \
     } while (0)
 #define LOG_DEBUG(ctx, message, ...) LOG_AT(ctx, LOG_LEVEL_DEBUG, message, __VA_ARGS__)
-#define LOG_INFO(ctx, message, ...) LOG_AT(ctx, LOG_LEVEL_INFO, message, __VA_ARGS__)
-#define LOG_WARN(ctx, message, ...) LOG_AT(ctx, LOG_LEVEL_WARN, message, __VA_ARGS__)
+#define LOG_INFO(ctx, message, ...)  LOG_AT(ctx, LOG_LEVEL_INFO, message, __VA_ARGS__)
+#define LOG_WARN(ctx, message, ...)  LOG_AT(ctx, LOG_LEVEL_WARN, message, __VA_ARGS__)
 #define LOG_ERROR(ctx, message, ...) LOG_AT(ctx, LOG_LEVEL_ERROR, message, __VA_ARGS__)

@@ -1,8 +1,8 @@
 /* status.h - errors are values: a code, and a message that gathers context on its way up.
  *
- * An expected outcome is a bare STATUS(NOT_FOUND) and costs nothing. A message lives in the arena of the
- * ctx it was made with; a status that outlives its ctx is copied into the next one (status_copy).
- * Programmer errors are asserted, never returned. A function either logs or returns.
+ * An expected outcome is a bare STATUS(NOT_FOUND) and costs nothing. A message lives in the arena
+ * of the ctx it was made with; a status that outlives its ctx is copied into the next one
+ * (status_copy). Programmer errors are asserted, never returned. A function either logs or returns.
  */
 #pragma once
 
@@ -47,7 +47,7 @@ typedef struct Status {
 
 struct Ctx;
 
-#define OK ((Status){ STATUS_OK, NULL })
+#define OK           ((Status){ STATUS_OK, NULL })
 #define STATUS(name) ((Status){ STATUS_##name, NULL })
 
 static inline bool status_ok(Status s)

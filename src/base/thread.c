@@ -18,7 +18,7 @@ struct Pool {
     pthread_cond_t work; /* a task was handed over, or the pool closes */
     pthread_cond_t done; /* a thread ended */
     char name[16];
-    Task pending;        /* handed to an idle thread; at most one at a time */
+    Task pending; /* handed to an idle thread; at most one at a time */
     bool has_pending;
     bool closing;
     size_t idle, total, threads_max;

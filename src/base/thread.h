@@ -22,17 +22,18 @@ static inline pthread_mutex_t *mutex_locked(pthread_mutex_t *mutex)
 /* Holds the mutex until the scope ends. */
 #define LOCKED_JOIN_(a, b) a##b
 #define LOCKED_NAME_(line) LOCKED_JOIN_(locked_, line)
-#define LOCKED(mutex) CLEANUP(mutex_unlockp) UNUSED pthread_mutex_t *LOCKED_NAME_(__LINE__) = mutex_locked(mutex)
+#define LOCKED(mutex)                                                                              \
+    CLEANUP(mutex_unlockp) UNUSED pthread_mutex_t *LOCKED_NAME_(__LINE__) = mutex_locked(mutex)
 
 typedef struct Pool Pool;
-#define POOL_IDLE_MS 10000
+#define POOL_IDLE_MS     10000
 #define POOL_STACK_BYTES (512 * KiB)
 
 Pool *pool_new(const char *name, size_t threads_max);
 Pool *pool_free(Pool *pool); /* waits until all work is done; NULL is fine */
 
-/* Runs fn(arg) on some thread. RESOURCE_EXHAUSTED when the cap is reached and no thread is idle: the caller
- * sheds load, nothing queues without bound. */
+/* Runs fn(arg) on some thread. RESOURCE_EXHAUSTED when the cap is reached and no thread is idle:
+ * the caller sheds load, nothing queues without bound. */
 Status pool_run(Pool *pool, void (*fn)(void *arg), void *arg);
 size_t pool_busy(Pool *pool);
 

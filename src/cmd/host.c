@@ -1,7 +1,8 @@
 /* host.c - see host.h.
  *
- * The host's fingerprint is what its packages are: a hash over the system's release, its architecture and the package
- * database. So an upgrade of R or Python's packages runs datums anew, and nothing else does. */
+ * The host's fingerprint is what its packages are: a hash over the system's release, its
+ * architecture and the package database. So an upgrade of R or Python's packages runs datums anew,
+ * and nothing else does. */
 #include "cmd/host.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* pcv_worker.c - the worker's program: joins its server, runs the datum sets it is handed, reports. Started by an engine. */
+/* pcv_worker.c - the worker's program: joins its server, runs the datum sets it is handed, reports.
+ * Started by an engine. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,7 +21,9 @@ typedef struct WorkerArgs {
     char token[129];
 } WorkerArgs;
 
-/* --- arguments ---------------------------------------------------------------------------------------------------------- */
+/* --- arguments
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static const struct {
     const char *name;
@@ -48,7 +51,8 @@ static Status read_args(Ctx *ctx, int argc, char **argv, WorkerArgs *out)
         *(const char **)(void *)((char *)out + options[o].offset) = argv[++i];
     }
     if (!out->server || !out->id || !out->scratch)
-        return FAIL(ctx, INVALID_ARGUMENT, "needs --server, --id and --scratch: it is started by pcvd");
+        return FAIL(ctx, INVALID_ARGUMENT,
+                    "needs --server, --id and --scratch: it is started by pcvd");
     return OK;
 }
 
@@ -62,7 +66,9 @@ static Status read_token(Ctx *ctx, WorkerArgs *args)
     return open("/dev/null", O_RDONLY) < 0 ? FAIL(ctx, INTERNAL, "could not open /dev/null") : OK;
 }
 
-/* --- from orders to specs -------------------------------------------------------------------------------------------------- */
+/* --- from orders to specs
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static const char *const *strings(Ctx *ctx, char *const *items, size_t n)
 {
@@ -75,7 +81,8 @@ static const char *const *strings(Ctx *ctx, char *const *items, size_t n)
 static uint64_t quantity(Ctx *ctx, const char *text)
 {
     int64_t value;
-    return *text && status_ok(quantity_parse(ctx, str(text), &value)) && value > 0 ? (uint64_t)value : 0;
+    return *text && status_ok(quantity_parse(ctx, str(text), &value)) && value > 0 ? (uint64_t)value
+                                                                                   : 0;
 }
 
 static void read_limits(Ctx *ctx, const PpsV2__ResourceSpec *limits, WorkerSpec *out)
@@ -107,8 +114,9 @@ static void read_files(Ctx *ctx, const Procavia__Work__WorkSet *set, WorkerSpec 
 {
     SandboxFile *files = ARENA_NEW(ctx->arena, SandboxFile, set->n_secret_files + 1);
     for (size_t i = 0; i < set->n_secret_files; i++)
-        files[i] = (SandboxFile){ set->secret_files[i]->path,
-                                  bytes(set->secret_files[i]->content.data, set->secret_files[i]->content.len) };
+        files[i] =
+            (SandboxFile){ set->secret_files[i]->path, bytes(set->secret_files[i]->content.data,
+                                                             set->secret_files[i]->content.len) };
     out->files = files;
     out->file_count = set->n_secret_files;
 }
@@ -153,24 +161,27 @@ static WorkerDatum datum_of(Ctx *ctx, const Procavia__Work__WorkDatum *datum)
     for (size_t i = 0; i < datum->n_inputs; i++) {
         const Procavia__Work__WorkInput *from = datum->inputs[i];
         bool is_dir = str_ends(str(from->file->path), STR("/"));
-        inputs[i] = (WorkerInput){ .name = from->name,
-                                   .commit = from->file->commit->id,
-                                   .path = from->file->path,
-                                   .hash = is_dir ? (Bytes){ 0 } : bytes(from->hash.data, from->hash.len),
-                                   .size_bytes = from->size_bytes,
-                                   .lazy = from->lazy,
-                                   .empty_files = from->empty_files,
-                                   .s3 = from->s3,
-                                   .join_on = from->join_on,
-                                   .group_by = from->group_by,
-                                   .has_content = from->has_content,
-                                   .content = bytes(from->content.data, from->content.len),
-                                   .source = from };
+        inputs[i] =
+            (WorkerInput){ .name = from->name,
+                           .commit = from->file->commit->id,
+                           .path = from->file->path,
+                           .hash = is_dir ? (Bytes){ 0 } : bytes(from->hash.data, from->hash.len),
+                           .size_bytes = from->size_bytes,
+                           .lazy = from->lazy,
+                           .empty_files = from->empty_files,
+                           .s3 = from->s3,
+                           .join_on = from->join_on,
+                           .group_by = from->group_by,
+                           .has_content = from->has_content,
+                           .content = bytes(from->content.data, from->content.len),
+                           .source = from };
     }
     return (WorkerDatum){ datum->id, inputs, datum->n_inputs };
 }
 
-/* --- running --------------------------------------------------------------------------------------------------------------- */
+/* --- running
+ * ---------------------------------------------------------------------------------------------------------------
+ */
 
 static Procavia__Work__WorkResult__State state_of(WorkerState state)
 {
@@ -193,11 +204,13 @@ static PpsV2__ProcessStats *stats_of(Ctx *ctx, const WorkerStats *stats)
     return out;
 }
 
-static void report_result(Ctx *ctx, Link *link, ServerIo *io, uint64_t lease, const Procavia__Work__WorkDatum *datum,
-                          const WorkerResult *result)
+static void report_result(Ctx *ctx, Link *link, ServerIo *io, uint64_t lease,
+                          const Procavia__Work__WorkDatum *datum, const WorkerResult *result)
 {
-    Procavia__Work__WorkReport *report = PB_NEW(ctx, procavia__work__work_report, Procavia__Work__WorkReport);
-    Procavia__Work__WorkResult *out = PB_NEW(ctx, procavia__work__work_result, Procavia__Work__WorkResult);
+    Procavia__Work__WorkReport *report =
+        PB_NEW(ctx, procavia__work__work_report, Procavia__Work__WorkReport);
+    Procavia__Work__WorkResult *out =
+        PB_NEW(ctx, procavia__work__work_result, Procavia__Work__WorkResult);
     report->body_case = PROCAVIA__WORK__WORK_REPORT__BODY_RESULT;
     report->result = out;
     out->lease = lease;
@@ -215,9 +228,11 @@ static void report_result(Ctx *ctx, Link *link, ServerIo *io, uint64_t lease, co
 
 static void report_done(Ctx *ctx, Link *link, uint64_t lease, Status s)
 {
-    Procavia__Work__WorkReport *report = PB_NEW(ctx, procavia__work__work_report, Procavia__Work__WorkReport);
+    Procavia__Work__WorkReport *report =
+        PB_NEW(ctx, procavia__work__work_report, Procavia__Work__WorkReport);
     report->body_case = PROCAVIA__WORK__WORK_REPORT__BODY_DONE;
-    report->done = PB_NEW(ctx, procavia__work__work_report__set_done, Procavia__Work__WorkReport__SetDone);
+    report->done =
+        PB_NEW(ctx, procavia__work__work_report__set_done, Procavia__Work__WorkReport__SetDone);
     report->done->lease = lease;
     if (!status_ok(s))
         report->done->error = arena_strdup(ctx->arena, status_message(s));
@@ -267,10 +282,12 @@ static Status open_program(Ctx *ctx, Program *program)
                                   .hidden_count = *hidden[0] ? 2 : 1,
                                   .require_sandbox = program->args.require_sandbox,
                                   .level_max = SANDBOX_ROOT };
-    TRY_WRAP(ctx, worker_open(ctx, &config, &program->worker), "could not open the worker's folder");
+    TRY_WRAP(ctx, worker_open(ctx, &config, &program->worker),
+             "could not open the worker's folder");
     SandboxLevel level = SANDBOX_NONE;
     TRY_WRAP(ctx, worker_probe(ctx, program->worker, &level), "could not make a sandbox");
-    const LinkConfig link = { program->args.server, program->args.id, program->args.token, sandbox_level_name(level) };
+    const LinkConfig link = { program->args.server, program->args.id, program->args.token,
+                              sandbox_level_name(level) };
     TRY(link_open(ctx, &link, &program->link));
     program->io = server_io_new(program->args.server, program->link);
     return OK;

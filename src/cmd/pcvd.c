@@ -1,4 +1,5 @@
-/* pcvd.c - the server's program: puts the floors on one another, waits for a signal, takes them down again. */
+/* pcvd.c - the server's program: puts the floors on one another, waits for a signal, takes them
+ * down again. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,7 +32,8 @@ typedef struct Server {
     WireServer *worker_wire; /* for workers, on a socket in the data folder */
 } Server;
 
-/* --- opening, lowest floor first ------------------------------------------------------------------------------------- */
+/* --- opening, lowest floor first
+ * ------------------------------------------------------------------------------------- */
 
 static Status open_db(Ctx *ctx, Server *server)
 {
@@ -41,7 +43,8 @@ static Status open_db(Ctx *ctx, Server *server)
         return STATUS(RESOURCE_EXHAUSTED);
     memcpy(all, pfs_migrations, pfs_migration_count * sizeof(*all));
     memcpy(all + pfs_migration_count, pps_migrations, pps_migration_count * sizeof(*all));
-    return db_open(ctx, text_printf(ctx->arena, "sqlite:%s/pcv.db", server->config.data), all, n, &server->db);
+    return db_open(ctx, text_printf(ctx->arena, "sqlite:%s/pcv.db", server->config.data), all, n,
+                   &server->db);
 }
 
 /* The cluster's id: made once, kept in a file of the data folder. */
@@ -94,7 +97,8 @@ static Status open_floors(Ctx *ctx, Server *server)
     TRY(read_cluster_id(ctx, server));
     server->index = db_store_index(server->db);
     const StoreConfig store = { .dir = server->config.data };
-    TRY_WRAP(ctx, store_open(ctx, &store, &server->index, &server->store), "could not open the store");
+    TRY_WRAP(ctx, store_open(ctx, &store, &server->index, &server->store),
+             "could not open the store");
     TRY(pfs_open(ctx, server->db, server->store, &server->pfs));
     TRY(host_open(ctx, server->config.data, &server->host));
     const PpsHost host = { host_resolve_image, server->host };
@@ -110,13 +114,15 @@ static Status open_floors(Ctx *ctx, Server *server)
 
 static const char *full_address(Ctx *ctx, const char *listen)
 {
-    bool has_port = str_starts(str(listen), STR("unix:")) || strrchr(listen, ':') > strrchr(listen, ']');
+    bool has_port =
+        str_starts(str(listen), STR("unix:")) || strrchr(listen, ':') > strrchr(listen, ']');
     return has_port && strchr(listen, ':') ? listen : text_printf(ctx->arena, "%s:30650", listen);
 }
 
 static Status start_wire(Ctx *ctx, Server *server)
 {
-    const WireConfig workers = { .listen = text_printf(ctx->arena, "unix:%s/worker.sock", server->config.data),
+    const WireConfig workers = { .listen = text_printf(ctx->arena, "unix:%s/worker.sock",
+                                                       server->config.data),
                                  .handle = api_handle,
                                  .self = server->api };
     TRY(wire_server_start(ctx, &workers, &server->worker_wire));
@@ -134,10 +140,12 @@ static Status write_port_file(Ctx *ctx, const Server *server)
     const char *address = wire_server_address(server->wire);
     const char *port = strrchr(address, ':');
     return file_replace(ctx, server->config.port_file,
-                        str_bytes(str(text_printf(ctx->arena, "%s\n", port ? port + 1 : address))), 0644);
+                        str_bytes(str(text_printf(ctx->arena, "%s\n", port ? port + 1 : address))),
+                        0644);
 }
 
-/* --- closing, highest floor first ------------------------------------------------------------------------------------- */
+/* --- closing, highest floor first
+ * ------------------------------------------------------------------------------------- */
 
 static void close_floors(Ctx *ctx, Server *server)
 {
@@ -156,7 +164,9 @@ static void close_floors(Ctx *ctx, Server *server)
     server->db = db_close(server->db);
 }
 
-/* --- the program ---------------------------------------------------------------------------------------------------------- */
+/* --- the program
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static void block_signals(sigset_t *out)
 {
@@ -173,8 +183,9 @@ static Status serve(Ctx *ctx, Server *server, const sigset_t *signals)
     TRY(open_floors(ctx, server));
     TRY(start_wire(ctx, server));
     TRY_WRAP(ctx, write_port_file(ctx, server), "could not write the port file");
-    LOG_INFO(ctx, "server ready", "listen=%s data=%s started_ms=%lld", wire_server_address(server->wire),
-             server->config.data, (long long)((clock_mono_ns() - began_ns) / NS_PER_MS));
+    LOG_INFO(ctx, "server ready", "listen=%s data=%s started_ms=%lld",
+             wire_server_address(server->wire), server->config.data,
+             (long long)((clock_mono_ns() - began_ns) / NS_PER_MS));
     int got;
     sigwait(signals, &got);
     LOG_INFO(ctx, "server stops", "signal=%s", got == SIGTERM ? "SIGTERM" : "SIGINT");

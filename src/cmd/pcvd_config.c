@@ -19,15 +19,21 @@ typedef struct Setting {
 #define FIELD(name) offsetof(PcvdConfig, name)
 
 static const Setting settings[] = {
-    { "data", "DIR", SETTING_TEXT, FIELD(data), NULL, 0, 0, "folder of everything the server keeps; created" },
+    { "data", "DIR", SETTING_TEXT, FIELD(data), NULL, 0, 0,
+      "folder of everything the server keeps; created" },
     { "listen", "ADDR[:PORT]", SETTING_TEXT, FIELD(listen), "127.0.0.1:30650", 0, 0,
       "address to serve on; port 0 picks a free one" },
-    { "port-file", "FILE", SETTING_TEXT, FIELD(port_file), NULL, 0, 0, "write the port here when ready" },
-    { "config", "FILE", SETTING_TEXT, FIELD(config), NULL, 0, 0, "read settings from lines of `name = value`" },
-    { "log-level", "LEVEL", SETTING_TEXT, FIELD(log_level), "info", 0, 0, "debug, info, warn, error or off" },
+    { "port-file", "FILE", SETTING_TEXT, FIELD(port_file), NULL, 0, 0,
+      "write the port here when ready" },
+    { "config", "FILE", SETTING_TEXT, FIELD(config), NULL, 0, 0,
+      "read settings from lines of `name = value`" },
+    { "log-level", "LEVEL", SETTING_TEXT, FIELD(log_level), "info", 0, 0,
+      "debug, info, warn, error or off" },
     { "log-format", "FORMAT", SETTING_TEXT, FIELD(log_format), "text", 0, 0, "text or json" },
-    { "worker", "FILE", SETTING_TEXT, FIELD(worker), "", 0, 0, "program of workers (default: beside pcvd)" },
-    { "workers", "N", SETTING_NUMBER, FIELD(workers), "0", 0, 1024, "worker processes; 0 is one a processor" },
+    { "worker", "FILE", SETTING_TEXT, FIELD(worker), "", 0, 0,
+      "program of workers (default: beside pcvd)" },
+    { "workers", "N", SETTING_NUMBER, FIELD(workers), "0", 0, 1024,
+      "worker processes; 0 is one a processor" },
     { "drain-seconds", "N", SETTING_NUMBER, FIELD(drain_seconds), "10", 0, 3600,
       "how long a stop waits for calls that run" },
     { "require-sandbox", "0|1", SETTING_NUMBER, FIELD(require_sandbox), "0", 0, 1,
@@ -57,7 +63,9 @@ static Status unknown(Ctx *ctx, const char *what, Str name)
         }
     }
     Status s = FAIL(ctx, INVALID_ARGUMENT, "unknown %s '" STR_FMT "'", what, STR_ARG(name));
-    return nearest ? status_with_hint(ctx, s, text_printf(ctx->arena, "Did you mean '%s'?", nearest)) : s;
+    return nearest
+               ? status_with_hint(ctx, s, text_printf(ctx->arena, "Did you mean '%s'?", nearest))
+               : s;
 }
 
 static Status set(Ctx *ctx, PcvdConfig *config, const Setting *setting, const char *value)
@@ -70,8 +78,8 @@ static Status set(Ctx *ctx, PcvdConfig *config, const Setting *setting, const ch
         return OK;
     case SETTING_NUMBER:
         if (!str_to_i64(str(value), &number) || number < setting->min || number > setting->max)
-            return FAIL(ctx, INVALID_ARGUMENT, "'%s' must be a number from %lld to %lld, not '%s'", setting->name,
-                        (long long)setting->min, (long long)setting->max, value);
+            return FAIL(ctx, INVALID_ARGUMENT, "'%s' must be a number from %lld to %lld, not '%s'",
+                        setting->name, (long long)setting->min, (long long)setting->max, value);
         *(int64_t *)(void *)field = number;
         return OK;
     case SETTING_FLAG:
@@ -135,7 +143,8 @@ static Status read_argument(Ctx *ctx, PcvdConfig *config, char **argv, int *at)
     if (setting->kind == SETTING_FLAG)
         return set(ctx, config, setting, NULL);
     if (equals < argument.size)
-        return set(ctx, config, setting, str_z(ctx->arena, str_sub(argument, equals + 1, argument.size)));
+        return set(ctx, config, setting,
+                   str_z(ctx->arena, str_sub(argument, equals + 1, argument.size)));
     if (!argv[*at])
         return FAIL(ctx, INVALID_ARGUMENT, "option '--%s' needs a value", setting->name);
     return set(ctx, config, setting, argv[(*at)++]);

@@ -1,4 +1,5 @@
-/* pcvd_config.h - the server's settings: command line over configuration file over defaults, from one table. */
+/* pcvd_config.h - the server's settings: command line over configuration file over defaults, from
+ * one table. */
 #pragma once
 
 #include "base/ctx.h"

@@ -11,7 +11,7 @@
 #include "google/protobuf/wrappers.pb-c.h"
 #include "wire/wire.h"
 
-#define RIDE_ALONG_SUM_MAX (1 * MiB) /* of output that goes with the result */
+#define RIDE_ALONG_SUM_MAX   (1 * MiB) /* of output that goes with the result */
 #define RIDE_ALONG_FILES_MAX 1024
 
 typedef struct OutputFile {
@@ -42,7 +42,9 @@ static ServerIo *of(WorkerIo *base)
     return CONTAINER_OF(base, ServerIo, base);
 }
 
-/* --- inputs ------------------------------------------------------------------------------------------------------------ */
+/* --- inputs
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 /* The connection of this thread: lazy inputs read on threads of their own. */
 static Status connect_client(Ctx *ctx, ServerIo *io, WireClient **out, bool *out_temporary)
@@ -65,8 +67,8 @@ static PfsV2__File *file_at(Ctx *ctx, const WorkerInput *input, const char *path
     return file;
 }
 
-static Status send_request(Ctx *ctx, WireClient *client, const char *path, const ProtobufCMessage *request,
-                           WireStream **out)
+static Status send_request(Ctx *ctx, WireClient *client, const char *path,
+                           const ProtobufCMessage *request, WireStream **out)
 {
     TRY(wire_stream_open(ctx, client, path, out));
     TRY(wire_stream_send(ctx, *out, pb_pack_bytes(ctx, request)));
@@ -98,21 +100,25 @@ static Status fetch_content(Ctx *ctx, WireClient *client, PfsV2__File *file, Wor
     return s;
 }
 
-static Status fetch_listed(Ctx *ctx, WireClient *client, const WorkerInput *input, const PfsV2__FileInfo *info,
-                           WorkerSink *sink)
+static Status fetch_listed(Ctx *ctx, WireClient *client, const WorkerInput *input,
+                           const PfsV2__FileInfo *info, WorkerSink *sink)
 {
     if (info->file_type != PFS_V2__FILE_TYPE__FILE)
         return OK;
     bool wanted;
-    TRY(sink->file(sink, ctx, info->file->path, bytes(info->hash.data, info->hash.len), (uint64_t)info->size_bytes,
-                   &wanted));
-    return wanted && info->size_bytes ? fetch_content(ctx, client, file_at(ctx, input, info->file->path), sink) : OK;
+    TRY(sink->file(sink, ctx, info->file->path, bytes(info->hash.data, info->hash.len),
+                   (uint64_t)info->size_bytes, &wanted));
+    return wanted && info->size_bytes
+               ? fetch_content(ctx, client, file_at(ctx, input, info->file->path), sink)
+               : OK;
 }
 
 /* Everything below a directory, file by file. */
-static Status fetch_tree(Ctx *ctx, WireClient *client, const WorkerInput *input, const char *path, WorkerSink *sink)
+static Status fetch_tree(Ctx *ctx, WireClient *client, const WorkerInput *input, const char *path,
+                         WorkerSink *sink)
 {
-    PfsV2__WalkFileRequest *request = PB_NEW(ctx, pfs_v2__walk_file_request, PfsV2__WalkFileRequest);
+    PfsV2__WalkFileRequest *request =
+        PB_NEW(ctx, pfs_v2__walk_file_request, PfsV2__WalkFileRequest);
     request->file = file_at(ctx, input, path);
     CLEANUP(wire_stream_closep) WireStream *stream = NULL;
     TRY(send_request(ctx, client, "/pfs_v2.API/WalkFile", &request->base, &stream));
@@ -135,11 +141,13 @@ static Status fetch_tree(Ctx *ctx, WireClient *client, const WorkerInput *input,
     return s;
 }
 
-static Status fetch_one(Ctx *ctx, WireClient *client, const WorkerInput *input, const char *path, WorkerSink *sink)
+static Status fetch_one(Ctx *ctx, WireClient *client, const WorkerInput *input, const char *path,
+                        WorkerSink *sink)
 {
     bool wanted;
     bool whole = strcmp(path, input->path) == 0;
-    TRY(sink->file(sink, ctx, path, whole ? input->hash : (Bytes){ 0 }, whole ? input->size_bytes : 0, &wanted));
+    TRY(sink->file(sink, ctx, path, whole ? input->hash : (Bytes){ 0 },
+                   whole ? input->size_bytes : 0, &wanted));
     if (!wanted)
         return OK;
     if (whole && input->has_content)
@@ -147,8 +155,8 @@ static Status fetch_one(Ctx *ctx, WireClient *client, const WorkerInput *input, 
     return fetch_content(ctx, client, file_at(ctx, input, path), sink);
 }
 
-static Status io_fetch(WorkerIo *base, Ctx *ctx, const WorkerInput *input, const char *path, bool names_only,
-                       WorkerSink *sink)
+static Status io_fetch(WorkerIo *base, Ctx *ctx, const WorkerInput *input, const char *path,
+                       bool names_only, WorkerSink *sink)
 {
     (void)names_only;
     ServerIo *io = of(base);
@@ -158,13 +166,16 @@ static Status io_fetch(WorkerIo *base, Ctx *ctx, const WorkerInput *input, const
     WireClient *client = NULL;
     if (!at_hand)
         TRY(connect_client(ctx, io, &client, &temporary));
-    Status s = is_dir ? fetch_tree(ctx, client, input, path, sink) : fetch_one(ctx, client, input, path, sink);
+    Status s = is_dir ? fetch_tree(ctx, client, input, path, sink)
+                      : fetch_one(ctx, client, input, path, sink);
     if (temporary)
         wire_client_close(client);
     return s;
 }
 
-/* --- outputs ------------------------------------------------------------------------------------------------------------- */
+/* --- outputs
+ * -------------------------------------------------------------------------------------------------------------
+ */
 
 static void drop_files(ServerIo *io)
 {
@@ -199,12 +210,14 @@ static Status send_modify(Ctx *ctx, ServerIo *io, const PfsV2__ModifyFileRequest
 
 static Status send_piece(Ctx *ctx, ServerIo *io, const char *path, Bytes piece)
 {
-    PfsV2__ModifyFileRequest *request = PB_NEW(ctx, pfs_v2__modify_file_request, PfsV2__ModifyFileRequest);
+    PfsV2__ModifyFileRequest *request =
+        PB_NEW(ctx, pfs_v2__modify_file_request, PfsV2__ModifyFileRequest);
     request->body_case = PFS_V2__MODIFY_FILE_REQUEST__BODY_ADD_FILE;
     request->add_file = PB_NEW(ctx, pfs_v2__add_file, PfsV2__AddFile);
     request->add_file->path = arena_strdup(ctx->arena, path);
     request->add_file->source_case = PFS_V2__ADD_FILE__SOURCE_RAW;
-    request->add_file->raw = PB_NEW(ctx, google__protobuf__bytes_value, Google__Protobuf__BytesValue);
+    request->add_file->raw =
+        PB_NEW(ctx, google__protobuf__bytes_value, Google__Protobuf__BytesValue);
     request->add_file->raw->value.data = arena_memdup(ctx->arena, piece.data, piece.size);
     request->add_file->raw->value.len = piece.size;
     return send_modify(ctx, io, request);
@@ -240,7 +253,8 @@ static Status io_output_begin(WorkerIo *base, Ctx *ctx, const WorkerDatum *datum
     return OK;
 }
 
-/* A file without bytes is a file too: its empty piece is sent when the next file comes, or at the end. */
+/* A file without bytes is a file too: its empty piece is sent when the next file comes, or at the
+ * end. */
 static Status end_set_file(Ctx *ctx, ServerIo *io)
 {
     if (!io->set_path || io->set_begun)
@@ -252,7 +266,8 @@ static Status end_set_file(Ctx *ctx, ServerIo *io)
 static Status io_output_file(WorkerIo *base, Ctx *ctx, const char *path, uint64_t size_bytes)
 {
     ServerIo *io = of(base);
-    if (!io->set && (io->bytes + size_bytes > RIDE_ALONG_SUM_MAX || io->file_count == RIDE_ALONG_FILES_MAX))
+    if (!io->set &&
+        (io->bytes + size_bytes > RIDE_ALONG_SUM_MAX || io->file_count == RIDE_ALONG_FILES_MAX))
         TRY(open_set(ctx, io));
     if (io->set) {
         TRY(end_set_file(ctx, io));
@@ -297,7 +312,8 @@ static Status io_output_copy(WorkerIo *base, Ctx *ctx, const char *path, const W
     if (!io->set)
         TRY(open_set(ctx, io));
     TRY(end_set_file(ctx, io));
-    PfsV2__ModifyFileRequest *request = PB_NEW(ctx, pfs_v2__modify_file_request, PfsV2__ModifyFileRequest);
+    PfsV2__ModifyFileRequest *request =
+        PB_NEW(ctx, pfs_v2__modify_file_request, PfsV2__ModifyFileRequest);
     request->body_case = PFS_V2__MODIFY_FILE_REQUEST__BODY_COPY_FILE;
     request->copy_file = PB_NEW(ctx, pfs_v2__copy_file, PfsV2__CopyFile);
     request->copy_file->dst = arena_strdup(ctx->arena, path);
@@ -349,10 +365,12 @@ void server_io_result(Ctx *ctx, ServerIo *io, Procavia__Work__WorkResult *result
     drop_output(io);
 }
 
-/* --- logs ------------------------------------------------------------------------------------------------------------------ */
+/* --- logs
+ * ------------------------------------------------------------------------------------------------------------------
+ */
 
-static void io_log(WorkerIo *base, const WorkerDatum *datum, bool is_user, SandboxStream stream, Str text,
-                   int64_t wall_ns)
+static void io_log(WorkerIo *base, const WorkerDatum *datum, bool is_user, SandboxStream stream,
+                   Str text, int64_t wall_ns)
 {
     const ServerIo *io = of(base);
     CLEANUP(ctx_done) Ctx ctx;
@@ -372,15 +390,19 @@ static void io_started(WorkerIo *base, const WorkerDatum *datum)
     const ServerIo *io = of(base);
     CLEANUP(ctx_done) Ctx ctx;
     ctx_init(&ctx);
-    Procavia__Work__WorkReport *report = PB_NEW(&ctx, procavia__work__work_report, Procavia__Work__WorkReport);
+    Procavia__Work__WorkReport *report =
+        PB_NEW(&ctx, procavia__work__work_report, Procavia__Work__WorkReport);
     report->body_case = PROCAVIA__WORK__WORK_REPORT__BODY_STARTED;
-    report->started = PB_NEW(&ctx, procavia__work__work_report__started, Procavia__Work__WorkReport__Started);
+    report->started =
+        PB_NEW(&ctx, procavia__work__work_report__started, Procavia__Work__WorkReport__Started);
     report->started->lease = io->lease;
     report->started->datum_id = arena_strdup(ctx.arena, datum->id);
     link_report(io->link, report);
 }
 
-/* --- the object ------------------------------------------------------------------------------------------------------------- */
+/* --- the object
+ * -------------------------------------------------------------------------------------------------------------
+ */
 
 ServerIo *server_io_new(const char *address, Link *link)
 {

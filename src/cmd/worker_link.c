@@ -34,7 +34,8 @@ struct Link {
     char attempt_id[80];
 };
 
-/* --- the main thread's side ---------------------------------------------------------------------------------------- */
+/* --- the main thread's side
+ * ---------------------------------------------------------------------------------------- */
 
 static void wake(Link *link)
 {
@@ -114,7 +115,9 @@ Status link_take(Ctx *ctx, Link *link, Procavia__Work__WorkSet **out, Cancel **o
     return PB_UNPACK(ctx, procavia__work__work_set, packed, out);
 }
 
-/* --- the link thread --------------------------------------------------------------------------------------------------- */
+/* --- the link thread
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static void take_run(Link *link, const Procavia__Work__WorkSet *set)
 {
@@ -244,13 +247,17 @@ static void *link_thread(void *arg)
     return NULL;
 }
 
-/* --- opening and closing ------------------------------------------------------------------------------------------------- */
+/* --- opening and closing
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static Status say_hello(Ctx *ctx, Link *link, const LinkConfig *config)
 {
-    Procavia__Work__WorkReport *report = PB_NEW(ctx, procavia__work__work_report, Procavia__Work__WorkReport);
+    Procavia__Work__WorkReport *report =
+        PB_NEW(ctx, procavia__work__work_report, Procavia__Work__WorkReport);
     report->body_case = PROCAVIA__WORK__WORK_REPORT__BODY_HELLO;
-    report->hello = PB_NEW(ctx, procavia__work__work_report__hello, Procavia__Work__WorkReport__Hello);
+    report->hello =
+        PB_NEW(ctx, procavia__work__work_report__hello, Procavia__Work__WorkReport__Hello);
     report->hello->worker_id = arena_strdup(ctx->arena, config->worker_id);
     report->hello->token = arena_strdup(ctx->arena, config->token);
     report->hello->slots = 1;

@@ -1,7 +1,8 @@
 /* worker_link.h - a worker's stream to the server: orders in, reports out, on a thread of its own.
  *
- * The main thread runs datums; it takes sets and queues reports. The link thread owns the connection. When the connection
- * ends, the work at hand is cancelled and link_take says so: the server has given the lease back already.
+ * The main thread runs datums; it takes sets and queues reports. The link thread owns the
+ * connection. When the connection ends, the work at hand is cancelled and link_take says so: the
+ * server has given the lease back already.
  */
 #pragma once
 
@@ -19,11 +20,14 @@ typedef struct LinkConfig {
 Status link_open(Ctx *ctx, const LinkConfig *config, Link **out) NODISCARD;
 Link *link_close(Link *link); /* sends what is queued; NULL is fine */
 
-/* Waits for the next set; in ctx's arena. *out_cancel is set when the server wants it stopped, or the connection is lost;
- * the link's own, valid until the next take. Errors: UNAVAILABLE when the connection is over, CANCELLED on quit. */
-Status link_take(Ctx *ctx, Link *link, Procavia__Work__WorkSet **out, Cancel **out_cancel) NODISCARD;
+/* Waits for the next set; in ctx's arena. *out_cancel is set when the server wants it stopped, or
+ * the connection is lost; the link's own, valid until the next take. Errors: UNAVAILABLE when the
+ * connection is over, CANCELLED on quit. */
+Status link_take(Ctx *ctx, Link *link, Procavia__Work__WorkSet **out,
+                 Cancel **out_cancel) NODISCARD;
 
-/* The attempt at work may be ended alone (restart datum): its Cancel while it runs, NULL else. Not owned. */
+/* The attempt at work may be ended alone (restart datum): its Cancel while it runs, NULL else. Not
+ * owned. */
 void link_attempt(Link *link, const char *datum_id, Cancel *attempt);
 
 /* Queue reports; never block. Lines of log are gathered and go before the next report. */

@@ -19,7 +19,8 @@ void control_wake(Control *control)
     event_publish(db_events(pfs_db(pps_pfs(control->pps))), control_topic());
 }
 
-/* Wall-clock due times become monotonic deadlines; the wall clock may be set, so a wait is an hour at most. */
+/* Wall-clock due times become monotonic deadlines; the wall clock may be set, so a wait is an hour
+ * at most. */
 static int64_t deadline_of(int64_t due_wall_ns)
 {
     if (due_wall_ns == INT64_MAX)

@@ -1,8 +1,9 @@
-/* control.h - what moves pipelines and jobs along: one thread that looks when something changed, decides by pps's
- * pure functions, and hands datum sets to workers.
+/* control.h - what moves pipelines and jobs along: one thread that looks when something changed,
+ * decides by pps's pure functions, and hands datum sets to workers.
  *
- * A job here is a sequence of steps (wait for inputs, plan, run, finish). Progress is durable datum by datum in the
- * result cache, so a job that a crash interrupted is planned again and goes on where it was; nothing else is kept.
+ * A job here is a sequence of steps (wait for inputs, plan, run, finish). Progress is durable datum
+ * by datum in the result cache, so a job that a crash interrupted is planned again and goes on
+ * where it was; nothing else is kept.
  */
 #pragma once
 
@@ -20,7 +21,8 @@ typedef struct ControlConfig {
 Status control_start(Ctx *ctx, const ControlConfig *config, Control **out) NODISCARD;
 Control *control_stop(Control *control); /* no worker session may be open; NULL is fine */
 
-/* --- for the Work service: one session a connected worker ------------------------------------------------------ */
+/* --- for the Work service: one session a connected worker
+ * ------------------------------------------------------ */
 
 typedef struct ControlSession ControlSession;
 
@@ -34,9 +36,11 @@ Status control_report(Ctx *ctx, ControlSession *session, const Procavia__Work__W
 /* Gives back its leases; what they covered runs elsewhere. */
 ControlSession *control_leave(ControlSession *session);
 
-/* --- for the API -------------------------------------------------------------------------------------------- */
+/* --- for the API
+ * -------------------------------------------------------------------------------------------- */
 
 /* Workers on this job now (JobInfo.details.worker_status). */
-Status control_worker_status(Ctx *ctx, Control *control, int64_t job, PpsV2__WorkerStatus ***out, size_t *out_n);
+Status control_worker_status(Ctx *ctx, Control *control, int64_t job, PpsV2__WorkerStatus ***out,
+                             size_t *out_n);
 /* §26.11 */
 Status control_restart_datum(Ctx *ctx, Control *control, const PpsV2__RestartDatumRequest *request);

@@ -1,8 +1,8 @@
 /* control_priv.h - what the files of this module share.
  *
- * One lock guards runs, sets, sessions and leases; it is never held during I/O. A JobRun is made by the control thread,
- * lives on a thread of the pool (job_run.c), and is unlinked and freed by that thread at its end. A session belongs to
- * the call that joined it.
+ * One lock guards runs, sets, sessions and leases; it is never held during I/O. A JobRun is made by
+ * the control thread, lives on a thread of the pool (job_run.c), and is unlinked and freed by that
+ * thread at its end. A session belongs to the call that joined it.
  */
 #pragma once
 
@@ -25,12 +25,12 @@ typedef struct DatumRange {
 
 struct JobRun {
     Control *control;
-    PpsJobRow job;         /* strings in ctx's arena */
-    PpsPipelineRow spec;   /* likewise */
-    Ctx ctx;               /* of the run's thread */
-    Cancel *cancel;        /* set when the job was killed */
+    PpsJobRow job;       /* strings in ctx's arena */
+    PpsPipelineRow spec; /* likewise */
+    Ctx ctx;             /* of the run's thread */
+    Cancel *cancel;      /* set when the job was killed */
     Plan plan;
-    Hash base_plan;        /* zero when there is no base */
+    Hash base_plan; /* zero when there is no base */
     Hash basis;
     uint64_t parallelism;
 
@@ -39,7 +39,7 @@ struct JobRun {
     size_t range_count, next_range;
     DatumRange *returned; /* lost leases, to be run again */
     size_t returned_count;
-    size_t leases;         /* out now */
+    size_t leases; /* out now */
     size_t ranges_done;
     JobCounters counters;
     DatumRecord *results; /* [result_count], not yet in plan.done; memory in results_arena */
@@ -48,8 +48,8 @@ struct JobRun {
     bool flushing;
     int64_t last_flush_ns;
     char failed_datum[HASH_HEX_SIZE]; /* the first that failed; "" none */
-    char *broken;             /* why sets cannot run at all, on the heap; NULL while they can */
-    pthread_cond_t moved;     /* a set ended, or the run is killed */
+    char *broken;         /* why sets cannot run at all, on the heap; NULL while they can */
+    pthread_cond_t moved; /* a set ended, or the run is killed */
     JobRun *next;
 };
 
@@ -61,8 +61,8 @@ struct Lease {
     const char *running; /* datum id at work now; "" between */
     char running_buf[HASH_HEX_SIZE];
     int64_t running_since_ns;
-    bool cancelled;      /* results are not wanted any more */
-    bool told;           /* the worker was told so */
+    bool cancelled;              /* results are not wanted any more */
+    bool told;                   /* the worker was told so */
     char restart[HASH_HEX_SIZE]; /* a datum whose attempt is to be ended; "" none */
     Lease *next;
 };
@@ -116,9 +116,11 @@ Status job_run_start(Ctx *ctx, Control *control, const PpsJobRow *job);
 JobRun *job_run_find(Control *control, int64_t job); /* with the lock held */
 
 /* output.c: the layer that turns the base job's output into this one's. */
-Status control_output_layer(Ctx *ctx, Control *control, const Hash *base_plan, const Hash *plan, Hash *out_layer);
+Status control_output_layer(Ctx *ctx, Control *control, const Hash *base_plan, const Hash *plan,
+                            Hash *out_layer);
 
-void job_run_break(JobRun *run, const char *reason); /* with the lock held; the first reason counts */
+void job_run_break(JobRun *run,
+                   const char *reason); /* with the lock held; the first reason counts */
 
 /* queue.c, with the lock held */
 bool queue_take(Control *control, ControlSession *session, Lease **out);

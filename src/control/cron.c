@@ -1,4 +1,5 @@
-/* cron.c - ticks of cron inputs when they are due (§20). Missed ticks collapse into one. The control thread's own. */
+/* cron.c - ticks of cron inputs when they are due (§20). Missed ticks collapse into one. The
+ * control thread's own. */
 #include "control/control_priv.h"
 
 #include <stdlib.h>
@@ -25,7 +26,8 @@ void control_forget_crons(Control *control)
 static CronTimer *find_timer(Control *control, int64_t pipeline, uint64_t version, const char *name)
 {
     for (CronTimer *timer = control->crons; timer; timer = timer->next) {
-        if (timer->pipeline == pipeline && timer->version == version && strcmp(timer->name, name) == 0)
+        if (timer->pipeline == pipeline && timer->version == version &&
+            strcmp(timer->name, name) == 0)
             return timer;
     }
     return NULL;
@@ -99,7 +101,8 @@ static Status see_input(void *arg, Ctx *ctx, PpsV2__Input *node)
     CronPass *pass = arg;
     if (input_kind(node) != INPUT_CRON)
         return OK;
-    CronTimer *timer = find_timer(pass->control, pass->row->id, pass->row->version, node->cron->name);
+    CronTimer *timer =
+        find_timer(pass->control, pass->row->id, pass->row->version, node->cron->name);
     if (timer)
         unlink_timer(pass->control, timer);
     else
@@ -108,8 +111,8 @@ static Status see_input(void *arg, Ctx *ctx, PpsV2__Input *node)
     pass->kept = timer;
     Status s = tick_if_due(ctx, pass, timer, node->cron);
     if (!status_ok(s)) {
-        LOG_WARN(ctx, "could not tick a cron input", "pipeline=%s/%s input=%s reason=%s", pass->row->project,
-                 pass->row->name, node->cron->name, status_message(s));
+        LOG_WARN(ctx, "could not tick a cron input", "pipeline=%s/%s input=%s reason=%s",
+                 pass->row->project, pass->row->name, node->cron->name, status_message(s));
         timer->next_ns = pass->now_ns + NS_PER_SEC;
     }
     pass->next_ns = MIN(pass->next_ns, timer->next_ns);

@@ -1,7 +1,8 @@
 /* job_run.c - one job from its inputs to its end, as a straight line on a thread of its own (§11).
  *
- * plan, write RUNNING, offer the sets, wait until all came back, lay the output over the base's, finish. Killed or
- * stopped, it waits for its leases and leaves the rest to whoever killed it, or to the next start of the server. */
+ * plan, write RUNNING, offer the sets, wait until all came back, lay the output over the base's,
+ * finish. Killed or stopped, it waits for its leases and leaves the rest to whoever killed it, or
+ * to the next start of the server. */
 #include "control/control_priv.h"
 
 #include <errno.h>
@@ -29,7 +30,9 @@ void job_run_break(JobRun *run, const char *reason)
     pthread_cond_broadcast(&run->moved);
 }
 
-/* --- planning --------------------------------------------------------------------------------------------------------- */
+/* --- planning
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static Status load(JobRun *run)
 {
@@ -50,7 +53,8 @@ static Status hash_secrets(Ctx *ctx, PfsTx *tx, const PpsV2__Transform *transfor
         return STATUS(RESOURCE_EXHAUSTED);
     for (size_t i = 0; i < transform->n_secrets; i++) {
         Bytes value = { 0 };
-        Status s = pps_secret_value(ctx, tx, transform->secrets[i]->name, transform->secrets[i]->key, &value);
+        Status s = pps_secret_value(ctx, tx, transform->secrets[i]->name,
+                                    transform->secrets[i]->key, &value);
         if (!status_ok(s) && s.code != STATUS_NOT_FOUND)
             return s;
         (*out)[i] = hash_of(value);
@@ -63,7 +67,8 @@ static Status find_result(void *tx, Ctx *ctx, const Hash *key, PlanResultHit *ou
     return pps_cache_get(ctx, tx, key, out);
 }
 
-static Status enumerate(JobRun *run, const PlanParams *params, const PpsJobRow *base, const PpsV2__Input *input)
+static Status enumerate(JobRun *run, const PlanParams *params, const PpsJobRow *base,
+                        const PpsV2__Input *input)
 {
     Ctx *ctx = &run->ctx;
     PpsSource source = { run->control->pps, base->id ? base->set_id : "" };
@@ -98,12 +103,15 @@ static Status make_plan(JobRun *run)
     const PpsV2__Input *input = input_with_commit(ctx, details->input, run->job.set_id);
     run->basis = plan_basis(ctx, &params, details->input);
     run->base_plan = base.plan;
-    params.delta = input && base.id && !hash_is_zero(&base.basis) && hash_eq(&base.basis, &run->basis) &&
-                   base.version == run->job.version && datum_has_delta(ctx, input);
+    params.delta = input && base.id && !hash_is_zero(&base.basis) &&
+                   hash_eq(&base.basis, &run->basis) && base.version == run->job.version &&
+                   datum_has_delta(ctx, input);
     return enumerate(run, &params, &base, input);
 }
 
-/* --- sets --------------------------------------------------------------------------------------------------------------- */
+/* --- sets
+ * ---------------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct RangeCutter {
     JobRun *run;
@@ -137,12 +145,15 @@ static Status cut_range(void *arg, Ctx *ctx, const DatumRecord *record)
 static Status cut_ranges(JobRun *run)
 {
     RangeCutter cutter = { .run = run };
-    cutter.sets = datum_sets_new(run->spec.info->details->datum_set_spec, run->plan.counts.to_run, run->parallelism);
-    return plan_each_todo(&run->ctx, &run->control->content.io, &run->plan.todo, 0, run->plan.counts.to_run, cut_range,
-                          &cutter);
+    cutter.sets = datum_sets_new(run->spec.info->details->datum_set_spec, run->plan.counts.to_run,
+                                 run->parallelism);
+    return plan_each_todo(&run->ctx, &run->control->content.io, &run->plan.todo, 0,
+                          run->plan.counts.to_run, cut_range, &cutter);
 }
 
-/* --- the steps ------------------------------------------------------------------------------------------------------------ */
+/* --- the steps
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 static Status write_running(JobRun *run)
 {
@@ -246,8 +257,9 @@ static Status run_job(JobRun *run)
         return OK;
     TRY(make_plan(run));
     TRY(cut_ranges(run));
-    run->counters = (JobCounters){ .total = (int64_t)run->plan.counts.total,
-                                   .skipped = (int64_t)(run->plan.counts.skipped + run->plan.counts.cached) };
+    run->counters =
+        (JobCounters){ .total = (int64_t)run->plan.counts.total,
+                       .skipped = (int64_t)(run->plan.counts.skipped + run->plan.counts.cached) };
     int64_t deadline_ns = timeout_of(run);
     offer_sets(run);
     TRY(write_running(run));
@@ -260,14 +272,18 @@ static Status run_job(JobRun *run)
     TRY(result_flush(&run->ctx, run));
     if (outcome == BROKEN)
         return finish(run, run->broken, PPS_V2__JOB_STATE__JOB_FAILURE);
-    const char *error = *run->failed_datum ? job_datum_failed_reason(&run->ctx, run->failed_datum) : "";
+    const char *error =
+        *run->failed_datum ? job_datum_failed_reason(&run->ctx, run->failed_datum) : "";
     return finish(run, error, PPS_V2__JOB_STATE__JOB_FAILURE);
 }
 
-/* --- the thread --------------------------------------------------------------------------------------------------------- */
+/* --- the thread
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
-/* What stopped the run is the job's own fault as far as anyone can tell: it fails with the reason, visibly. Only when not
- * even that can be written is it left for the control thread to try again. */
+/* What stopped the run is the job's own fault as far as anyone can tell: it fails with the reason,
+ * visibly. Only when not even that can be written is it left for the control thread to try again.
+ */
 static void fail_job(JobRun *run, Status why)
 {
     Ctx *ctx = &run->ctx;
@@ -285,8 +301,8 @@ static void fail_job(JobRun *run, Status why)
     if (status_ok(s))
         s = pfs_commit(ctx, STEAL(tx));
     if (!status_ok(s) && s.code != STATUS_NOT_FOUND)
-        LOG_ERROR(ctx, "could not write a job's failure", "job=%lld reason=%s", (long long)run->job.id,
-                  status_message(s));
+        LOG_ERROR(ctx, "could not write a job's failure", "job=%lld reason=%s",
+                  (long long)run->job.id, status_message(s));
 }
 
 static void job_run_free(JobRun *run)

@@ -1,5 +1,6 @@
-/* look.c - one pass: each pipeline's state follows what is so, and each pipeline's oldest open job begins when its
- * inputs are there (§8, §9.4). Decisions are pps's (state.h); this carries them out. */
+/* look.c - one pass: each pipeline's state follows what is so, and each pipeline's oldest open job
+ * begins when its inputs are there (§8, §9.4). Decisions are pps's (state.h); this carries them
+ * out. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -15,14 +16,18 @@ typedef struct Look {
     int64_t due_ns;
 } Look;
 
-/* --- pipelines ----------------------------------------------------------------------------------------------------- */
+/* --- pipelines
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 static bool is_live(PpsV2__PipelineState state)
 {
-    return state == PPS_V2__PIPELINE_STATE__PIPELINE_RUNNING || state == PPS_V2__PIPELINE_STATE__PIPELINE_STANDBY;
+    return state == PPS_V2__PIPELINE_STATE__PIPELINE_RUNNING ||
+           state == PPS_V2__PIPELINE_STATE__PIPELINE_STANDBY;
 }
 
-/* The event that a pipeline's row calls for, or PIPELINE_EVENT_COUNT when all is as it should be. */
+/* The event that a pipeline's row calls for, or PIPELINE_EVENT_COUNT when all is as it should be.
+ */
 static PipelineEvent wanted_event(const PpsPipelineRow *row, const char **out_reason)
 {
     bool paused = row->state == PPS_V2__PIPELINE_STATE__PIPELINE_PAUSED;
@@ -54,7 +59,8 @@ static Status step_pipeline(Ctx *ctx, Control *control, const PpsPipelineRow *ro
     if (event == PIPELINE_EVENT_COUNT)
         return OK;
     if (event == PIPELINE_EV_CRASH)
-        reason = text_printf(ctx->arena, "image \"%s\" was not found", row->info->details->transform->image);
+        reason = text_printf(ctx->arena, "image \"%s\" was not found",
+                             row->info->details->transform->image);
     const PipelineFacts facts = { row->state, row->stopped, row->info->details->autoscaling };
     PipelineStep step = pipeline_step(&facts, event);
     /* A crashing pipeline that was just created is STARTING: it goes through RUNNING. */
@@ -91,7 +97,8 @@ static Status see_pipeline(void *arg, Ctx *ctx, const PpsPipelineRow *row)
 {
     Look *look = arg;
     const char *reason;
-    look->any_live = look->any_live || is_live(row->state) || row->state == PPS_V2__PIPELINE_STATE__PIPELINE_STARTING;
+    look->any_live = look->any_live || is_live(row->state) ||
+                     row->state == PPS_V2__PIPELINE_STATE__PIPELINE_STARTING;
     bool crashing = row->state == PPS_V2__PIPELINE_STATE__PIPELINE_CRASHING;
     if (crashing)
         look->due_ns = MIN(look->due_ns, clock_wall_ns() + IMAGE_RETRY_NS);
@@ -137,7 +144,9 @@ static Status look_at_pipelines(Ctx *ctx, Look *look)
     return OK;
 }
 
-/* --- jobs ------------------------------------------------------------------------------------------------------------ */
+/* --- jobs
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 typedef enum Readiness { INPUTS_WAIT, INPUTS_READY, INPUTS_FAILED } Readiness;
 
@@ -175,7 +184,9 @@ static Status inputs_of(Ctx *ctx, Control *control, PfsTx *tx, const PpsJobRow *
     PpsPipelineRow spec;
     TRY(pps_job_spec(ctx, tx, job, &spec));
     InputCheck *check = ARENA_ONE(ctx->arena, InputCheck);
-    *check = (InputCheck){ .control = control, .tx = tx, .set_id = job->set_id, .readiness = INPUTS_READY };
+    *check = (InputCheck){
+        .control = control, .tx = tx, .set_id = job->set_id, .readiness = INPUTS_READY
+    };
     if (spec.info->details->input)
         TRY(input_visit(ctx, spec.info->details->input, check_leaf, check));
     *out = check->readiness;
@@ -190,9 +201,10 @@ static Status kill_jobs_of(Ctx *ctx, PfsTx *tx, const PpsPipelineRow *row, const
 {
     for (;;) {
         int64_t id;
-        Status s = db_query_int(ctx, pfs_tx_db(tx), &id,
-                                "SELECT id FROM pps_job WHERE pipeline = ? AND state NOT IN (4, 5, 6, 8, 9) LIMIT 1", "i",
-                                row->id);
+        Status s = db_query_int(
+            ctx, pfs_tx_db(tx), &id,
+            "SELECT id FROM pps_job WHERE pipeline = ? AND state NOT IN (4, 5, 6, 8, 9) LIMIT 1",
+            "i", row->id);
         if (s.code == STATUS_NOT_FOUND)
             return OK;
         TRY(s);
@@ -200,7 +212,8 @@ static Status kill_jobs_of(Ctx *ctx, PfsTx *tx, const PpsPipelineRow *row, const
     }
 }
 
-static Status end_job(Ctx *ctx, Control *control, const PpsJobRow *job, const char *reason, PpsV2__JobState state)
+static Status end_job(Ctx *ctx, Control *control, const PpsJobRow *job, const char *reason,
+                      PpsV2__JobState state)
 {
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_write(ctx, pps_pfs(control->pps), NULL, &tx));
@@ -269,14 +282,17 @@ static Status oldest_open_jobs(Ctx *ctx, Control *control, int64_t **out, size_t
     TRY(pfs_begin_read(ctx, pps_pfs(control->pps), &tx));
     int64_t count;
     TRY(db_query_int(ctx, pfs_tx_db(tx), &count,
-                     "SELECT COUNT(DISTINCT pipeline) FROM pps_job WHERE state NOT IN (4, 5, 6, 9)", ""));
+                     "SELECT COUNT(DISTINCT pipeline) FROM pps_job WHERE state NOT IN (4, 5, 6, 9)",
+                     ""));
     *out_n = 0;
     *out = ARENA_NEW(ctx->arena, int64_t, (size_t)count + 1);
     if (!*out)
         return STATUS(RESOURCE_EXHAUSTED);
     CLEANUP(db_rows_done) DbRows rows = { 0 };
-    TRY(db_query(ctx, pfs_tx_db(tx), &rows,
-                 "SELECT MIN(id) FROM pps_job WHERE state NOT IN (4, 5, 6, 9) GROUP BY pipeline ORDER BY 1", ""));
+    TRY(db_query(
+        ctx, pfs_tx_db(tx), &rows,
+        "SELECT MIN(id) FROM pps_job WHERE state NOT IN (4, 5, 6, 9) GROUP BY pipeline ORDER BY 1",
+        ""));
     for (;;) {
         bool more;
         TRY(db_next(ctx, &rows, &more));
@@ -329,7 +345,8 @@ static Status scale_workers(Ctx *ctx, Look *look)
     Control *control = look->control;
     if (!control->engine || !look->any_live || control->workers_started)
         return OK;
-    TRY_WRAP(ctx, control->engine->ops->start(control->engine, ctx, GROUP, 0), "could not start workers");
+    TRY_WRAP(ctx, control->engine->ops->start(control->engine, ctx, GROUP, 0),
+             "could not start workers");
     control->workers_started = 1;
     return OK;
 }
@@ -347,7 +364,8 @@ Status control_look(Ctx *ctx, Control *control, int64_t *out_due_ns)
         ArenaMark mark = arena_mark(ctx->arena);
         Status s = step_job(ctx, control, jobs[i]);
         if (!status_ok(s)) {
-            LOG_WARN(ctx, "could not move a job", "job=%lld reason=%s", (long long)jobs[i], status_message(s));
+            LOG_WARN(ctx, "could not move a job", "job=%lld reason=%s", (long long)jobs[i],
+                     status_message(s));
             look.due_ns = MIN(look.due_ns, clock_wall_ns() + NS_PER_SEC);
         }
         arena_rewind(ctx->arena, mark);

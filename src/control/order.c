@@ -1,10 +1,11 @@
-/* order.c - a lease put into words for its worker. Small files ride along, so that most datums need no further call. */
+/* order.c - a lease put into words for its worker. Small files ride along, so that most datums need
+ * no further call. */
 #include "base/text.h"
 #include "control/control_priv.h"
 #include "pfs/view.h"
 
-#define RIDE_ALONG_MAX (16 * KiB)    /* of one file */
-#define RIDE_ALONG_SUM_MAX (4 * MiB) /* of one order */
+#define RIDE_ALONG_MAX     (16 * KiB) /* of one file */
+#define RIDE_ALONG_SUM_MAX (4 * MiB)  /* of one order */
 
 typedef struct OrderMaker {
     Control *control;
@@ -27,10 +28,12 @@ static Status collect(void *arg, Ctx *ctx, Bytes piece)
 }
 
 /* Puts a small file's content into the order. */
-static Status ride_along(Ctx *ctx, OrderMaker *maker, const DatumInput *input, Procavia__Work__WorkInput *out)
+static Status ride_along(Ctx *ctx, OrderMaker *maker, const DatumInput *input,
+                         Procavia__Work__WorkInput *out)
 {
-    if (input->is_dir || input->size > RIDE_ALONG_MAX || maker->ridden_bytes + input->size > RIDE_ALONG_SUM_MAX ||
-        input->from->lazy || input->from->empty_files)
+    if (input->is_dir || input->size > RIDE_ALONG_MAX ||
+        maker->ridden_bytes + input->size > RIDE_ALONG_SUM_MAX || input->from->lazy ||
+        input->from->empty_files)
         return OK;
     PfsV2__GetFileRequest request;
     pfs_v2__get_file_request__init(&request);
@@ -47,13 +50,16 @@ static Status ride_along(Ctx *ctx, OrderMaker *maker, const DatumInput *input, P
     return s;
 }
 
-static Status input_of(Ctx *ctx, OrderMaker *maker, const DatumInput *input, Procavia__Work__WorkInput **out)
+static Status input_of(Ctx *ctx, OrderMaker *maker, const DatumInput *input,
+                       Procavia__Work__WorkInput **out)
 {
-    Procavia__Work__WorkInput *work = PB_NEW(ctx, procavia__work__work_input, Procavia__Work__WorkInput);
+    Procavia__Work__WorkInput *work =
+        PB_NEW(ctx, procavia__work__work_input, Procavia__Work__WorkInput);
     const PpsV2__PFSInput *from = input->from;
     work->name = arena_strdup(ctx->arena, from->name);
     work->file = PB_NEW(ctx, pfs_v2__file, PfsV2__File);
-    work->file->commit = pfs_commit_ref(ctx, *from->project ? from->project : "default", from->repo, maker->run->job.set_id);
+    work->file->commit = pfs_commit_ref(ctx, *from->project ? from->project : "default", from->repo,
+                                        maker->run->job.set_id);
     work->file->path = str_z(ctx->arena, input->path);
     work->hash.data = arena_memdup(ctx->arena, input->hash.bytes, HASH_SIZE);
     work->hash.len = HASH_SIZE;
@@ -73,11 +79,13 @@ static Status add_datum(void *arg, Ctx *ctx, const DatumRecord *record)
     OrderMaker *maker = arg;
     if (maker->set->n_datums == maker->capacity)
         return OK;
-    Procavia__Work__WorkDatum *datum = PB_NEW(ctx, procavia__work__work_datum, Procavia__Work__WorkDatum);
+    Procavia__Work__WorkDatum *datum =
+        PB_NEW(ctx, procavia__work__work_datum, Procavia__Work__WorkDatum);
     datum->id = hash_hex(&record->datum.id, arena_must(ctx->arena, HASH_HEX_SIZE));
     datum->key = hash_hex(&record->head.key, arena_must(ctx->arena, HASH_HEX_SIZE));
     datum->index = maker->position++;
-    datum->inputs = ARENA_NEW(ctx->arena, Procavia__Work__WorkInput *, record->datum.input_count + 1);
+    datum->inputs =
+        ARENA_NEW(ctx->arena, Procavia__Work__WorkInput *, record->datum.input_count + 1);
     if (!datum->inputs)
         return STATUS(RESOURCE_EXHAUSTED);
     for (size_t i = 0; i < record->datum.input_count; i++)
@@ -87,7 +95,8 @@ static Status add_datum(void *arg, Ctx *ctx, const DatumRecord *record)
 }
 
 /* Secrets that the transform names: variables, and files at their mount path. */
-static Status add_secret(Ctx *ctx, PfsTx *tx, const PpsV2__SecretMount *mount, Procavia__Work__WorkSet *set)
+static Status add_secret(Ctx *ctx, PfsTx *tx, const PpsV2__SecretMount *mount,
+                         Procavia__Work__WorkSet *set)
 {
     Bytes value;
     TRY(pps_secret_value(ctx, tx, mount->name, mount->key, &value));
@@ -109,12 +118,14 @@ static Status add_secret(Ctx *ctx, PfsTx *tx, const PpsV2__SecretMount *mount, P
     return OK;
 }
 
-static Status add_secrets(Ctx *ctx, Control *control, const PpsV2__Transform *transform, Procavia__Work__WorkSet *set)
+static Status add_secrets(Ctx *ctx, Control *control, const PpsV2__Transform *transform,
+                          Procavia__Work__WorkSet *set)
 {
     if (!transform->n_secrets)
         return OK;
     set->env = ARENA_NEW(ctx->arena, Procavia__Work__WorkSet__EnvEntry *, transform->n_secrets);
-    set->secret_files = ARENA_NEW(ctx->arena, Procavia__Work__WorkSet__SecretFile *, transform->n_secrets);
+    set->secret_files =
+        ARENA_NEW(ctx->arena, Procavia__Work__WorkSet__SecretFile *, transform->n_secrets);
     if (!set->env || !set->secret_files)
         return STATUS(RESOURCE_EXHAUSTED);
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
@@ -153,6 +164,6 @@ Status order_make(Ctx *ctx, Control *control, Lease *lease, Procavia__Work__Work
     if (!set->datums)
         return STATUS(RESOURCE_EXHAUSTED);
     *out = set;
-    return plan_each_todo(ctx, &control->content.io, &run->plan.todo, lease->range.from, lease->range.to, add_datum,
-                          &maker);
+    return plan_each_todo(ctx, &control->content.io, &run->plan.todo, lease->range.from,
+                          lease->range.to, add_datum, &maker);
 }

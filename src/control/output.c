@@ -1,5 +1,5 @@
-/* output.c - a job's output as a layer over what its base wrote (§11.3): for each datum that changed, its old files go
- * and its new ones come. Cost follows the changed datums' files. */
+/* output.c - a job's output as a layer over what its base wrote (§11.3): for each datum that
+ * changed, its old files go and its new ones come. Cost follows the changed datums' files. */
 #include "control/control_priv.h"
 #include "pfs/write.h"
 
@@ -16,7 +16,8 @@ static Str tag_of(const Hash *id, char out[HASH_HEX_SIZE])
 
 static Status each_file(Ctx *ctx, OutputWalk *walk, const Hash *output, Str tag, bool remove)
 {
-    CLEANUP(tree_cursor_freep) TreeCursor *cursor = tree_cursor_new(&walk->control->content.io, output);
+    CLEANUP(tree_cursor_freep)
+    TreeCursor *cursor = tree_cursor_new(&walk->control->content.io, output);
     TRY(tree_cursor_seek(ctx, cursor, STR(""), STR("")));
     for (const TreeEntry *entry; (entry = tree_cursor_entry(cursor));) {
         ArenaMark mark = arena_mark(ctx->arena);
@@ -32,10 +33,12 @@ static Status each_file(Ctx *ctx, OutputWalk *walk, const Hash *output, Str tag,
 
 static bool has_output(const DatumRecord *record)
 {
-    return record && record->head.state == RECORD_PROCESSED && !hash_is_zero(&record->head.output_root);
+    return record && record->head.state == RECORD_PROCESSED &&
+           !hash_is_zero(&record->head.output_root);
 }
 
-static Status see_change(void *arg, Ctx *ctx, const DatumRecord *old_record, const DatumRecord *new_record)
+static Status see_change(void *arg, Ctx *ctx, const DatumRecord *old_record,
+                         const DatumRecord *new_record)
 {
     OutputWalk *walk = arg;
     bool had = has_output(old_record), has = has_output(new_record);
@@ -50,7 +53,8 @@ static Status see_change(void *arg, Ctx *ctx, const DatumRecord *old_record, con
     return OK;
 }
 
-Status control_output_layer(Ctx *ctx, Control *control, const Hash *base_plan, const Hash *plan, Hash *out_layer)
+Status control_output_layer(Ctx *ctx, Control *control, const Hash *base_plan, const Hash *plan,
+                            Hash *out_layer)
 {
     CLEANUP(pfs_writer_freep) PfsWriter *writer = pfs_writer_new(pps_pfs(control->pps));
     OutputWalk walk = { control, writer };

@@ -1,12 +1,15 @@
-/* queue.c - datum sets waiting for workers, and the leases that are out. All with the control's lock held.
+/* queue.c - datum sets waiting for workers, and the leases that are out. All with the control's
+ * lock held.
  *
- * Fair between jobs: a job that just got a lease goes behind the others. A lease that is lost (its worker left) goes
- * back and is run again before new sets; results that were already reported stay. */
+ * Fair between jobs: a job that just got a lease goes behind the others. A lease that is lost (its
+ * worker left) goes back and is run again before new sets; results that were already reported stay.
+ */
 #include "control/control_priv.h"
 
 #include <stdlib.h>
 
-#define LOST_MAX 5 /* a set that loses its worker this often breaks the job: it kills its workers */
+#define LOST_MAX 5 /* a set that loses its worker this often breaks the job: it kills its workers  \
+                    */
 
 static bool take_range(JobRun *run, DatumRange *out)
 {
@@ -36,12 +39,17 @@ bool queue_take(Control *control, ControlSession *session, Lease **out)
 {
     for (JobRun *run = control->runs; run; run = run->next) {
         DatumRange range;
-        if (cancel_is_set(run->cancel) || run->broken || run->leases >= run->parallelism || !take_range(run, &range))
+        if (cancel_is_set(run->cancel) || run->broken || run->leases >= run->parallelism ||
+            !take_range(run, &range))
             continue;
         Lease *lease = calloc(1, sizeof(*lease));
         if (!lease)
             abort();
-        *lease = (Lease){ .id = ++control->last_lease, .run = run, .range = range, .session = session, .running = "" };
+        *lease = (Lease){ .id = ++control->last_lease,
+                          .run = run,
+                          .range = range,
+                          .session = session,
+                          .running = "" };
         lease->next = control->leases;
         control->leases = lease;
         session->lease = lease;

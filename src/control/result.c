@@ -1,7 +1,8 @@
-/* result.c - what datums did, made durable: their output as a tree, their result in the cache, their record in the plan.
+/* result.c - what datums did, made durable: their output as a tree, their result in the cache,
+ * their record in the plan.
  *
- * Results of a run gather and are written together (result_flush): at the end of each set, and at least twice a second,
- * so that progress shows and a crash costs little. */
+ * Results of a run gather and are written together (result_flush): at the end of each set, and at
+ * least twice a second, so that progress shows and a crash costs little. */
 #include "base/clock.h"
 #include "base/text.h"
 #include "control/control_priv.h"
@@ -9,19 +10,24 @@
 
 #define FLUSH_NS (NS_PER_SEC / 2)
 
-/* --- output --------------------------------------------------------------------------------------------------------- */
+/* --- output
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
-static Status tree_of_files(Ctx *ctx, Control *control, const Procavia__Work__WorkResult *result, Hash *out)
+static Status tree_of_files(Ctx *ctx, Control *control, const Procavia__Work__WorkResult *result,
+                            Hash *out)
 {
     CLEANUP(pfs_writer_freep) PfsWriter *writer = pfs_writer_new(pps_pfs(control->pps));
     for (size_t i = 0; i < result->n_files; i++) {
         const Procavia__Work__WorkOutputFile *file = result->files[i];
-        TRY(pfs_writer_put(ctx, writer, str(file->path), STR(""), bytes(file->content.data, file->content.len)));
+        TRY(pfs_writer_put(ctx, writer, str(file->path), STR(""),
+                           bytes(file->content.data, file->content.len)));
     }
     return pfs_writer_layer(ctx, writer, out);
 }
 
-static Status output_of(Ctx *ctx, Control *control, const Procavia__Work__WorkResult *result, Hash *out)
+static Status output_of(Ctx *ctx, Control *control, const Procavia__Work__WorkResult *result,
+                        Hash *out)
 {
     *out = (Hash){ 0 };
     if (result->state != PROCAVIA__WORK__WORK_RESULT__STATE__PROCESSED)
@@ -33,7 +39,9 @@ static Status output_of(Ctx *ctx, Control *control, const Procavia__Work__WorkRe
     return result->n_files ? tree_of_files(ctx, control, result, out) : OK;
 }
 
-/* --- records ------------------------------------------------------------------------------------------------------------ */
+/* --- records
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 static RecordState state_of(Procavia__Work__WorkResult__State state)
 {
@@ -61,7 +69,8 @@ static RecordStats stats_of(const PpsV2__ProcessStats *stats)
                           .upload_bytes = (uint64_t)MAX(stats->upload_bytes, INT64_C(0)) };
 }
 
-/* Records live in trees, and only during a call; a copy is an encoding, decoded where it is kept. */
+/* Records live in trees, and only during a call; a copy is an encoding, decoded where it is kept.
+ */
 static Status copy_into(Arena *arena, const DatumRecord *record, DatumRecord *out)
 {
     Buf packed = { 0 };
@@ -128,8 +137,8 @@ Status result_add(Ctx *ctx, Lease *lease, const Procavia__Work__WorkResult *resu
                     (unsigned long long)lease->id);
     CLEANUP(arena_freep) Arena *arena = arena_new(0);
     TodoSearch search = { .arena = arena };
-    TRY(plan_each_todo(ctx, &control->content.io, &run->plan.todo, result->index, result->index + 1, keep_record,
-                       &search));
+    TRY(plan_each_todo(ctx, &control->content.io, &run->plan.todo, result->index, result->index + 1,
+                       keep_record, &search));
     if (!search.found)
         return FAIL(ctx, INVALID_ARGUMENT, "datum %s is not of this job", result->datum_id);
     DatumRecord *record = &search.record;
@@ -138,7 +147,8 @@ Status result_add(Ctx *ctx, Lease *lease, const Procavia__Work__WorkResult *resu
     record->reason = result->reason;
     record->stats = stats_of(result->stats);
     record->output_bytes = record->stats.upload_bytes;
-    record->run_job = text_printf(ctx->arena, "%s/%s@%s", run->job.project, run->job.pipeline, run->job.set_id);
+    record->run_job =
+        text_printf(ctx->arena, "%s/%s@%s", run->job.project, run->job.pipeline, run->job.set_id);
     record->image_id = run->spec.image_digest;
     bool due;
     {
@@ -150,7 +160,9 @@ Status result_add(Ctx *ctx, Lease *lease, const Procavia__Work__WorkResult *resu
     return due ? result_flush(ctx, run) : OK;
 }
 
-/* --- flushing ------------------------------------------------------------------------------------------------------------ */
+/* --- flushing
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct Batch {
     DatumRecord *records;
@@ -195,7 +207,8 @@ static Status cache_results(Ctx *ctx, PfsTx *tx, const Batch *batch)
 static Status write_batch(Ctx *ctx, JobRun *run, const Batch *batch, Hash *out_done)
 {
     Pfs *pfs = pps_pfs(run->control->pps);
-    TRY(plan_finish(ctx, &run->control->content.io, &run->plan.done, batch->records, batch->n, out_done));
+    TRY(plan_finish(ctx, &run->control->content.io, &run->plan.done, batch->records, batch->n,
+                    out_done));
     TRY(store_sync(ctx, pfs_store(pfs)));
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_write(ctx, pfs, NULL, &tx));

@@ -7,10 +7,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-Status control_join(Ctx *ctx, Control *control, const Procavia__Work__WorkReport__Hello *hello, ControlSession **out)
+Status control_join(Ctx *ctx, Control *control, const Procavia__Work__WorkReport__Hello *hello,
+                    ControlSession **out)
 {
     if (control->engine && !engine_knows_token(control->engine, hello->worker_id, hello->token))
-        return FAIL(ctx, PERMISSION_DENIED, "worker '%s' is not one of this server's", hello->worker_id);
+        return FAIL(ctx, PERMISSION_DENIED, "worker '%s' is not one of this server's",
+                    hello->worker_id);
     ControlSession *session = calloc(1, sizeof(*session));
     if (!session)
         return STATUS(RESOURCE_EXHAUSTED);
@@ -44,7 +46,9 @@ ControlSession *control_leave(ControlSession *session)
     return NULL;
 }
 
-/* --- orders ---------------------------------------------------------------------------------------------------------- */
+/* --- orders
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static void wake_session(void *arg)
 {
@@ -56,9 +60,11 @@ static void wake_session(void *arg)
 
 static Procavia__Work__WorkOrder *cancel_order(Ctx *ctx, uint64_t lease, const char *datum)
 {
-    Procavia__Work__WorkOrder *order = PB_NEW(ctx, procavia__work__work_order, Procavia__Work__WorkOrder);
+    Procavia__Work__WorkOrder *order =
+        PB_NEW(ctx, procavia__work__work_order, Procavia__Work__WorkOrder);
     order->body_case = PROCAVIA__WORK__WORK_ORDER__BODY_CANCEL;
-    order->cancel = PB_NEW(ctx, procavia__work__work_order__cancel, Procavia__Work__WorkOrder__Cancel);
+    order->cancel =
+        PB_NEW(ctx, procavia__work__work_order__cancel, Procavia__Work__WorkOrder__Cancel);
     order->cancel->lease = lease;
     order->cancel->datum_id = arena_strdup(ctx->arena, datum);
     return order;
@@ -83,8 +89,8 @@ static Procavia__Work__WorkOrder *urgent_order(Ctx *ctx, ControlSession *session
 }
 
 /* Waits until there is something to say: an urgent order, or a new lease. */
-static Status wait_for_order(Ctx *ctx, ControlSession *session, Procavia__Work__WorkOrder **out_urgent,
-                             Lease **out_lease)
+static Status wait_for_order(Ctx *ctx, ControlSession *session,
+                             Procavia__Work__WorkOrder **out_urgent, Lease **out_lease)
 {
     Control *control = session->control;
     *out_lease = NULL;
@@ -136,7 +142,9 @@ Status control_next_order(Ctx *ctx, ControlSession *session, Procavia__Work__Wor
     return s;
 }
 
-/* --- reports ---------------------------------------------------------------------------------------------------------- */
+/* --- reports
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 /* The session's own lease of that number; a worker cannot speak for another's. */
 static Lease *own_lease(ControlSession *session, uint64_t id)
@@ -145,7 +153,8 @@ static Lease *own_lease(ControlSession *session, uint64_t id)
     return lease && lease->id == id ? lease : NULL;
 }
 
-static void report_started(ControlSession *session, const Procavia__Work__WorkReport__Started *started)
+static void report_started(ControlSession *session,
+                           const Procavia__Work__WorkReport__Started *started)
 {
     LOCKED(&session->control->lock);
     Lease *lease = own_lease(session, started->lease);
@@ -156,7 +165,8 @@ static void report_started(ControlSession *session, const Procavia__Work__WorkRe
     lease->running_since_ns = clock_wall_ns();
 }
 
-static Status report_result(Ctx *ctx, ControlSession *session, const Procavia__Work__WorkResult *result)
+static Status report_result(Ctx *ctx, ControlSession *session,
+                            const Procavia__Work__WorkResult *result)
 {
     Lease *lease;
     {
@@ -169,10 +179,12 @@ static Status report_result(Ctx *ctx, ControlSession *session, const Procavia__W
     return result_add(ctx, lease, result);
 }
 
-#define SET_TRIES 3 /* of a set that its worker cannot run at all, before the job fails with the reason */
+#define SET_TRIES                                                                                  \
+    3 /* of a set that its worker cannot run at all, before the job fails with the reason */
 
 /* The set is over when its results are durable. The run cannot end while it has a lease out. */
-static Status report_done(Ctx *ctx, ControlSession *session, const Procavia__Work__WorkReport__SetDone *done)
+static Status report_done(Ctx *ctx, ControlSession *session,
+                          const Procavia__Work__WorkReport__SetDone *done)
 {
     Control *control = session->control;
     Lease *lease;
@@ -184,7 +196,8 @@ static Status report_done(Ctx *ctx, ControlSession *session, const Procavia__Wor
     }
     bool failed = *done->error != '\0';
     if (failed)
-        LOG_WARN(ctx, "a worker could not run a datum set", "worker=%s reason=%s", session->worker_id, done->error);
+        LOG_WARN(ctx, "a worker could not run a datum set", "worker=%s reason=%s",
+                 session->worker_id, done->error);
     Status s = lease->cancelled ? OK : result_flush(ctx, lease->run);
     LOCKED(&control->lock);
     if (failed && lease->range.attempts + 1 >= SET_TRIES)
@@ -193,7 +206,8 @@ static Status report_done(Ctx *ctx, ControlSession *session, const Procavia__Wor
     return s;
 }
 
-static Status report_logs(Ctx *ctx, ControlSession *session, const Procavia__Work__WorkReport__Logs *logs)
+static Status report_logs(Ctx *ctx, ControlSession *session,
+                          const Procavia__Work__WorkReport__Logs *logs)
 {
     for (size_t i = 0; i < logs->n_lines; i++) {
         const Procavia__Work__WorkLog *line = logs->lines[i];
@@ -235,9 +249,12 @@ Status control_report(Ctx *ctx, ControlSession *session, const Procavia__Work__W
     }
 }
 
-/* --- for the API -------------------------------------------------------------------------------------------------------- */
+/* --- for the API
+ * --------------------------------------------------------------------------------------------------------
+ */
 
-Status control_worker_status(Ctx *ctx, Control *control, int64_t job, PpsV2__WorkerStatus ***out, size_t *out_n)
+Status control_worker_status(Ctx *ctx, Control *control, int64_t job, PpsV2__WorkerStatus ***out,
+                             size_t *out_n)
 {
     LOCKED(&control->lock);
     size_t count = 0;
@@ -269,7 +286,8 @@ static bool filters_match(const DatumRecord *record, char *const *filters, size_
         for (size_t i = 0; !found && i < record->datum.input_count; i++) {
             char hex[HASH_HEX_SIZE];
             const DatumInput *input = record->datum.inputs[i];
-            found = str_eq_c(input->path, filters[f]) || strcmp(hash_hex(&input->hash, hex), filters[f]) == 0;
+            found = str_eq_c(input->path, filters[f]) ||
+                    strcmp(hash_hex(&input->hash, hex), filters[f]) == 0;
         }
         if (!found)
             return false;
@@ -278,7 +296,8 @@ static bool filters_match(const DatumRecord *record, char *const *filters, size_
 }
 
 /* Datums at work for a job: ids copied out, since reading their records is I/O. */
-static size_t running_datums(Ctx *ctx, Control *control, int64_t job, Hash **out_todo, char ***out_ids)
+static size_t running_datums(Ctx *ctx, Control *control, int64_t job, Hash **out_todo,
+                             char ***out_ids)
 {
     LOCKED(&control->lock);
     size_t n = 0, count = 0;
@@ -340,7 +359,8 @@ static Status no_such_datum(Ctx *ctx, const PpsV2__RestartDatumRequest *request)
         buf_printf(&filters, "%s%s", i ? " " : "", request->data_filters[i]);
     char *text = str_z(ctx->arena, buf_str(&filters));
     buf_done(&filters);
-    return FAIL(ctx, UNKNOWN, "datum matching filter [%s] could not be found for job ID %s", text, request->job->id);
+    return FAIL(ctx, UNKNOWN, "datum matching filter [%s] could not be found for job ID %s", text,
+                request->job->id);
 }
 
 Status control_restart_datum(Ctx *ctx, Control *control, const PpsV2__RestartDatumRequest *request)

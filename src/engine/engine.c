@@ -19,7 +19,8 @@ bool engine_knows_token(Engine *engine, const char *worker_id, const char *token
     if (!*token || !status_ok(engine->ops->list(engine, &ctx, NULL, &workers, &n)))
         return false;
     for (size_t i = 0; i < n; i++)
-        known |= workers[i].alive && strcmp(workers[i].id, worker_id) == 0 && same_secret(workers[i].token, token);
+        known |= workers[i].alive && strcmp(workers[i].id, worker_id) == 0 &&
+                 same_secret(workers[i].token, token);
     return known;
 }
 

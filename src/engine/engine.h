@@ -1,7 +1,9 @@
-/* engine.h - where workers run: five functions, whatever is behind them (processes of this machine, pods).
+/* engine.h - where workers run: five functions, whatever is behind them (processes of this machine,
+ * pods).
  *
- * An engine starts workers that connect back to the server and serve the Work stream; it decides nothing. Workers are
- * grouped: a group is a set of alike workers (one group for all of this machine; one a pipeline version on Kubernetes).
+ * An engine starts workers that connect back to the server and serve the Work stream; it decides
+ * nothing. Workers are grouped: a group is a set of alike workers (one group for all of this
+ * machine; one a pipeline version on Kubernetes).
  */
 #pragma once
 
@@ -39,11 +41,11 @@ Engine *engine_free(Engine *engine); /* NULL is fine */
 
 /* Processes on this machine. */
 typedef struct EngineLocalConfig {
-    const char *program;   /* path of pcv-worker */
-    const char *address;   /* where workers connect: "unix:…" or "127.0.0.1:port" */
-    const char *scratch;   /* folder for caches and datums; created */
-    const char *hidden;    /* the server's data folder, which no user code may see */
+    const char *program; /* path of pcv-worker */
+    const char *address; /* where workers connect: "unix:…" or "127.0.0.1:port" */
+    const char *scratch; /* folder for caches and datums; created */
+    const char *hidden;  /* the server's data folder, which no user code may see */
     size_t workers_max;
-    bool require_sandbox;  /* refuse to run user code where no sandbox is possible */
+    bool require_sandbox; /* refuse to run user code where no sandbox is possible */
 } EngineLocalConfig;
 Status engine_local_new(Ctx *ctx, const EngineLocalConfig *config, Engine **out) NODISCARD;

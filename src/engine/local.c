@@ -1,11 +1,13 @@
 /* local.c - workers as processes of this machine.
  *
- * There is one group: workers are generic, so all pipelines share them. A worker that ends is started again, after a
- * pause that doubles while it keeps ending at once. Its token goes to it through a pipe that is its standard input, so
- * that no other process can read it from arguments or environment.
+ * There is one group: workers are generic, so all pipelines share them. A worker that ends is
+ * started again, after a pause that doubles while it keeps ending at once. Its token goes to it
+ * through a pipe that is its standard input, so that no other process can read it from arguments or
+ * environment.
  *
- * engine->lock guards the workers. The reaper thread waits for children and starts them again; it exists while there are
- * workers. Lock order: the lock is not held while fork or exec run in the child (posix_spawn). */
+ * engine->lock guards the workers. The reaper thread waits for children and starts them again; it
+ * exists while there are workers. Lock order: the lock is not held while fork or exec run in the
+ * child (posix_spawn). */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -26,9 +28,9 @@
 #include "engine/engine.h"
 
 #define SHORT_LIFE_NS (5 * NS_PER_SEC) /* a worker that ended sooner is restarted with a pause */
-#define PAUSE_NS_MIN (100 * NS_PER_MS)
-#define PAUSE_NS_MAX (10 * NS_PER_SEC)
-#define STOP_NS (5 * NS_PER_SEC) /* from a polite end to SIGKILL */
+#define PAUSE_NS_MIN  (100 * NS_PER_MS)
+#define PAUSE_NS_MAX  (10 * NS_PER_SEC)
+#define STOP_NS       (5 * NS_PER_SEC) /* from a polite end to SIGKILL */
 
 typedef struct LocalWorker {
     EngineWorker info;
@@ -51,7 +53,9 @@ typedef struct LocalEngine {
     void *watcher_arg;
 } LocalEngine;
 
-/* --- one process ------------------------------------------------------------------------------------------------------- */
+/* --- one process
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static void new_identity(LocalWorker *worker, size_t slot)
 {
@@ -77,7 +81,8 @@ static int spawn_with_stdin(LocalEngine *engine, char *const *argv, int input, p
     posix_spawnattr_setsigmask(&attr, &none);
     posix_spawnattr_setsigdefault(&attr, &all);
     posix_spawnattr_setpgroup(&attr, 0);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                                        POSIX_SPAWN_SETPGROUP);
     int error = posix_spawn(out_pid, engine->program, &actions, &attr, argv, environment);
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&actions);
@@ -96,11 +101,16 @@ static int start_worker(LocalEngine *engine, size_t slot)
     AUTO_FD read_end = pipe_fds[0];
     AUTO_FD write_end = pipe_fds[1];
     char *argv[] = { engine->program,
-                     arena_strdup(arena, "--server"), engine->address,
-                     arena_strdup(arena, "--id"), worker->info.id,
-                     arena_strdup(arena, "--scratch"), text_printf(arena, "%s/%zu", engine->scratch, slot),
-                     arena_strdup(arena, "--hide"), engine->hidden,
-                     engine->require_sandbox ? arena_strdup(arena, "--require-sandbox") : NULL, NULL };
+                     arena_strdup(arena, "--server"),
+                     engine->address,
+                     arena_strdup(arena, "--id"),
+                     worker->info.id,
+                     arena_strdup(arena, "--scratch"),
+                     text_printf(arena, "%s/%zu", engine->scratch, slot),
+                     arena_strdup(arena, "--hide"),
+                     engine->hidden,
+                     engine->require_sandbox ? arena_strdup(arena, "--require-sandbox") : NULL,
+                     NULL };
     ssize_t put = write(write_end, worker->info.token, strlen(worker->info.token));
     int error = put < 0 ? errno : spawn_with_stdin(engine, argv, read_end, &worker->pid);
     worker->info.alive = !error;
@@ -125,7 +135,9 @@ static void note_end(LocalEngine *engine, LocalWorker *worker, int status)
         engine->watcher(engine->watcher_arg, &worker->info);
 }
 
-/* --- the reaper ------------------------------------------------------------------------------------------------------------ */
+/* --- the reaper
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 static void reap(LocalEngine *engine)
 {
@@ -210,7 +222,9 @@ static void *reaper_thread(void *arg)
     return NULL;
 }
 
-/* --- the five functions --------------------------------------------------------------------------------------------------- */
+/* --- the five functions
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static LocalEngine *local_of(Engine *engine)
 {
@@ -264,7 +278,8 @@ static Status local_stop(Engine *base, Ctx *ctx, const char *group, bool kill_no
     return OK;
 }
 
-static Status local_list(Engine *base, Ctx *ctx, const char *group, EngineWorker **out, size_t *out_n)
+static Status local_list(Engine *base, Ctx *ctx, const char *group, EngineWorker **out,
+                         size_t *out_n)
 {
     (void)group;
     LocalEngine *engine = local_of(base);
@@ -301,7 +316,8 @@ static void local_free(Engine *base)
     free(engine);
 }
 
-static const EngineOps local_ops = { local_scale, local_scale, local_stop, local_list, local_watch, local_free };
+static const EngineOps local_ops = { local_scale, local_scale, local_stop,
+                                     local_list,  local_watch, local_free };
 
 Status engine_local_new(Ctx *ctx, const EngineLocalConfig *config, Engine **out)
 {

@@ -5,10 +5,11 @@
 Status pps_cache_get(Ctx *ctx, PfsTx *tx, const Hash *key, PlanResultHit *out)
 {
     CLEANUP(db_rows_done) DbRows rows = { 0 };
-    TRY(db_query(ctx, pfs_tx_db(tx), &rows,
-                 "SELECT output, output_bytes, made, run_job, image, download_ns, process_ns, upload_ns, "
-                 "download_bytes, upload_bytes FROM pps_datum_result WHERE key = ?",
-                 "h", key));
+    TRY(db_query(
+        ctx, pfs_tx_db(tx), &rows,
+        "SELECT output, output_bytes, made, run_job, image, download_ns, process_ns, upload_ns, "
+        "download_bytes, upload_bytes FROM pps_datum_result WHERE key = ?",
+        "h", key));
     bool more;
     TRY(db_next(ctx, &rows, &more));
     if (!more)
@@ -26,19 +27,22 @@ Status pps_cache_get(Ctx *ctx, PfsTx *tx, const Hash *key, PlanResultHit *out)
     return OK;
 }
 
-/* A newer result replaces an older one only when the older did not count (an update with reprocess): the caller gives
- * made_at_ns, and what ran twice at once keeps the first. */
+/* A newer result replaces an older one only when the older did not count (an update with
+ * reprocess): the caller gives made_at_ns, and what ran twice at once keeps the first. */
 Status pps_cache_put(Ctx *ctx, PfsTx *tx, const Hash *key, const PlanResultHit *r)
 {
-    return db_exec(ctx, pfs_tx_db(tx), NULL,
-                   "INSERT INTO pps_datum_result (key, output, output_bytes, made, run_job, image, download_ns, process_ns, "
-                   "upload_ns, download_bytes, upload_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-                   "ON CONFLICT (key) DO UPDATE SET output = excluded.output, output_bytes = excluded.output_bytes, "
-                   "made = excluded.made, run_job = excluded.run_job, image = excluded.image, "
-                   "download_ns = excluded.download_ns, process_ns = excluded.process_ns, "
-                   "upload_ns = excluded.upload_ns, download_bytes = excluded.download_bytes, "
-                   "upload_bytes = excluded.upload_bytes WHERE excluded.made > pps_datum_result.made",
-                   "hhiissiiiii", key, &r->output_root, (int64_t)r->output_bytes, r->made_at_ns, r->run_job,
-                   r->image_id, r->stats.download_ns, r->stats.process_ns, r->stats.upload_ns,
-                   (int64_t)r->stats.download_bytes, (int64_t)r->stats.upload_bytes);
+    return db_exec(
+        ctx, pfs_tx_db(tx), NULL,
+        "INSERT INTO pps_datum_result (key, output, output_bytes, made, run_job, image, "
+        "download_ns, process_ns, "
+        "upload_ns, download_bytes, upload_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (key) DO UPDATE SET output = excluded.output, output_bytes = "
+        "excluded.output_bytes, "
+        "made = excluded.made, run_job = excluded.run_job, image = excluded.image, "
+        "download_ns = excluded.download_ns, process_ns = excluded.process_ns, "
+        "upload_ns = excluded.upload_ns, download_bytes = excluded.download_bytes, "
+        "upload_bytes = excluded.upload_bytes WHERE excluded.made > pps_datum_result.made",
+        "hhiissiiiii", key, &r->output_root, (int64_t)r->output_bytes, r->made_at_ns, r->run_job,
+        r->image_id, r->stats.download_ns, r->stats.process_ns, r->stats.upload_ns,
+        (int64_t)r->stats.download_bytes, (int64_t)r->stats.upload_bytes);
 }

@@ -1,5 +1,5 @@
-/* cron_tick.c - ticks of cron inputs: commits with an empty file named after the time (§20). When a tick is due is the
- * controller's business. */
+/* cron_tick.c - ticks of cron inputs: commits with an empty file named after the time (§20). When a
+ * tick is due is the controller's business. */
 #include "base/clock.h"
 #include "codec/moment.h"
 #include "pfs/write.h"

@@ -1,4 +1,5 @@
-/* datum_show.c - datums as the API shows them: of a job from its plan, of an input by enumeration (§26.8, §26.9). */
+/* datum_show.c - datums as the API shows them: of a job from its plan, of an input by enumeration
+ * (§26.8, §26.9). */
 #include <stdlib.h>
 
 #include "base/text.h"
@@ -38,8 +39,9 @@ static PfsV2__FileInfo *file_of(Ctx *ctx, const DatumInput *input)
     PfsV2__FileInfo *info = PB_NEW(ctx, pfs_v2__file_info, PfsV2__FileInfo);
     info->file = PB_NEW(ctx, pfs_v2__file, PfsV2__File);
     info->file->commit = PB_NEW(ctx, pfs_v2__commit, PfsV2__Commit);
-    info->file->commit->repo = pfs_repo_ref(ctx, *input->from->project ? input->from->project : "default",
-                                            input->from->repo, *input->from->repo_type ? input->from->repo_type : "user");
+    info->file->commit->repo =
+        pfs_repo_ref(ctx, *input->from->project ? input->from->project : "default",
+                     input->from->repo, *input->from->repo_type ? input->from->repo_type : "user");
     info->file->commit->id = arena_strdup(ctx->arena, input->from->commit);
     info->file->path = str_z(ctx->arena, input->path);
     if (!input->is_dir)
@@ -73,11 +75,13 @@ static PpsV2__Job *run_job_ref(Ctx *ctx, const DatumRecord *record, const PpsJob
     size_t slash = str_find(text, '/'), at = str_find(text, '@');
     if (at == text.size || slash > at)
         return pps_job_ref(ctx, job->project, job->pipeline, job->set_id);
-    return pps_job_ref(ctx, str_z(ctx->arena, str_sub(text, 0, slash)), str_z(ctx->arena, str_sub(text, slash + 1, at)),
+    return pps_job_ref(ctx, str_z(ctx->arena, str_sub(text, 0, slash)),
+                       str_z(ctx->arena, str_sub(text, slash + 1, at)),
                        str_z(ctx->arena, str_sub(text, at + 1, text.size)));
 }
 
-Status pps_datum_info(Ctx *ctx, const DatumRecord *record, const PpsJobRow *job, PpsV2__DatumInfo **out)
+Status pps_datum_info(Ctx *ctx, const DatumRecord *record, const PpsJobRow *job,
+                      PpsV2__DatumInfo **out)
 {
     PpsV2__DatumInfo *info = PB_NEW(ctx, pps_v2__datum_info, PpsV2__DatumInfo);
     info->datum = PB_NEW(ctx, pps_v2__datum, PpsV2__Datum);
@@ -124,7 +128,9 @@ Status pps_inspect_datum(Ctx *ctx, Pps *pps, const PpsV2__Datum *datum, PpsV2__D
     return pps_datum_info(ctx, &record, &job, out);
 }
 
-/* --- lists ------------------------------------------------------------------------------------------------------ */
+/* --- lists
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 /* Ends a walk early when enough was sent; never leaves this file. */
 #define ENOUGH STATUS(OUT_OF_RANGE)
@@ -176,9 +182,10 @@ static Status list_job_datums(Ctx *ctx, Pps *pps, DatumWalk *walk)
     Hash after;
     bool marked = *walk->request->paginationmarker != '\0';
     if (marked && !hash_parse(str(walk->request->paginationmarker), &after))
-        return FAIL(ctx, INVALID_ARGUMENT, "pagination marker '%s' is not a datum id", walk->request->paginationmarker);
-    return plan_each(ctx, &content.io, &walk->job.plan, marked ? &after : NULL, walk->request->reverse, send_record,
-                     walk);
+        return FAIL(ctx, INVALID_ARGUMENT, "pagination marker '%s' is not a datum id",
+                    walk->request->paginationmarker);
+    return plan_each(ctx, &content.io, &walk->job.plan, marked ? &after : NULL,
+                     walk->request->reverse, send_record, walk);
 }
 
 /* Datums of an input, gathered to be sorted by id and freed of duplicates. */
@@ -210,7 +217,8 @@ static Status gather(void *arg, Ctx *ctx, const Datum *datum)
 
 static int compare_ids(const void *a, const void *b)
 {
-    return strcmp((*(PpsV2__DatumInfo *const *)a)->datum->id, (*(PpsV2__DatumInfo *const *)b)->datum->id);
+    return strcmp((*(PpsV2__DatumInfo *const *)a)->datum->id,
+                  (*(PpsV2__DatumInfo *const *)b)->datum->id);
 }
 
 static Status refuse_cron(void *arg, Ctx *ctx, PpsV2__Input *node)
@@ -218,7 +226,8 @@ static Status refuse_cron(void *arg, Ctx *ctx, PpsV2__Input *node)
     (void)arg;
     if (input_kind(node) == INPUT_CRON)
         return FAIL(ctx, UNKNOWN,
-                    "can't list datums with a cron input, there will be no datums until the pipeline is created");
+                    "can't list datums with a cron input, there will be no datums until the "
+                    "pipeline is created");
     return OK;
 }
 
@@ -247,7 +256,8 @@ static Status list_input_datums(Ctx *ctx, Pps *pps, DatumWalk *walk)
     return OK;
 }
 
-Status pps_list_datum(Ctx *ctx, Pps *pps, const PpsV2__ListDatumRequest *request, PpsDatumFn fn, void *arg)
+Status pps_list_datum(Ctx *ctx, Pps *pps, const PpsV2__ListDatumRequest *request, PpsDatumFn fn,
+                      void *arg)
 {
     if (request->reverse && request->number <= 0)
         return FAIL(ctx, UNKNOWN, "number must be > 0 when reverse is set");
@@ -255,7 +265,9 @@ Status pps_list_datum(Ctx *ctx, Pps *pps, const PpsV2__ListDatumRequest *request
         return FAIL(ctx, UNKNOWN, "cannot specify both job and input");
     if (!request->job && !request->input)
         return FAIL(ctx, UNKNOWN, "must specify a job");
-    DatumWalk walk = { .request = request, .fn = fn, .arg = arg, .left = MAX(request->number, INT64_C(0)) };
+    DatumWalk walk = {
+        .request = request, .fn = fn, .arg = arg, .left = MAX(request->number, INT64_C(0))
+    };
     Status s = request->job ? list_job_datums(ctx, pps, &walk) : list_input_datums(ctx, pps, &walk);
     return s.code == STATUS_OUT_OF_RANGE && !s.detail ? OK : s;
 }

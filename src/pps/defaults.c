@@ -1,5 +1,5 @@
-/* defaults.c - cluster and project defaults: stored as given, merged into specs, and laid over existing pipelines on
- * request (§3.5). */
+/* defaults.c - cluster and project defaults: stored as given, merged into specs, and laid over
+ * existing pipelines on request (§3.5). */
 #include "base/text.h"
 #include "pps/pps_priv.h"
 
@@ -12,7 +12,8 @@ static Status read_stored(Ctx *ctx, PfsTx *tx, const char *scope, Stored *out)
 {
     *out = (Stored){ "{}", "", 0 };
     CLEANUP(db_rows_done) DbRows rows = { 0 };
-    TRY(db_query(ctx, pfs_tx_db(tx), &rows, "SELECT json, created_by, created FROM pps_spec_defaults WHERE scope = ?", "s",
+    TRY(db_query(ctx, pfs_tx_db(tx), &rows,
+                 "SELECT json, created_by, created FROM pps_spec_defaults WHERE scope = ?", "s",
                  scope));
     bool more;
     TRY(db_next(ctx, &rows, &more));
@@ -23,11 +24,12 @@ static Status read_stored(Ctx *ctx, PfsTx *tx, const char *scope, Stored *out)
 
 static Status write_stored(Ctx *ctx, PfsTx *tx, const char *scope, const char *json)
 {
-    return db_exec(ctx, pfs_tx_db(tx), NULL,
-                   "INSERT INTO pps_spec_defaults (scope, json, created_by, created) VALUES (?, ?, ?, ?) "
-                   "ON CONFLICT (scope) DO UPDATE SET json = excluded.json, created_by = excluded.created_by, "
-                   "created = excluded.created",
-                   "sssi", scope, json, ctx->user, pfs_tx_time_ns(tx));
+    return db_exec(
+        ctx, pfs_tx_db(tx), NULL,
+        "INSERT INTO pps_spec_defaults (scope, json, created_by, created) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (scope) DO UPDATE SET json = excluded.json, created_by = excluded.created_by, "
+        "created = excluded.created",
+        "sssi", scope, json, ctx->user, pfs_tx_time_ns(tx));
 }
 
 Status pps_get_cluster_defaults(Ctx *ctx, PfsTx *tx, const char **out_json)
@@ -62,7 +64,8 @@ Status pps_get_project_defaults(Ctx *ctx, PfsTx *tx, const PfsV2__Project *proje
     return OK;
 }
 
-/* --- laying new defaults over what exists --------------------------------------------------------------------------- */
+/* --- laying new defaults over what exists
+ * --------------------------------------------------------------------------- */
 
 typedef struct Affected {
     const char *project; /* NULL: all */
@@ -72,13 +75,15 @@ typedef struct Affected {
     size_t n, capacity;
 } Affected;
 
-static Status prepare_again(Ctx *ctx, PfsTx *tx, const PpsPipelineRow *row, PpsV2__CreatePipelineTransaction **out)
+static Status prepare_again(Ctx *ctx, PfsTx *tx, const PpsPipelineRow *row,
+                            PpsV2__CreatePipelineTransaction **out)
 {
     PpsV2__CreatePipelineV2Request request;
     pps_v2__create_pipeline_v2_request__init(&request);
     request.create_pipeline_request_json = row->info->user_spec_json;
     request.update = true;
-    TRY_WRAP(ctx, pps_prepare(ctx, tx, &request, out), "could not regenerate pipeline %s/%s", row->project, row->name);
+    TRY_WRAP(ctx, pps_prepare(ctx, tx, &request, out), "could not regenerate pipeline %s/%s",
+             row->project, row->name);
     (*out)->create_pipeline_request->pipeline = pps_pipeline_ref(ctx, row->project, row->name);
     return OK;
 }
@@ -111,7 +116,8 @@ static Status find_affected(Ctx *ctx, PfsTx *tx, const char *project, Affected *
     return pps_each_pipeline(ctx, tx, note_if_affected, out);
 }
 
-static Status update_affected(Ctx *ctx, PfsTx *tx, Pps *pps, const Affected *affected, bool reprocess)
+static Status update_affected(Ctx *ctx, PfsTx *tx, Pps *pps, const Affected *affected,
+                              bool reprocess)
 {
     for (size_t i = 0; i < affected->n; i++) {
         affected->again[i]->create_pipeline_request->update = true;
@@ -121,10 +127,11 @@ static Status update_affected(Ctx *ctx, PfsTx *tx, Pps *pps, const Affected *aff
     return OK;
 }
 
-/* The new text is written first, so that what is regenerated in this transaction reads it; a dry run's transaction is
- * given up by the caller. */
-static Status set_defaults(Ctx *ctx, PfsTx *tx, Pps *pps, const char *scope, const char *project, const char *json,
-                           bool regenerate, bool reprocess, bool dry_run, Affected *out)
+/* The new text is written first, so that what is regenerated in this transaction reads it; a dry
+ * run's transaction is given up by the caller. */
+static Status set_defaults(Ctx *ctx, PfsTx *tx, Pps *pps, const char *scope, const char *project,
+                           const char *json, bool regenerate, bool reprocess, bool dry_run,
+                           Affected *out)
 {
     *out = (Affected){ 0 };
     TRY(write_stored(ctx, tx, scope, json));
@@ -134,14 +141,15 @@ static Status set_defaults(Ctx *ctx, PfsTx *tx, Pps *pps, const char *scope, con
     return dry_run ? OK : update_affected(ctx, tx, pps, out, reprocess);
 }
 
-Status pps_set_cluster_defaults(Ctx *ctx, PfsTx *tx, Pps *pps, const PpsV2__SetClusterDefaultsRequest *r,
+Status pps_set_cluster_defaults(Ctx *ctx, PfsTx *tx, Pps *pps,
+                                const PpsV2__SetClusterDefaultsRequest *r,
                                 PpsV2__SetClusterDefaultsResponse **out)
 {
     TRY(spec_check_cluster_defaults(ctx, r->cluster_defaults_json));
     Affected affected;
     TRY_WRAP(ctx,
-             set_defaults(ctx, tx, pps, "cluster", NULL, r->cluster_defaults_json, r->regenerate, r->reprocess,
-                          r->dry_run, &affected),
+             set_defaults(ctx, tx, pps, "cluster", NULL, r->cluster_defaults_json, r->regenerate,
+                          r->reprocess, r->dry_run, &affected),
              "unknown error: could not write cluster defaults");
     *out = PB_NEW(ctx, pps_v2__set_cluster_defaults_response, PpsV2__SetClusterDefaultsResponse);
     (*out)->affected_pipelines = affected.pipelines;
@@ -149,7 +157,8 @@ Status pps_set_cluster_defaults(Ctx *ctx, PfsTx *tx, Pps *pps, const PpsV2__SetC
     return OK;
 }
 
-Status pps_set_project_defaults(Ctx *ctx, PfsTx *tx, Pps *pps, const PpsV2__SetProjectDefaultsRequest *r,
+Status pps_set_project_defaults(Ctx *ctx, PfsTx *tx, Pps *pps,
+                                const PpsV2__SetProjectDefaultsRequest *r,
                                 PpsV2__SetProjectDefaultsResponse **out)
 {
     const char *project = pps_project_of(r->project), *cluster_json;
@@ -157,8 +166,9 @@ Status pps_set_project_defaults(Ctx *ctx, PfsTx *tx, Pps *pps, const PpsV2__SetP
     TRY(spec_check_project_defaults(ctx, cluster_json, r->project_defaults_json));
     Affected affected;
     TRY_WRAP(ctx,
-             set_defaults(ctx, tx, pps, project_scope(ctx, project), project, r->project_defaults_json, r->regenerate,
-                          r->reprocess, r->dry_run, &affected),
+             set_defaults(ctx, tx, pps, project_scope(ctx, project), project,
+                          r->project_defaults_json, r->regenerate, r->reprocess, r->dry_run,
+                          &affected),
              "unknown error: could not write project defaults");
     *out = PB_NEW(ctx, pps_v2__set_project_defaults_response, PpsV2__SetProjectDefaultsResponse);
     (*out)->affected_pipelines = affected.pipelines;

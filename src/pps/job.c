@@ -1,10 +1,13 @@
-/* job.c - jobs as rows: made when output commits are, moved from state to state, ended with their commits (§9). */
+/* job.c - jobs as rows: made when output commits are, moved from state to state, ended with their
+ * commits (§9). */
 #include <stdio.h>
 
 #include "base/text.h"
 #include "pps/pps_priv.h"
 
-/* --- rows --------------------------------------------------------------------------------------------------------- */
+/* --- rows
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 void pps_read_job(Ctx *ctx, const DbRows *rows, PpsJobRow *out)
 {
@@ -50,7 +53,8 @@ static Status one_job(Ctx *ctx, DbRows *rows, PpsJobRow *out)
 Status pps_job_row(Ctx *ctx, PfsTx *tx, int64_t id, PpsJobRow *out)
 {
     CLEANUP(db_rows_done) DbRows rows = { 0 };
-    TRY(db_query(ctx, pfs_tx_db(tx), &rows, "SELECT " PPS_JOB_COLUMNS " FROM pps_job j WHERE j.id = ?", "i", id));
+    TRY(db_query(ctx, pfs_tx_db(tx), &rows,
+                 "SELECT " PPS_JOB_COLUMNS " FROM pps_job j WHERE j.id = ?", "i", id));
     return one_job(ctx, &rows, out);
 }
 
@@ -60,8 +64,9 @@ Status pps_find_job(Ctx *ctx, PfsTx *tx, const PpsV2__Job *job, PpsJobRow *out)
     const char *name = job->pipeline ? job->pipeline->name : "";
     CLEANUP(db_rows_done) DbRows rows = { 0 };
     TRY(db_query(ctx, pfs_tx_db(tx), &rows,
-                 "SELECT " PPS_JOB_COLUMNS " FROM pps_job j WHERE j.project = ? AND j.name = ? AND j.set_id = ?", "sss",
-                 project, name, job->id));
+                 "SELECT " PPS_JOB_COLUMNS
+                 " FROM pps_job j WHERE j.project = ? AND j.name = ? AND j.set_id = ?",
+                 "sss", project, name, job->id));
     Status s = one_job(ctx, &rows, out);
     if (s.code == STATUS_NOT_FOUND)
         return FAIL(ctx, NOT_FOUND, "jobs %s not found", pps_job_text(ctx, project, name, job->id));
@@ -71,16 +76,20 @@ Status pps_find_job(Ctx *ctx, PfsTx *tx, const PpsV2__Job *job, PpsJobRow *out)
 static Status job_of_commit(Ctx *ctx, PfsTx *tx, int64_t commit, PpsJobRow *out)
 {
     CLEANUP(db_rows_done) DbRows rows = { 0 };
-    TRY(db_query(ctx, pfs_tx_db(tx), &rows, "SELECT " PPS_JOB_COLUMNS " FROM pps_job j WHERE j.output_commit = ?", "i",
+    TRY(db_query(ctx, pfs_tx_db(tx), &rows,
+                 "SELECT " PPS_JOB_COLUMNS " FROM pps_job j WHERE j.output_commit = ?", "i",
                  commit));
     return one_job(ctx, &rows, out);
 }
 
-Status pps_each_open_job(Ctx *ctx, PfsTx *tx, Status (*fn)(void *arg, Ctx *ctx, const PpsJobRow *row), void *arg)
+Status pps_each_open_job(Ctx *ctx, PfsTx *tx,
+                         Status (*fn)(void *arg, Ctx *ctx, const PpsJobRow *row), void *arg)
 {
     CLEANUP(db_rows_done) DbRows rows = { 0 };
     TRY(db_query(ctx, pfs_tx_db(tx), &rows,
-                 "SELECT " PPS_JOB_COLUMNS " FROM pps_job j WHERE j.state NOT IN (4, 5, 6, 9) ORDER BY j.id", ""));
+                 "SELECT " PPS_JOB_COLUMNS
+                 " FROM pps_job j WHERE j.state NOT IN (4, 5, 6, 9) ORDER BY j.id",
+                 ""));
     for (;;) {
         bool more;
         PpsJobRow row;
@@ -97,8 +106,9 @@ Status pps_job_spec(Ctx *ctx, PfsTx *tx, const PpsJobRow *job, PpsPipelineRow *o
     return pps_pipeline_version(ctx, tx, job->pipeline_id, job->version, out);
 }
 
-/* Up the output branch's history: the first commit of the system's making, without an error, that a job made and that
- * is finished. A plan is kept with the job, so the meta commit need not be read. */
+/* Up the output branch's history: the first commit of the system's making, without an error, that a
+ * job made and that is finished. A plan is kept with the job, so the meta commit need not be read.
+ */
 Status pps_job_base(Ctx *ctx, PfsTx *tx, const PpsJobRow *job, PpsJobRow *out)
 {
     *out = (PpsJobRow){ 0 };
@@ -106,8 +116,8 @@ Status pps_job_base(Ctx *ctx, PfsTx *tx, const PpsJobRow *job, PpsJobRow *out)
     TRY(pfs_commit_row(ctx, tx, job->output_commit, &commit));
     while (commit.parent_id) {
         TRY(pfs_commit_row(ctx, tx, commit.parent_id, &commit));
-        if (commit.origin != PFS_V2__ORIGIN_KIND__AUTO || *commit.error || commit.state != PFS_FINISHED ||
-            commit.forgotten)
+        if (commit.origin != PFS_V2__ORIGIN_KIND__AUTO || *commit.error ||
+            commit.state != PFS_FINISHED || commit.forgotten)
             continue;
         Status s = job_of_commit(ctx, tx, commit.id, out);
         if (s.code != STATUS_NOT_FOUND)
@@ -116,7 +126,9 @@ Status pps_job_base(Ctx *ctx, PfsTx *tx, const PpsJobRow *job, PpsJobRow *out)
     return OK;
 }
 
-/* --- moving --------------------------------------------------------------------------------------------------------- */
+/* --- moving
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static Status refuse_finished(Ctx *ctx, const PpsJobRow *row)
 {
@@ -126,15 +138,18 @@ static Status refuse_finished(Ctx *ctx, const PpsJobRow *row)
                 pps_job_text(ctx, row->project, row->pipeline, row->set_id));
 }
 
-static Status write_state(Ctx *ctx, PfsTx *tx, const PpsJobRow *row, PpsV2__JobState state, const char *reason)
+static Status write_state(Ctx *ctx, PfsTx *tx, const PpsJobRow *row, PpsV2__JobState state,
+                          const char *reason)
 {
     int64_t now = pfs_tx_time_ns(tx);
     bool terminal = job_is_terminal(state);
     bool starts = terminal || state == PPS_V2__JOB_STATE__JOB_RUNNING;
     TRY(db_exec(ctx, pfs_tx_db(tx), NULL,
-                "UPDATE pps_job SET state = ?, reason = ?, started = CASE WHEN started = 0 AND ? = 1 THEN ? ELSE started "
+                "UPDATE pps_job SET state = ?, reason = ?, started = CASE WHEN started = 0 AND ? = "
+                "1 THEN ? ELSE started "
                 "END, finished = CASE WHEN ? = 1 THEN ? ELSE finished END WHERE id = ?",
-                "isiiiii", (int64_t)state, reason, (int64_t)starts, now, (int64_t)terminal, now, row->id));
+                "isiiiii", (int64_t)state, reason, (int64_t)starts, now, (int64_t)terminal, now,
+                row->id));
     pps_note_job(tx, row->id);
     pps_note_pipeline(tx, row->project, row->pipeline);
     return OK;
@@ -148,15 +163,19 @@ Status pps_job_to(Ctx *ctx, PfsTx *tx, int64_t job, PpsV2__JobState state, const
     return write_state(ctx, tx, &row, state, reason);
 }
 
-Status pps_job_progress(Ctx *ctx, PfsTx *tx, int64_t job, const JobCounters *c, const Hash *plan, const Hash *basis)
+Status pps_job_progress(Ctx *ctx, PfsTx *tx, int64_t job, const JobCounters *c, const Hash *plan,
+                        const Hash *basis)
 {
     pps_note_job(tx, job);
-    return db_exec(ctx, pfs_tx_db(tx), NULL,
-                   "UPDATE pps_job SET total = ?, processed = ?, skipped = ?, failed = ?, recovered = ?, download_ns = ?, "
-                   "process_ns = ?, upload_ns = ?, download_bytes = ?, upload_bytes = ?, plan = ?, basis = ? "
-                   "WHERE id = ?",
-                   "iiiiiiiiiihhi", c->total, c->processed, c->skipped, c->failed, c->recovered, c->download_ns,
-                   c->process_ns, c->upload_ns, c->download_bytes, c->upload_bytes, plan, basis, job);
+    return db_exec(
+        ctx, pfs_tx_db(tx), NULL,
+        "UPDATE pps_job SET total = ?, processed = ?, skipped = ?, failed = ?, recovered = ?, "
+        "download_ns = ?, "
+        "process_ns = ?, upload_ns = ?, download_bytes = ?, upload_bytes = ?, plan = ?, basis = ? "
+        "WHERE id = ?",
+        "iiiiiiiiiihhi", c->total, c->processed, c->skipped, c->failed, c->recovered,
+        c->download_ns, c->process_ns, c->upload_ns, c->download_bytes, c->upload_bytes, plan,
+        basis, job);
 }
 
 static Status finish_row(Ctx *ctx, PfsTx *tx, int64_t commit, const char *error)
@@ -207,14 +226,18 @@ typedef struct OpenJobs {
 static Status open_jobs_of(Ctx *ctx, PfsTx *tx, int64_t pipeline, OpenJobs *out)
 {
     int64_t count;
-    TRY(db_query_int(ctx, pfs_tx_db(tx), &count,
-                     "SELECT COUNT(*) FROM pps_job WHERE pipeline = ? AND state NOT IN (4, 5, 6, 9)", "i", pipeline));
+    TRY(db_query_int(
+        ctx, pfs_tx_db(tx), &count,
+        "SELECT COUNT(*) FROM pps_job WHERE pipeline = ? AND state NOT IN (4, 5, 6, 9)", "i",
+        pipeline));
     *out = (OpenJobs){ ARENA_NEW(ctx->arena, int64_t, (size_t)count + 1), 0, (size_t)count };
     if (!out->ids)
         return STATUS(RESOURCE_EXHAUSTED);
     CLEANUP(db_rows_done) DbRows rows = { 0 };
-    TRY(db_query(ctx, pfs_tx_db(tx), &rows,
-                 "SELECT id FROM pps_job WHERE pipeline = ? AND state NOT IN (4, 5, 6, 9) ORDER BY id", "i", pipeline));
+    TRY(db_query(
+        ctx, pfs_tx_db(tx), &rows,
+        "SELECT id FROM pps_job WHERE pipeline = ? AND state NOT IN (4, 5, 6, 9) ORDER BY id", "i",
+        pipeline));
     for (;;) {
         bool more;
         TRY(db_next(ctx, &rows, &more));
@@ -255,7 +278,8 @@ Status pps_delete_job(Ctx *ctx, PfsTx *tx, const PpsV2__Job *job)
     TRY(pps_find_job(ctx, tx, job, &row));
     if (!job_is_terminal(row.state))
         TRY(kill_job(ctx, tx, &row, JOB_REASON_DELETED));
-    TRY(db_exec(ctx, pfs_tx_db(tx), NULL, "DELETE FROM pps_log_segment WHERE job = ?", "i", row.id));
+    TRY(db_exec(ctx, pfs_tx_db(tx), NULL, "DELETE FROM pps_log_segment WHERE job = ?", "i",
+                row.id));
     TRY(db_exec(ctx, pfs_tx_db(tx), NULL, "DELETE FROM pps_job WHERE id = ?", "i", row.id));
     pps_note_job(tx, row.id);
     return OK;
@@ -279,12 +303,14 @@ Status pps_update_job_state(Ctx *ctx, PfsTx *tx, const PpsV2__UpdateJobStateRequ
         counters.upload_bytes = request->stats->upload_bytes;
     }
     TRY(pps_job_progress(ctx, tx, row.id, &counters, &row.plan, &row.basis));
-    TRY(db_exec(ctx, pfs_tx_db(tx), NULL, "UPDATE pps_job SET restart = ? WHERE id = ?", "ii", (int64_t)request->restart,
-                row.id));
+    TRY(db_exec(ctx, pfs_tx_db(tx), NULL, "UPDATE pps_job SET restart = ? WHERE id = ?", "ii",
+                (int64_t)request->restart, row.id));
     return write_state(ctx, tx, &row, request->state, request->reason);
 }
 
-/* --- hooks into pfs --------------------------------------------------------------------------------------------------- */
+/* --- hooks into pfs
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static bool makes_jobs(const PpsPipelineRow *pipeline, const PfsCommitRow *commit)
 {
@@ -292,17 +318,21 @@ static bool makes_jobs(const PpsPipelineRow *pipeline, const PfsCommitRow *commi
            strcmp(pipeline->info->details->output_branch, commit->branch) == 0;
 }
 
-static Status insert_job(Ctx *ctx, PfsTx *tx, const PpsPipelineRow *pipeline, const PfsCommitRow *commit)
+static Status insert_job(Ctx *ctx, PfsTx *tx, const PpsPipelineRow *pipeline,
+                         const PfsCommitRow *commit)
 {
     int64_t id, meta;
     TRY(db_next_id(ctx, pfs_tx_db(tx), "job", &id));
-    TRY(pfs_commit_in_set(ctx, tx, pfs_repo_ref(ctx, commit->project, commit->repo, "meta"), commit->set_id, &meta));
-    TRY(db_exec(ctx, pfs_tx_db(tx), NULL,
-                "INSERT INTO pps_job (id, pipeline, project, name, set_id, version, output_commit, meta_commit, state, "
-                "reason, created, started, finished) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, '', ?, 0, 0) "
-                "ON CONFLICT (project, name, set_id) DO NOTHING",
-                "iisssiiii", id, pipeline->id, pipeline->project, pipeline->name, commit->set_id,
-                (int64_t)pipeline->version, commit->id, meta, pfs_tx_time_ns(tx)));
+    TRY(pfs_commit_in_set(ctx, tx, pfs_repo_ref(ctx, commit->project, commit->repo, "meta"),
+                          commit->set_id, &meta));
+    TRY(db_exec(
+        ctx, pfs_tx_db(tx), NULL,
+        "INSERT INTO pps_job (id, pipeline, project, name, set_id, version, output_commit, "
+        "meta_commit, state, "
+        "reason, created, started, finished) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, '', ?, 0, 0) "
+        "ON CONFLICT (project, name, set_id) DO NOTHING",
+        "iisssiiii", id, pipeline->id, pipeline->project, pipeline->name, commit->set_id,
+        (int64_t)pipeline->version, commit->id, meta, pfs_tx_time_ns(tx)));
     pps_note_job(tx, id);
     pps_note_pipeline(tx, pipeline->project, pipeline->name);
     return OK;
@@ -340,7 +370,9 @@ Status pps_commit_finished(void *self, Ctx *ctx, PfsTx *tx, int64_t commit, cons
     if (s.code == STATUS_NOT_FOUND || (status_ok(s) && job_is_terminal(row.state)))
         return OK;
     TRY(s);
-    return write_state(ctx, tx, &row, *error ? PPS_V2__JOB_STATE__JOB_FAILURE : PPS_V2__JOB_STATE__JOB_SUCCESS, error);
+    return write_state(ctx, tx, &row,
+                       *error ? PPS_V2__JOB_STATE__JOB_FAILURE : PPS_V2__JOB_STATE__JOB_SUCCESS,
+                       error);
 }
 
 Status pps_commit_deleting(void *self, Ctx *ctx, PfsTx *tx, int64_t commit)
@@ -361,7 +393,9 @@ Status pps_repo_delete_check(void *self, Ctx *ctx, PfsTx *tx, const PfsV2__Repo 
     int64_t id;
     TRY(pps_has_pipeline(ctx, tx, pps_project_of(repo->project), repo->name, &found, &id));
     if (found)
-        return FAIL(ctx, UNKNOWN, "cannot delete a repo associated with a pipeline - delete the pipeline instead");
+        return FAIL(
+            ctx, UNKNOWN,
+            "cannot delete a repo associated with a pipeline - delete the pipeline instead");
     return OK;
 }
 
@@ -376,6 +410,7 @@ Status pps_user_finish_check(void *self, Ctx *ctx, PfsTx *tx, const PfsV2__Repo 
     PpsPipelineRow row;
     TRY(pps_pipeline_row(ctx, tx, id, &row));
     if (row.info->type == PPS_V2__PIPELINE_INFO__PIPELINE_TYPE__PIPELINE_TYPE_TRANSFORM)
-        return FAIL(ctx, UNKNOWN, "cannot finish a pipeline output or meta commit, use 'stop job' instead");
+        return FAIL(ctx, UNKNOWN,
+                    "cannot finish a pipeline output or meta commit, use 'stop job' instead");
     return OK;
 }

@@ -13,9 +13,11 @@ static PpsV2__ProcessStats *stats_of(Ctx *ctx, const JobCounters *c)
     return stats;
 }
 
-static PpsV2__JobInfo__Details *details_of(Ctx *ctx, const PpsV2__PipelineInfo__Details *spec, const char *set_id)
+static PpsV2__JobInfo__Details *details_of(Ctx *ctx, const PpsV2__PipelineInfo__Details *spec,
+                                           const char *set_id)
 {
-    PpsV2__JobInfo__Details *details = PB_NEW(ctx, pps_v2__job_info__details, PpsV2__JobInfo__Details);
+    PpsV2__JobInfo__Details *details =
+        PB_NEW(ctx, pps_v2__job_info__details, PpsV2__JobInfo__Details);
     details->transform = spec->transform;
     details->parallelism_spec = spec->parallelism_spec;
     details->egress = spec->egress;
@@ -65,10 +67,12 @@ Status pps_job_info(Ctx *ctx, PfsTx *tx, const PpsJobRow *row, bool details, Pps
     return OK;
 }
 
-/* --- one job ----------------------------------------------------------------------------------------------------- */
+/* --- one job
+ * -----------------------------------------------------------------------------------------------------
+ */
 
-static Status look_at_job(Ctx *ctx, Pps *pps, const PpsV2__InspectJobRequest *request, PpsV2__JobInfo **out,
-                          uint64_t *out_topic)
+static Status look_at_job(Ctx *ctx, Pps *pps, const PpsV2__InspectJobRequest *request,
+                          PpsV2__JobInfo **out, uint64_t *out_topic)
 {
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_read(ctx, pps->pfs, &tx));
@@ -78,7 +82,8 @@ static Status look_at_job(Ctx *ctx, Pps *pps, const PpsV2__InspectJobRequest *re
     return pps_job_info(ctx, tx, &row, request->details, out);
 }
 
-Status pps_inspect_job(Ctx *ctx, Pps *pps, const PpsV2__InspectJobRequest *request, PpsV2__JobInfo **out)
+Status pps_inspect_job(Ctx *ctx, Pps *pps, const PpsV2__InspectJobRequest *request,
+                       PpsV2__JobInfo **out)
 {
     if (!request->job)
         return FAIL(ctx, UNKNOWN, "must specify a job");
@@ -97,7 +102,9 @@ Status pps_inspect_job(Ctx *ctx, Pps *pps, const PpsV2__InspectJobRequest *reque
     }
 }
 
-/* --- a job set ----------------------------------------------------------------------------------------------------- */
+/* --- a job set
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 typedef struct SetWalk {
     Pps *pps;
@@ -108,7 +115,8 @@ typedef struct SetWalk {
     size_t commits;
 } SetWalk;
 
-static Status send_job(SetWalk *walk, Ctx *ctx, const char *project, const char *name, const char *id)
+static Status send_job(SetWalk *walk, Ctx *ctx, const char *project, const char *name,
+                       const char *id)
 {
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_read(ctx, walk->pps->pfs, &tx));
@@ -140,7 +148,8 @@ static Status set_from_rows(Ctx *ctx, SetWalk *walk)
     TRY(pfs_begin_read(ctx, walk->pps->pfs, &tx));
     CLEANUP(db_rows_done) DbRows rows = { 0 };
     TRY(db_query(ctx, pfs_tx_db(tx), &rows,
-                 "SELECT " PPS_JOB_COLUMNS " FROM pps_job j WHERE j.set_id = ? ORDER BY j.id", "s", walk->id));
+                 "SELECT " PPS_JOB_COLUMNS " FROM pps_job j WHERE j.set_id = ? ORDER BY j.id", "s",
+                 walk->id));
     for (;;) {
         bool more;
         PpsJobRow row;
@@ -154,9 +163,12 @@ static Status set_from_rows(Ctx *ctx, SetWalk *walk)
     }
 }
 
-Status pps_inspect_job_set(Ctx *ctx, Pps *pps, const PpsV2__InspectJobSetRequest *request, PpsJobFn fn, void *arg)
+Status pps_inspect_job_set(Ctx *ctx, Pps *pps, const PpsV2__InspectJobSetRequest *request,
+                           PpsJobFn fn, void *arg)
 {
-    SetWalk walk = { .pps = pps, .id = request->job_set->id, .details = request->details, .fn = fn, .arg = arg };
+    SetWalk walk = {
+        .pps = pps, .id = request->job_set->id, .details = request->details, .fn = fn, .arg = arg
+    };
     PfsV2__CommitSet set;
     pfs_v2__commit_set__init(&set);
     set.id = request->job_set->id;
@@ -170,21 +182,26 @@ Status pps_inspect_job_set(Ctx *ctx, Pps *pps, const PpsV2__InspectJobSetRequest
     return s;
 }
 
-/* --- lists ----------------------------------------------------------------------------------------------------------- */
+/* --- lists
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 /* Is `commit` ("project/repo@id") among the direct provenance of the set's commits? */
-static Status set_reads(Ctx *ctx, PfsTx *tx, const char *set_id, const PfsCommitRow *input, bool *out)
+static Status set_reads(Ctx *ctx, PfsTx *tx, const char *set_id, const PfsCommitRow *input,
+                        bool *out)
 {
     int64_t ignored;
-    Status s = db_query_int(ctx, pfs_tx_db(tx), &ignored,
-                            "SELECT 1 FROM pfs_commit_prov e JOIN pfs_commit c ON c.id = e.down_id WHERE c.set_id = ? "
-                            "AND e.up_id = ? LIMIT 1",
-                            "si", set_id, input->id);
+    Status s = db_query_int(
+        ctx, pfs_tx_db(tx), &ignored,
+        "SELECT 1 FROM pfs_commit_prov e JOIN pfs_commit c ON c.id = e.down_id WHERE c.set_id = ? "
+        "AND e.up_id = ? LIMIT 1",
+        "si", set_id, input->id);
     *out = status_ok(s);
     return s.code == STATUS_NOT_FOUND ? OK : s;
 }
 
-static Status reads_all_inputs(Ctx *ctx, PfsTx *tx, const PpsV2__ListJobRequest *request, const char *set_id, bool *out)
+static Status reads_all_inputs(Ctx *ctx, PfsTx *tx, const PpsV2__ListJobRequest *request,
+                               const char *set_id, bool *out)
 {
     *out = true;
     for (size_t i = 0; *out && i < request->n_input_commit; i++) {
@@ -206,21 +223,26 @@ static bool in_projects(PfsV2__Project *const *projects, size_t n, const char *p
 
 static const char list_sql[] =
     "SELECT " PPS_JOB_COLUMNS " FROM pps_job j JOIN pps_pipeline p ON p.id = j.pipeline "
-    "WHERE (? = 0 OR j.pipeline = ?) AND (? < 0 OR j.version >= p.version - ?) AND (? = 0 OR j.created < ?) "
+    "WHERE (? = 0 OR j.pipeline = ?) AND (? < 0 OR j.version >= p.version - ?) AND (? = 0 OR "
+    "j.created < ?) "
     "ORDER BY j.id DESC";
 static const char list_reverse_sql[] =
     "SELECT " PPS_JOB_COLUMNS " FROM pps_job j JOIN pps_pipeline p ON p.id = j.pipeline "
-    "WHERE (? = 0 OR j.pipeline = ?) AND (? < 0 OR j.version >= p.version - ?) AND (? = 0 OR j.created > ?) "
+    "WHERE (? = 0 OR j.pipeline = ?) AND (? < 0 OR j.version >= p.version - ?) AND (? = 0 OR "
+    "j.created > ?) "
     "ORDER BY j.id";
 
-Status pps_list_job(Ctx *ctx, PfsTx *tx, const PpsV2__ListJobRequest *request, PpsJobFn fn, void *arg)
+Status pps_list_job(Ctx *ctx, PfsTx *tx, const PpsV2__ListJobRequest *request, PpsJobFn fn,
+                    void *arg)
 {
-    int64_t pipeline = 0, marker = pb_timestamp_ns(request->paginationmarker), left = request->number;
+    int64_t pipeline = 0, marker = pb_timestamp_ns(request->paginationmarker),
+            left = request->number;
     if (request->pipeline && *request->pipeline->name)
-        TRY(pps_find_pipeline(ctx, tx, pps_pipeline_project(request->pipeline), request->pipeline->name, &pipeline));
+        TRY(pps_find_pipeline(ctx, tx, pps_pipeline_project(request->pipeline),
+                              request->pipeline->name, &pipeline));
     CLEANUP(db_rows_done) DbRows rows = { 0 };
-    TRY(db_query(ctx, pfs_tx_db(tx), &rows, request->reverse ? list_reverse_sql : list_sql, "iiiiii", pipeline,
-                 pipeline, request->history, request->history, marker, marker));
+    TRY(db_query(ctx, pfs_tx_db(tx), &rows, request->reverse ? list_reverse_sql : list_sql,
+                 "iiiiii", pipeline, pipeline, request->history, request->history, marker, marker));
     for (;;) {
         ArenaMark mark = arena_mark(ctx->arena);
         bool more, reads;
@@ -241,7 +263,9 @@ Status pps_list_job(Ctx *ctx, PfsTx *tx, const PpsV2__ListJobRequest *request, P
     }
 }
 
-/* --- job sets ---------------------------------------------------------------------------------------------------- */
+/* --- job sets
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 typedef struct SetJobs {
     const PpsV2__ListJobSetRequest *request;
@@ -264,12 +288,15 @@ static Status collect_job(SetJobs *set, Ctx *ctx, PpsV2__JobInfo *info)
     return OK;
 }
 
-/* Jobs of one set, upstream before downstream: their rows were made in the order of their commits. */
+/* Jobs of one set, upstream before downstream: their rows were made in the order of their commits.
+ */
 static Status jobs_of_set(Ctx *ctx, PfsTx *tx, const char *set_id, SetJobs *out)
 {
     CLEANUP(db_rows_done) DbRows rows = { 0 };
     TRY(db_query(ctx, pfs_tx_db(tx), &rows,
-                 "SELECT " PPS_JOB_COLUMNS " FROM pps_job j WHERE j.set_id = ? ORDER BY j.output_commit", "s", set_id));
+                 "SELECT " PPS_JOB_COLUMNS
+                 " FROM pps_job j WHERE j.set_id = ? ORDER BY j.output_commit",
+                 "s", set_id));
     for (;;) {
         bool more;
         PpsJobRow row;
@@ -287,16 +314,19 @@ static Status jobs_of_set(Ctx *ctx, PfsTx *tx, const char *set_id, SetJobs *out)
 
 static const char sets_sql[] = "SELECT set_id, MAX(id), MAX(created) FROM pps_job GROUP BY set_id "
                                "HAVING (? = 0 OR MAX(created) < ?) ORDER BY 2 DESC";
-static const char sets_reverse_sql[] = "SELECT set_id, MIN(id), MIN(created) FROM pps_job GROUP BY set_id "
-                                       "HAVING (? = 0 OR MIN(created) > ?) ORDER BY 2";
+static const char sets_reverse_sql[] =
+    "SELECT set_id, MIN(id), MIN(created) FROM pps_job GROUP BY set_id "
+    "HAVING (? = 0 OR MIN(created) > ?) ORDER BY 2";
 
-Status pps_list_job_set(Ctx *ctx, PfsTx *tx, const PpsV2__ListJobSetRequest *request, PpsJobSetFn fn, void *arg)
+Status pps_list_job_set(Ctx *ctx, PfsTx *tx, const PpsV2__ListJobSetRequest *request,
+                        PpsJobSetFn fn, void *arg)
 {
     if (request->number < 0)
         return FAIL(ctx, UNKNOWN, "number must be non-negative");
     int64_t marker = pb_timestamp_ns(request->paginationmarker), left = request->number;
     CLEANUP(db_rows_done) DbRows rows = { 0 };
-    TRY(db_query(ctx, pfs_tx_db(tx), &rows, request->reverse ? sets_reverse_sql : sets_sql, "ii", marker, marker));
+    TRY(db_query(ctx, pfs_tx_db(tx), &rows, request->reverse ? sets_reverse_sql : sets_sql, "ii",
+                 marker, marker));
     for (;;) {
         ArenaMark mark = arena_mark(ctx->arena);
         bool more;
@@ -323,17 +353,19 @@ Status pps_list_job_set(Ctx *ctx, PfsTx *tx, const PpsV2__ListJobSetRequest *req
     }
 }
 
-/* --- subscribing (§26.5) -------------------------------------------------------------------------------------------- */
+/* --- subscribing (§26.5)
+ * -------------------------------------------------------------------------------------------- */
 
 /* Sends the jobs after *last that are not over, oldest first, and moves *last. */
-static Status send_newer(Ctx *ctx, Pps *pps, const PpsV2__SubscribeJobRequest *request, int64_t *last, PpsJobFn fn,
-                         void *arg)
+static Status send_newer(Ctx *ctx, Pps *pps, const PpsV2__SubscribeJobRequest *request,
+                         int64_t *last, PpsJobFn fn, void *arg)
 {
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_read(ctx, pps->pfs, &tx));
     CLEANUP(db_rows_done) DbRows rows = { 0 };
     TRY(db_query(ctx, pfs_tx_db(tx), &rows,
-                 "SELECT " PPS_JOB_COLUMNS " FROM pps_job j WHERE j.project = ? AND j.name = ? AND j.id > ? ORDER BY j.id",
+                 "SELECT " PPS_JOB_COLUMNS
+                 " FROM pps_job j WHERE j.project = ? AND j.name = ? AND j.id > ? ORDER BY j.id",
                  "ssi", pps_pipeline_project(request->pipeline), request->pipeline->name, *last));
     for (;;) {
         bool more;
@@ -351,12 +383,14 @@ static Status send_newer(Ctx *ctx, Pps *pps, const PpsV2__SubscribeJobRequest *r
     }
 }
 
-Status pps_subscribe_job(Ctx *ctx, Pps *pps, const PpsV2__SubscribeJobRequest *request, PpsJobFn fn, void *arg)
+Status pps_subscribe_job(Ctx *ctx, Pps *pps, const PpsV2__SubscribeJobRequest *request, PpsJobFn fn,
+                         void *arg)
 {
     if (!request->pipeline || !*request->pipeline->name)
         return FAIL(ctx, UNKNOWN, "pipeline must be specified");
     EventBus *bus = db_events(pfs_db(pps->pfs));
-    uint64_t topic = pps_topic_pipeline(pps_pipeline_project(request->pipeline), request->pipeline->name);
+    uint64_t topic =
+        pps_topic_pipeline(pps_pipeline_project(request->pipeline), request->pipeline->name);
     for (int64_t last = 0;;) {
         ArenaMark mark = arena_mark(ctx->arena);
         uint64_t epoch = event_epoch(bus);

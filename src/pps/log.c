@@ -1,11 +1,14 @@
-/* log.c - lines of jobs: buffered, kept as segments in the store, read back in order, followed (§25).
+/* log.c - lines of jobs: buffered, kept as segments in the store, read back in order, followed
+ * (§25).
  *
- * A segment is a blob: for each line, varint length and a packed pps_v2.LogMessage. Lines of a job gather in memory and
- * become a segment when they are SEGMENT_BYTES, when the job ends (pps_log_flush), or when the book is closed. A reader
- * sees the segments and then what is still gathered, without a gap: both are read under the book's lock.
+ * A segment is a blob: for each line, varint length and a packed pps_v2.LogMessage. Lines of a job
+ * gather in memory and become a segment when they are SEGMENT_BYTES, when the job ends
+ * (pps_log_flush), or when the book is closed. A reader sees the segments and then what is still
+ * gathered, without a gap: both are read under the book's lock.
  *
- * book->lock guards the list of open jobs and their lines; it is never held during I/O: a full buffer is taken out first,
- * stands in `flushing` while it is written (so readers still see it), and goes when its row is durable.
+ * book->lock guards the list of open jobs and their lines; it is never held during I/O: a full
+ * buffer is taken out first, stands in `flushing` while it is written (so readers still see it),
+ * and goes when its row is durable.
  */
 #include <stdlib.h>
 
@@ -62,7 +65,8 @@ LogBook *logbook_free(LogBook *book)
         int64_t job = book->open->job;
         Status s = pps_log_flush(&ctx, book->pps, job);
         if (!status_ok(s))
-            LOG_WARN(&ctx, "lost log lines", "job=%lld reason=%s", (long long)job, status_message(s));
+            LOG_WARN(&ctx, "lost log lines", "job=%lld reason=%s", (long long)job,
+                     status_message(s));
         if (book->open && book->open->job == job) {
             OpenLog *log = book->open;
             book->open = log->next;
@@ -100,10 +104,12 @@ static Status pipeline_of(Ctx *ctx, Pps *pps, int64_t job, int64_t *out)
 {
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_read(ctx, pps->pfs, &tx));
-    return db_query_int(ctx, pfs_tx_db(tx), out, "SELECT pipeline FROM pps_job WHERE id = ?", "i", job);
+    return db_query_int(ctx, pfs_tx_db(tx), out, "SELECT pipeline FROM pps_job WHERE id = ?", "i",
+                        job);
 }
 
-/* The job's open log, made when it is its first line. A job that is gone has no log: *out is NULL. */
+/* The job's open log, made when it is its first line. A job that is gone has no log: *out is NULL.
+ */
 static Status open_log(Ctx *ctx, LogBook *book, int64_t job)
 {
     {
@@ -162,12 +168,13 @@ static Status write_segment(Ctx *ctx, Pps *pps, const OpenLog *log)
     TRY(db_exec(ctx, pfs_tx_db(tx), NULL,
                 "INSERT INTO pps_log_segment (id, job, pipeline, first_ts, last_ts, lines, blob) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                "iiiiiih", id, log->job, log->pipeline, log->first_ts, log->last_ts, (int64_t)log->flushing_count,
-                &blob));
+                "iiiiiih", id, log->job, log->pipeline, log->first_ts, log->last_ts,
+                (int64_t)log->flushing_count, &blob));
     return pfs_commit(ctx, STEAL(tx));
 }
 
-/* With the lock held: takes what was gathered into `flushing`; NULL when there is nothing to write. */
+/* With the lock held: takes what was gathered into `flushing`; NULL when there is nothing to write.
+ */
 static OpenLog *take_lines(LogBook *book, int64_t job)
 {
     OpenLog *log = find_open(book, job);
@@ -213,7 +220,9 @@ Status pps_log_flush(Ctx *ctx, Pps *pps, int64_t job)
     return s;
 }
 
-/* --- reading ------------------------------------------------------------------------------------------------------ */
+/* --- reading
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct LogReader {
     Pps *pps;
@@ -261,10 +270,12 @@ static Status read_lines(Ctx *ctx, LogReader *reader, Bytes segment, const char 
 static Status read_segments(Ctx *ctx, LogReader *reader, PfsTx *tx, int64_t *last)
 {
     CLEANUP(db_rows_done) DbRows rows = { 0 };
-    TRY(db_query(ctx, pfs_tx_db(tx), &rows,
-                 "SELECT s.id, s.blob, j.set_id FROM pps_log_segment s JOIN pps_job j ON j.id = s.job "
-                 "WHERE s.pipeline = ? AND (? = 0 OR s.job = ?) AND s.last_ts >= ? AND s.id > ? ORDER BY s.id",
-                 "iiiii", reader->pipeline, reader->job, reader->job, reader->since_ns, *last));
+    TRY(db_query(
+        ctx, pfs_tx_db(tx), &rows,
+        "SELECT s.id, s.blob, j.set_id FROM pps_log_segment s JOIN pps_job j ON j.id = s.job "
+        "WHERE s.pipeline = ? AND (? = 0 OR s.job = ?) AND s.last_ts >= ? AND s.id > ? ORDER BY "
+        "s.id",
+        "iiiii", reader->pipeline, reader->job, reader->job, reader->since_ns, *last));
     Buf segment = { 0 };
     Status s = OK;
     for (bool more = true; status_ok(s) && more;) {
@@ -304,7 +315,8 @@ static size_t copy_gathered(LogBook *book, const LogReader *reader, Gathered *ou
 
 #define OPEN_JOBS_MAX 256
 
-static Status read_gathered(Ctx *ctx, LogReader *reader, PfsTx *tx, const Gathered *gathered, size_t n)
+static Status read_gathered(Ctx *ctx, LogReader *reader, PfsTx *tx, const Gathered *gathered,
+                            size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         PpsJobRow job;
@@ -317,8 +329,9 @@ static Status read_gathered(Ctx *ctx, LogReader *reader, PfsTx *tx, const Gather
     return OK;
 }
 
-/* All there is now. Segments and gathered lines are taken at one moment: a flush between the two would show a line twice
- * or not at all, so the snapshot of rows begins while the book is locked and no flush is in its last step. */
+/* All there is now. Segments and gathered lines are taken at one moment: a flush between the two
+ * would show a line twice or not at all, so the snapshot of rows begins while the book is locked
+ * and no flush is in its last step. */
 static Status read_all(Ctx *ctx, LogReader *reader)
 {
     LogBook *book = reader->pps->log;
@@ -373,11 +386,14 @@ static Status find_target(Ctx *ctx, LogReader *reader)
     const PpsV2__Pipeline *pipeline = r->pipeline ? r->pipeline : r->job ? r->job->pipeline : NULL;
     if (!r->pipeline && !r->job)
         return r->n_data_filters || r->datum
-                   ? FAIL(ctx, UNKNOWN, "must specify the Job or Pipeline that the datum is from to get logs for it")
+                   ? FAIL(ctx, UNKNOWN,
+                          "must specify the Job or Pipeline that the datum is from to get logs for "
+                          "it")
                    : FAIL(ctx, UNIMPLEMENTED, "the server's own log is on its standard error");
     if (!pipeline || !*pipeline->name)
         return FAIL(ctx, UNKNOWN, "pipeline must be specified for the given job");
-    if (r->pipeline && r->job && r->job->pipeline && strcmp(r->pipeline->name, r->job->pipeline->name) != 0)
+    if (r->pipeline && r->job && r->job->pipeline &&
+        strcmp(r->pipeline->name, r->job->pipeline->name) != 0)
         return FAIL(ctx, UNKNOWN, "job is from the wrong pipeline");
     reader->project = pps_pipeline_project(pipeline);
     reader->name = pipeline->name;
@@ -389,7 +405,8 @@ static Status find_target(Ctx *ctx, LogReader *reader)
         return OK;
     }
     PpsJobRow job;
-    TRY_WRAP(ctx, pps_find_job(ctx, tx, r->job, &job), "could not get job information for \"%s\"", r->job->id);
+    TRY_WRAP(ctx, pps_find_job(ctx, tx, r->job, &job), "could not get job information for \"%s\"",
+             r->job->id);
     reader->job = job.id;
     reader->pipeline = job.pipeline_id;
     return OK;

@@ -5,15 +5,18 @@
 #include "base/text.h"
 #include "pps/pps_priv.h"
 
-Status pps_has_pipeline(Ctx *ctx, PfsTx *tx, const char *project, const char *name, bool *out_found, int64_t *out_id)
+Status pps_has_pipeline(Ctx *ctx, PfsTx *tx, const char *project, const char *name, bool *out_found,
+                        int64_t *out_id)
 {
-    Status s = db_query_int(ctx, pfs_tx_db(tx), out_id, "SELECT id FROM pps_pipeline WHERE project = ? AND name = ?", "ss",
+    Status s = db_query_int(ctx, pfs_tx_db(tx), out_id,
+                            "SELECT id FROM pps_pipeline WHERE project = ? AND name = ?", "ss",
                             project, name);
     *out_found = status_ok(s);
     return s.code == STATUS_NOT_FOUND ? OK : s;
 }
 
-Status pps_find_pipeline(Ctx *ctx, PfsTx *tx, const char *project, const char *name, int64_t *out_id)
+Status pps_find_pipeline(Ctx *ctx, PfsTx *tx, const char *project, const char *name,
+                         int64_t *out_id)
 {
     bool found;
     TRY(pps_has_pipeline(ctx, tx, project, name, &found, out_id));
@@ -22,8 +25,9 @@ Status pps_find_pipeline(Ctx *ctx, PfsTx *tx, const char *project, const char *n
     return OK;
 }
 
-#define VERSION_COLUMNS                                                                                        \
-    "p.id, p.project, p.name, v.version, p.state, p.reason, p.stopped, v.image_digest, v.info, v.not_before, " \
+#define VERSION_COLUMNS                                                                            \
+    "p.id, p.project, p.name, v.version, p.state, p.reason, p.stopped, v.image_digest, v.info, "   \
+    "v.not_before, "                                                                               \
     "p.workers_started, p.version"
 
 /* What changes lies beside the packed info and is laid over it here. */
@@ -53,7 +57,8 @@ Status pps_pipeline_version(Ctx *ctx, PfsTx *tx, int64_t id, uint64_t version, P
 {
     CLEANUP(db_rows_done) DbRows rows = { 0 };
     TRY(db_query(ctx, pfs_tx_db(tx), &rows,
-                 "SELECT " VERSION_COLUMNS " FROM pps_pipeline p JOIN pps_pipeline_version v ON v.pipeline = p.id "
+                 "SELECT " VERSION_COLUMNS
+                 " FROM pps_pipeline p JOIN pps_pipeline_version v ON v.pipeline = p.id "
                  "WHERE p.id = ? AND v.version = CASE WHEN ? = 0 THEN p.version ELSE ? END",
                  "iii", id, (int64_t)version, (int64_t)version));
     bool more;
@@ -69,7 +74,8 @@ Status pps_pipeline_row(Ctx *ctx, PfsTx *tx, int64_t id, PpsPipelineRow *out)
     return pps_pipeline_version(ctx, tx, id, 0, out);
 }
 
-Status pps_each_pipeline(Ctx *ctx, PfsTx *tx, Status (*fn)(void *arg, Ctx *ctx, const PpsPipelineRow *row), void *arg)
+Status pps_each_pipeline(Ctx *ctx, PfsTx *tx,
+                         Status (*fn)(void *arg, Ctx *ctx, const PpsPipelineRow *row), void *arg)
 {
     CLEANUP(db_rows_done) DbRows rows = { 0 };
     TRY(db_query(ctx, pfs_tx_db(tx), &rows,
@@ -89,16 +95,19 @@ Status pps_each_pipeline(Ctx *ctx, PfsTx *tx, Status (*fn)(void *arg, Ctx *ctx, 
 
 static bool has_workers_up(PpsV2__PipelineState state)
 {
-    return state == PPS_V2__PIPELINE_STATE__PIPELINE_RUNNING || state == PPS_V2__PIPELINE_STATE__PIPELINE_CRASHING;
+    return state == PPS_V2__PIPELINE_STATE__PIPELINE_RUNNING ||
+           state == PPS_V2__PIPELINE_STATE__PIPELINE_CRASHING;
 }
 
-Status pps_set_pipeline_state(Ctx *ctx, PfsTx *tx, int64_t id, PpsV2__PipelineState state, const char *reason)
+Status pps_set_pipeline_state(Ctx *ctx, PfsTx *tx, int64_t id, PpsV2__PipelineState state,
+                              const char *reason)
 {
     PpsPipelineRow row;
     TRY(pps_pipeline_row(ctx, tx, id, &row));
     TRY(db_exec(ctx, pfs_tx_db(tx), NULL,
-                "UPDATE pps_pipeline SET state = ?, reason = ?, workers_started = ? WHERE id = ?", "isii", (int64_t)state,
-                reason, has_workers_up(state) ? clock_wall_ns() : INT64_C(0), id));
+                "UPDATE pps_pipeline SET state = ?, reason = ?, workers_started = ? WHERE id = ?",
+                "isii", (int64_t)state, reason,
+                has_workers_up(state) ? clock_wall_ns() : INT64_C(0), id));
     pps_note_pipeline(tx, row.project, row.name);
     return OK;
 }
@@ -108,24 +117,29 @@ Status pps_retry_image(Ctx *ctx, PfsTx *tx, Pps *pps, int64_t id, bool *out_foun
     PpsPipelineRow row;
     TRY(pps_pipeline_row(ctx, tx, id, &row));
     const char *digest = "";
-    Status s = pps->host.resolve_image(pps->host.self, ctx, row.info->details->transform->image, &digest);
+    Status s =
+        pps->host.resolve_image(pps->host.self, ctx, row.info->details->transform->image, &digest);
     *out_found = status_ok(s);
     if (!status_ok(s))
         return s.code == STATUS_NOT_FOUND ? OK : s;
-    return db_exec(ctx, pfs_tx_db(tx), NULL,
-                   "UPDATE pps_pipeline_version SET image_digest = ? WHERE pipeline = ? AND version = ?", "sii", digest, id,
-                   (int64_t)row.version);
+    return db_exec(
+        ctx, pfs_tx_db(tx), NULL,
+        "UPDATE pps_pipeline_version SET image_digest = ? WHERE pipeline = ? AND version = ?",
+        "sii", digest, id, (int64_t)row.version);
 }
 
-/* --- what the API shows ------------------------------------------------------------------------------------ */
+/* --- what the API shows
+ * ------------------------------------------------------------------------------------ */
 
 /* State of the newest job that ran version <= version. */
-static Status last_job_state(Ctx *ctx, PfsTx *tx, int64_t pipeline, uint64_t version, PpsV2__JobState *out)
+static Status last_job_state(Ctx *ctx, PfsTx *tx, int64_t pipeline, uint64_t version,
+                             PpsV2__JobState *out)
 {
     int64_t state = 0;
-    Status s = db_query_int(ctx, pfs_tx_db(tx), &state,
-                            "SELECT state FROM pps_job WHERE pipeline = ? AND version <= ? ORDER BY id DESC LIMIT 1", "ii",
-                            pipeline, (int64_t)version);
+    Status s = db_query_int(
+        ctx, pfs_tx_db(tx), &state,
+        "SELECT state FROM pps_job WHERE pipeline = ? AND version <= ? ORDER BY id DESC LIMIT 1",
+        "ii", pipeline, (int64_t)version);
     *out = (PpsV2__JobState)state;
     return s.code == STATUS_NOT_FOUND ? OK : s;
 }
@@ -147,7 +161,8 @@ static Status parse_ancestry(Ctx *ctx, Str full, Str *out_name, uint64_t *out_ba
     int64_t count = 0;
     for (size_t i = 0; i < number.size; i++) {
         if (!isdigit((unsigned char)number.data[i]))
-            return FAIL(ctx, UNKNOWN, "invalid ancestry syntax \"" STR_FMT "\", cannot mix %c and %c characters",
+            return FAIL(ctx, UNKNOWN,
+                        "invalid ancestry syntax \"" STR_FMT "\", cannot mix %c and %c characters",
                         STR_ARG(full), mark, number.data[i]);
     }
     if (mark == '.')
@@ -162,7 +177,8 @@ static Status not_inspected(Ctx *ctx, const char *project, const char *name)
 {
     const char *text = pps_pipeline_text(ctx, project, name);
     return FAIL(ctx, NOT_FOUND,
-                "pipeline was not inspected: couldn't find up to date spec for pipeline \"%s\": pick commit tx: commit "
+                "pipeline was not inspected: couldn't find up to date spec for pipeline \"%s\": "
+                "pick commit tx: commit "
                 "%s.spec@ not found\nrepo %s.spec not found\npipeline \"%s\" not found",
                 text, text, text, text);
 }
@@ -183,8 +199,9 @@ Status pps_inspect_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__InspectPipelineReq
     PpsPipelineRow row;
     TRY(pps_pipeline_row(ctx, tx, id, &row));
     if (back >= row.version)
-        return FAIL(ctx, UNKNOWN, "pipeline \"%s/%s\" has only %llu versions, not enough to find ancestor %llu", project,
-                    plain, (unsigned long long)row.version, (unsigned long long)back);
+        return FAIL(ctx, UNKNOWN,
+                    "pipeline \"%s/%s\" has only %llu versions, not enough to find ancestor %llu",
+                    project, plain, (unsigned long long)row.version, (unsigned long long)back);
     if (back)
         TRY(pps_pipeline_version(ctx, tx, id, row.version - back, &row));
     TRY(last_job_state(ctx, tx, id, row.info->version + back, &row.info->last_job_state));
@@ -194,7 +211,8 @@ Status pps_inspect_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__InspectPipelineReq
     else if (!has_workers_up(row.state))
         details->workers_requested = 0;
     else
-        details->workers_requested = details->workers_available = (int64_t)MAX(row.info->parallelism, (uint64_t)1);
+        details->workers_requested = details->workers_available =
+            (int64_t)MAX(row.info->parallelism, (uint64_t)1);
     *out = row.info;
     return OK;
 }
@@ -218,7 +236,8 @@ static bool wanted(const PpsV2__ListPipelineRequest *request, const PpsPipelineR
 {
     const PpsV2__Pipeline *only = request->pipeline;
     if (only && *only->name &&
-        (strcmp(only->name, row->name) != 0 || strcmp(pps_pipeline_project(only), row->project) != 0))
+        (strcmp(only->name, row->name) != 0 ||
+         strcmp(pps_pipeline_project(only), row->project) != 0))
         return false;
     return in_projects(request->projects, request->n_projects, row->project);
 }
@@ -235,22 +254,28 @@ static bool on_page(ListFilter *filter)
     return filter->left && filter->left--;
 }
 
-/* Versions newest created first; of each pipeline the current one and `history` older ones (-1: all). With a commit
- * set, each pipeline as of the newest spec commit that was made up to that set. */
+/* Versions newest created first; of each pipeline the current one and `history` older ones (-1:
+ * all). With a commit set, each pipeline as of the newest spec commit that was made up to that set.
+ */
 static const char list_sql[] =
-    "SELECT " VERSION_COLUMNS " FROM pps_pipeline p JOIN pps_pipeline_version v ON v.pipeline = p.id "
+    "SELECT " VERSION_COLUMNS
+    " FROM pps_pipeline p JOIN pps_pipeline_version v ON v.pipeline = p.id "
     "WHERE (? < 0 OR v.version >= p.version - ?) ORDER BY v.seq DESC";
 static const char list_at_sql[] =
-    "SELECT " VERSION_COLUMNS " FROM pps_pipeline p JOIN pps_pipeline_version v ON v.pipeline = p.id "
-    "WHERE v.version = (SELECT MAX(w.version) FROM pps_pipeline_version w WHERE w.pipeline = p.id AND w.spec_commit <= "
+    "SELECT " VERSION_COLUMNS
+    " FROM pps_pipeline p JOIN pps_pipeline_version v ON v.pipeline = p.id "
+    "WHERE v.version = (SELECT MAX(w.version) FROM pps_pipeline_version w WHERE w.pipeline = p.id "
+    "AND w.spec_commit <= "
     "(SELECT MAX(c.id) FROM pfs_commit c WHERE c.set_id = ?)) ORDER BY v.seq DESC";
 
-Status pps_list_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__ListPipelineRequest *request, PpsPipelineFn fn, void *arg)
+Status pps_list_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__ListPipelineRequest *request,
+                         PpsPipelineFn fn, void *arg)
 {
     if (request->pipeline && *request->pipeline->name) {
         int64_t id;
         TRY_WRAP(ctx,
-                 pps_find_pipeline(ctx, tx, pps_pipeline_project(request->pipeline), request->pipeline->name, &id),
+                 pps_find_pipeline(ctx, tx, pps_pipeline_project(request->pipeline),
+                                   request->pipeline->name, &id),
                  "could not list pipeline info");
     }
     ListFilter filter = { .request = request };
@@ -263,7 +288,8 @@ Status pps_list_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__ListPipelineRequest *
     if (request->commit_set && *request->commit_set->id)
         TRY(db_query(ctx, pfs_tx_db(tx), &rows, list_at_sql, "s", request->commit_set->id));
     else
-        TRY(db_query(ctx, pfs_tx_db(tx), &rows, list_sql, "ii", request->history, request->history));
+        TRY(db_query(ctx, pfs_tx_db(tx), &rows, list_sql, "ii", request->history,
+                     request->history));
     for (;;) {
         ArenaMark mark = arena_mark(ctx->arena);
         bool more;

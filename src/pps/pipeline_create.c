@@ -3,12 +3,14 @@
 #include "base/text.h"
 #include "pps/pps_priv.h"
 
-/* --- lookups of spec.h --------------------------------------------------------------------------------------- */
+/* --- lookups of spec.h
+ * --------------------------------------------------------------------------------------- */
 
 static Status defaults_of(Ctx *ctx, PfsTx *tx, const char *scope, const char **out_json)
 {
     CLEANUP(db_rows_done) DbRows rows = { 0 };
-    TRY(db_query(ctx, pfs_tx_db(tx), &rows, "SELECT json FROM pps_spec_defaults WHERE scope = ?", "s", scope));
+    TRY(db_query(ctx, pfs_tx_db(tx), &rows, "SELECT json FROM pps_spec_defaults WHERE scope = ?",
+                 "s", scope));
     bool more;
     TRY(db_next(ctx, &rows, &more));
     *out_json = more ? db_text(ctx, &rows, 0) : "{}";
@@ -30,7 +32,8 @@ static Status lookup_project(void *self, Ctx *ctx, const char *project, const ch
     return defaults_of(ctx, self, text_printf(ctx->arena, "project:%s", project), out_json);
 }
 
-static Status lookup_secret(void *self, Ctx *ctx, const char *name, const char *key, bool *out_secret, bool *out_key)
+static Status lookup_secret(void *self, Ctx *ctx, const char *name, const char *key,
+                            bool *out_secret, bool *out_key)
 {
     PpsV2__SecretInfo *info;
     Status s = pps_inspect_secret(ctx, self, name, &info);
@@ -55,7 +58,8 @@ SpecLookups pps_lookups(PfsTx *tx)
     return (SpecLookups){ lookup_cluster, lookup_project, lookup_secret, lookup_repo, tx };
 }
 
-/* --- preparing: what is fixed before the transaction ------------------------------------------------------------ */
+/* --- preparing: what is fixed before the transaction
+ * ------------------------------------------------------------ */
 
 static Status prepared_of(Ctx *ctx, const Spec *spec, PpsV2__CreatePipelineTransaction **out)
 {
@@ -89,16 +93,20 @@ Status pps_prepare_v1(Ctx *ctx, PfsTx *tx, const PpsV2__CreatePipelineRequest *r
     return prepared_of(ctx, &spec, out);
 }
 
-Status pps_prepared_json(Ctx *ctx, const PpsV2__CreatePipelineTransaction *prepared, char **out_json)
+Status pps_prepared_json(Ctx *ctx, const PpsV2__CreatePipelineTransaction *prepared,
+                         char **out_json)
 {
-    const Spec spec = { prepared->create_pipeline_request, prepared->user_json, prepared->effective_json };
+    const Spec spec = { prepared->create_pipeline_request, prepared->user_json,
+                        prepared->effective_json };
     const char *json;
     TRY(spec_response_json(ctx, &spec, &json));
     *out_json = arena_strdup(ctx->arena, json);
     return OK;
 }
 
-/* --- branches ------------------------------------------------------------------------------------------------- */
+/* --- branches
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static Status create_repo(Ctx *ctx, PfsTx *tx, const PfsV2__Repo *repo, const char *description)
 {
@@ -113,7 +121,8 @@ static Status create_repo(Ctx *ctx, PfsTx *tx, const PfsV2__Repo *repo, const ch
     return pfs_create_repo(ctx, tx, &request);
 }
 
-static PfsV2__Branch *branch_of(Ctx *ctx, const PpsV2__PipelineInfo *info, const char *type, const char *branch)
+static PfsV2__Branch *branch_of(Ctx *ctx, const PpsV2__PipelineInfo *info, const char *type,
+                                const char *branch)
 {
     PfsV2__Branch *handle = PB_NEW(ctx, pfs_v2__branch, PfsV2__Branch);
     handle->repo = pfs_repo_ref(ctx, info->pipeline->project->name, info->pipeline->name, type);
@@ -132,7 +141,8 @@ static Status set_trigger(Ctx *ctx, PfsTx *tx, const InputBranch *input)
 
 static PfsV2__BranchPropagationSpec *never_spec(Ctx *ctx, PfsV2__Branch *branch)
 {
-    PfsV2__BranchPropagationSpec *spec = PB_NEW(ctx, pfs_v2__branch_propagation_spec, PfsV2__BranchPropagationSpec);
+    PfsV2__BranchPropagationSpec *spec =
+        PB_NEW(ctx, pfs_v2__branch_propagation_spec, PfsV2__BranchPropagationSpec);
     spec->branch = branch;
     spec->propagation_spec = PB_NEW(ctx, pfs_v2__propagation_spec, PfsV2__PropagationSpec);
     spec->propagation_spec->never = true;
@@ -140,13 +150,15 @@ static PfsV2__BranchPropagationSpec *never_spec(Ctx *ctx, PfsV2__Branch *branch)
 }
 
 /* The request that gives `branch` its provenance: each input's branch, then the spec branch. */
-static Status provenance_request(Ctx *ctx, const PpsV2__PipelineInfo *info, const InputBranch *inputs, size_t n,
-                                 PfsV2__Branch *branch, PfsV2__CreateBranchRequest *request)
+static Status provenance_request(Ctx *ctx, const PpsV2__PipelineInfo *info,
+                                 const InputBranch *inputs, size_t n, PfsV2__Branch *branch,
+                                 PfsV2__CreateBranchRequest *request)
 {
     pfs_v2__create_branch_request__init(request);
     request->branch = branch;
     request->provenance = ARENA_NEW(ctx->arena, PfsV2__Branch *, n + 1);
-    request->branch_propagation_specs = ARENA_NEW(ctx->arena, PfsV2__BranchPropagationSpec *, n + 1);
+    request->branch_propagation_specs =
+        ARENA_NEW(ctx->arena, PfsV2__BranchPropagationSpec *, n + 1);
     if (!request->provenance || !request->branch_propagation_specs)
         return STATUS(RESOURCE_EXHAUSTED);
     for (size_t i = 0; i < n; i++) {
@@ -159,8 +171,8 @@ static Status provenance_request(Ctx *ctx, const PpsV2__PipelineInfo *info, cons
     return OK;
 }
 
-static Status connect(Ctx *ctx, PfsTx *tx, const PpsV2__PipelineInfo *info, const InputBranch *inputs, size_t n,
-                      const char *type, bool connected)
+static Status connect(Ctx *ctx, PfsTx *tx, const PpsV2__PipelineInfo *info,
+                      const InputBranch *inputs, size_t n, const char *type, bool connected)
 {
     PfsV2__CreateBranchRequest request;
     PfsV2__Branch *branch = branch_of(ctx, info, type, info->details->output_branch);
@@ -180,24 +192,27 @@ Status pps_connect_branches(Ctx *ctx, PfsTx *tx, const PpsV2__PipelineInfo *info
     TRY(connect(ctx, tx, info, inputs, n, "user", connected));
     for (size_t i = 0; connected && i < n; i++) {
         if (inputs[i].trigger)
-            TRY_WRAP(ctx, set_trigger(ctx, tx, &inputs[i]), "could not create/update trigger branch");
+            TRY_WRAP(ctx, set_trigger(ctx, tx, &inputs[i]),
+                     "could not create/update trigger branch");
     }
     if (info->type != PPS_V2__PIPELINE_INFO__PIPELINE_TYPE__PIPELINE_TYPE_TRANSFORM)
         return OK;
-    TRY(create_repo(ctx, tx, pfs_repo_ref(ctx, info->pipeline->project->name, info->pipeline->name, "meta"),
+    TRY(create_repo(ctx, tx,
+                    pfs_repo_ref(ctx, info->pipeline->project->name, info->pipeline->name, "meta"),
                     text_printf(ctx->arena, "Meta repo for pipeline %s", info->pipeline->name)));
     return connect(ctx, tx, info, inputs, n, "meta", connected);
 }
 
-/* --- the steps of a creation ------------------------------------------------------------------------------------ */
+/* --- the steps of a creation
+ * ------------------------------------------------------------------------------------ */
 
 typedef struct Creation {
     Pps *pps;
     const PpsV2__CreatePipelineTransaction *prepared;
     const PpsV2__CreatePipelineRequest *request;
     const char *project, *name;
-    int64_t id;              /* row; 0 until it exists */
-    PpsPipelineRow old;      /* valid when is_update */
+    int64_t id;         /* row; 0 until it exists */
+    PpsPipelineRow old; /* valid when is_update */
     bool is_update;
     PpsV2__PipelineInfo *info; /* the new version */
     int64_t spec_commit;
@@ -222,10 +237,12 @@ static Status check_and_fill(Ctx *ctx, PfsTx *tx, Creation *c)
 {
     TRY(spec_check_request(ctx, c->request));
     if (c->is_update && c->request->spec_commit)
-        return FAIL(ctx, UNKNOWN, "Cannot update a pipeline and provide a spec commit at the same time");
-    const Spec spec = { PB_CLONE(ctx, PpsV2__CreatePipelineRequest, c->request), c->prepared->user_json,
-                        c->prepared->effective_json };
-    const SpecStored stored = { c->is_update ? c->old.info : NULL, pfs_tx_time_ns(tx), c->prepared->created_by };
+        return FAIL(ctx, UNKNOWN,
+                    "Cannot update a pipeline and provide a spec commit at the same time");
+    const Spec spec = { PB_CLONE(ctx, PpsV2__CreatePipelineRequest, c->request),
+                        c->prepared->user_json, c->prepared->effective_json };
+    const SpecStored stored = { c->is_update ? c->old.info : NULL, pfs_tx_time_ns(tx),
+                                c->prepared->created_by };
     c->info = spec_pipeline_info(ctx, &spec, &stored);
     TRY(spec_check_pipeline(ctx, c->info));
     const SpecLookups lookups = pps_lookups(tx);
@@ -251,8 +268,10 @@ static Status create_repos(Ctx *ctx, PfsTx *tx, Creation *c)
     request.description = text_printf(ctx->arena, "Output repo for pipeline %s.", text);
     Status s = pfs_create_repo(ctx, tx, &request);
     if (s.code == STATUS_ALREADY_EXISTS)
-        return FAIL(ctx, UNKNOWN,
-                    "pipeline \"%s\" cannot be created because a repo with the same name already exists", c->name);
+        return FAIL(
+            ctx, UNKNOWN,
+            "pipeline \"%s\" cannot be created because a repo with the same name already exists",
+            c->name);
     TRY_WRAP(ctx, s, "error creating output repo for %s", c->name);
     return create_repo(ctx, tx, pfs_repo_ref(ctx, c->project, c->name, "spec"),
                        text_printf(ctx->arena, "Spec repo for pipeline %s.", text));
@@ -291,13 +310,16 @@ static Status write_pipeline(Ctx *ctx, PfsTx *tx, Creation *c)
     DbTx *db = pfs_tx_db(tx);
     int64_t version = (int64_t)c->info->version;
     if (c->is_update)
-        return db_exec(ctx, db, NULL, "UPDATE pps_pipeline SET version = ?, state = ?, reason = '' WHERE id = ?", "iii",
-                       version, (int64_t)PPS_V2__PIPELINE_STATE__PIPELINE_STARTING, c->id);
+        return db_exec(ctx, db, NULL,
+                       "UPDATE pps_pipeline SET version = ?, state = ?, reason = '' WHERE id = ?",
+                       "iii", version, (int64_t)PPS_V2__PIPELINE_STATE__PIPELINE_STARTING, c->id);
     TRY(db_next_id(ctx, db, "pipeline", &c->id));
     return db_exec(ctx, db, NULL,
-                   "INSERT INTO pps_pipeline (id, project, name, version, state, reason, stopped, workers_started) "
+                   "INSERT INTO pps_pipeline (id, project, name, version, state, reason, stopped, "
+                   "workers_started) "
                    "VALUES (?, ?, ?, ?, ?, '', 0, 0)",
-                   "issii", c->id, c->project, c->name, version, (int64_t)PPS_V2__PIPELINE_STATE__PIPELINE_STARTING);
+                   "issii", c->id, c->project, c->name, version,
+                   (int64_t)PPS_V2__PIPELINE_STATE__PIPELINE_STARTING);
 }
 
 static Status write_version(Ctx *ctx, PfsTx *tx, Creation *c)
@@ -309,18 +331,20 @@ static Status write_version(Ctx *ctx, PfsTx *tx, Creation *c)
     if (c->request->reprocess)
         not_before = pfs_tx_time_ns(tx);
     return db_exec(ctx, db, NULL,
-                   "INSERT INTO pps_pipeline_version (pipeline, version, seq, spec_commit, info, image_digest, not_before) "
+                   "INSERT INTO pps_pipeline_version (pipeline, version, seq, spec_commit, info, "
+                   "image_digest, not_before) "
                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                   "iiiibsi", c->id, (int64_t)c->info->version, seq, c->spec_commit, pack_info(ctx, c),
-                   c->image_digest, not_before);
+                   "iiiibsi", c->id, (int64_t)c->info->version, seq, c->spec_commit,
+                   pack_info(ctx, c), c->image_digest, not_before);
 }
 
-/* A name that is not there leaves the digest empty: the controller makes the pipeline CRASHING with the reason. */
+/* A name that is not there leaves the digest empty: the controller makes the pipeline CRASHING with
+ * the reason. */
 static Status resolve_image(Ctx *ctx, Creation *c)
 {
     c->image_digest = "";
-    Status s = c->pps->host.resolve_image(c->pps->host.self, ctx, c->info->details->transform->image,
-                                          &c->image_digest);
+    Status s = c->pps->host.resolve_image(c->pps->host.self, ctx,
+                                          c->info->details->transform->image, &c->image_digest);
     return s.code == STATUS_NOT_FOUND ? OK : s;
 }
 
@@ -348,7 +372,8 @@ static const char *who(Ctx *ctx)
     return *ctx->user ? ctx->user : "unknown_username";
 }
 
-Status pps_create_pipeline(Ctx *ctx, PfsTx *tx, Pps *pps, const PpsV2__CreatePipelineTransaction *prepared)
+Status pps_create_pipeline(Ctx *ctx, PfsTx *tx, Pps *pps,
+                           const PpsV2__CreatePipelineTransaction *prepared)
 {
     const PpsV2__CreatePipelineRequest *request = prepared->create_pipeline_request;
     if (!request || !request->pipeline)
@@ -369,7 +394,8 @@ Status pps_create_pipeline(Ctx *ctx, PfsTx *tx, Pps *pps, const PpsV2__CreatePip
     TRY(write_version(ctx, tx, &c));
     if (c.is_update)
         TRY(pps_kill_jobs(ctx, tx, c.id,
-                          text_printf(ctx->arena, "all jobs killed because pipeline was updated for user %s",
+                          text_printf(ctx->arena,
+                                      "all jobs killed because pipeline was updated for user %s",
                                       who(ctx))));
     TRY(pps_connect_branches(ctx, tx, c.info, !(c.is_update && c.old.stopped)));
     if (c.info->type == PPS_V2__PIPELINE_INFO__PIPELINE_TYPE__PIPELINE_TYPE_SPOUT)

@@ -1,4 +1,5 @@
-/* pipeline_life.c - a pipeline after its creation: stopped, started, rerun, deleted, summed up (§7). */
+/* pipeline_life.c - a pipeline after its creation: stopped, started, rerun, deleted, summed up
+ * (§7). */
 #include "base/clock.h"
 #include "base/text.h"
 #include "codec/moment.h"
@@ -6,8 +7,8 @@
 
 static Status set_stopped(Ctx *ctx, PfsTx *tx, const PpsPipelineRow *row, bool stopped)
 {
-    TRY(db_exec(ctx, pfs_tx_db(tx), NULL, "UPDATE pps_pipeline SET stopped = ? WHERE id = ?", "ii", (int64_t)stopped,
-                row->id));
+    TRY(db_exec(ctx, pfs_tx_db(tx), NULL, "UPDATE pps_pipeline SET stopped = ? WHERE id = ?", "ii",
+                (int64_t)stopped, row->id));
     pps_note_pipeline(tx, row->project, row->name);
     return OK;
 }
@@ -45,7 +46,8 @@ Status pps_start_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__StartPipelineRequest
     if (!request->pipeline)
         return FAIL(ctx, UNKNOWN, "request.Pipeline cannot be nil");
     int64_t id;
-    TRY(pps_find_pipeline(ctx, tx, pps_pipeline_project(request->pipeline), request->pipeline->name, &id));
+    TRY(pps_find_pipeline(ctx, tx, pps_pipeline_project(request->pipeline), request->pipeline->name,
+                          &id));
     PpsPipelineRow row;
     TRY(pps_pipeline_row(ctx, tx, id, &row));
     TRY(pps_connect_branches(ctx, tx, row.info, true));
@@ -57,8 +59,8 @@ Status pps_rerun_pipeline(Ctx *ctx, PfsTx *tx, Pps *pps, const PpsV2__RerunPipel
     const char *project = pps_pipeline_project(request->pipeline);
     int64_t id;
     PpsPipelineRow row;
-    TRY_WRAP(ctx, pps_find_pipeline(ctx, tx, project, request->pipeline->name, &id), "inspect pipeline \"%s/%s\"",
-             project, request->pipeline->name);
+    TRY_WRAP(ctx, pps_find_pipeline(ctx, tx, project, request->pipeline->name, &id),
+             "inspect pipeline \"%s/%s\"", project, request->pipeline->name);
     TRY(pps_pipeline_row(ctx, tx, id, &row));
     PpsV2__CreatePipelineV2Request again;
     pps_v2__create_pipeline_v2_request__init(&again);
@@ -73,14 +75,16 @@ Status pps_rerun_pipeline(Ctx *ctx, PfsTx *tx, Pps *pps, const PpsV2__RerunPipel
     return pps_create_pipeline(ctx, tx, pps, prepared);
 }
 
-/* --- deleting (§7.5, §7.6) ------------------------------------------------------------------------------------- */
+/* --- deleting (§7.5, §7.6)
+ * ------------------------------------------------------------------------------------- */
 
 static Status delete_rows(Ctx *ctx, PfsTx *tx, const PpsPipelineRow *row)
 {
     DbTx *db = pfs_tx_db(tx);
     TRY(db_exec(ctx, db, NULL, "DELETE FROM pps_log_segment WHERE pipeline = ?", "i", row->id));
     TRY(db_exec(ctx, db, NULL, "DELETE FROM pps_job WHERE pipeline = ?", "i", row->id));
-    TRY(db_exec(ctx, db, NULL, "DELETE FROM pps_pipeline_version WHERE pipeline = ?", "i", row->id));
+    TRY(db_exec(ctx, db, NULL, "DELETE FROM pps_pipeline_version WHERE pipeline = ?", "i",
+                row->id));
     TRY(db_exec(ctx, db, NULL, "DELETE FROM pps_pipeline WHERE id = ?", "i", row->id));
     pps_note_pipeline(tx, row->project, row->name);
     return OK;
@@ -96,7 +100,8 @@ static Status delete_repo(Ctx *ctx, PfsTx *tx, PfsV2__Repo *repo, bool force)
     return pfs_delete_repo(ctx, tx, &request, &deleted);
 }
 
-/* A cron repo goes with the pipeline unless it held data before the pipeline did: its description tells. */
+/* A cron repo goes with the pipeline unless it held data before the pipeline did: its description
+ * tells. */
 static Status delete_cron_repos(Ctx *ctx, PfsTx *tx, const PpsPipelineRow *row, bool force)
 {
     InputBranch *inputs;
@@ -104,9 +109,11 @@ static Status delete_cron_repos(Ctx *ctx, PfsTx *tx, const PpsPipelineRow *row, 
     TRY(input_branches(ctx, row->info->details->input, &inputs, &n));
     for (size_t i = 0; i < n; i++) {
         PfsV2__RepoInfo *info;
-        if (!inputs[i].is_cron || !status_ok(pfs_inspect_repo(ctx, tx, inputs[i].branch->repo, &info)))
+        if (!inputs[i].is_cron ||
+            !status_ok(pfs_inspect_repo(ctx, tx, inputs[i].branch->repo, &info)))
             continue;
-        const char *ours = text_printf(ctx->arena, "Cron tick repo for pipeline %s/%s.", row->project, row->name);
+        const char *ours =
+            text_printf(ctx->arena, "Cron tick repo for pipeline %s/%s.", row->project, row->name);
         if (strcmp(info->description, ours) == 0)
             TRY(delete_repo(ctx, tx, inputs[i].branch->repo, force));
     }
@@ -140,8 +147,8 @@ Status pps_delete_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__DeletePipelineReque
     return delete_row(ctx, tx, &row, request->force, request->keep_repo);
 }
 
-/* Downstream first, so that the middle of a chain goes without force: newer pipelines read older ones' repos, and a
- * repo that something else still reads is refused below. */
+/* Downstream first, so that the middle of a chain goes without force: newer pipelines read older
+ * ones' repos, and a repo that something else still reads is refused below. */
 static Status newest_first(Ctx *ctx, PfsTx *tx, int64_t **out_ids, size_t *out_n)
 {
     int64_t count;
@@ -152,7 +159,8 @@ static Status newest_first(Ctx *ctx, PfsTx *tx, int64_t **out_ids, size_t *out_n
     *out_n = 0;
     CLEANUP(db_rows_done) DbRows rows = { 0 };
     TRY(db_query(ctx, pfs_tx_db(tx), &rows,
-                 "SELECT p.id FROM pps_pipeline p JOIN pps_pipeline_version v ON v.pipeline = p.id AND v.version = p.version "
+                 "SELECT p.id FROM pps_pipeline p JOIN pps_pipeline_version v ON v.pipeline = p.id "
+                 "AND v.version = p.version "
                  "ORDER BY v.seq DESC",
                  ""));
     for (;;) {
@@ -173,11 +181,13 @@ static bool is_asked(const PpsV2__DeletePipelinesRequest *request, const char *p
     return request->all;
 }
 
-/* Branches of what goes are cut off first, all of them, so that the order of the repos does not matter. */
+/* Branches of what goes are cut off first, all of them, so that the order of the repos does not
+ * matter. */
 static Status cut_off(Ctx *ctx, PfsTx *tx, const PpsPipelineRow *rows, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        TRY_WRAP(ctx, stop_row(ctx, tx, &rows[i]), "error stopping pipeline %s/%s", rows[i].project, rows[i].name);
+        TRY_WRAP(ctx, stop_row(ctx, tx, &rows[i]), "error stopping pipeline %s/%s", rows[i].project,
+                 rows[i].name);
     return OK;
 }
 
@@ -200,7 +210,8 @@ Status pps_delete_pipelines(Ctx *ctx, PfsTx *tx, const PpsV2__DeletePipelinesReq
     TRY(cut_off(ctx, tx, rows, going));
     for (size_t i = 0; i < going; i++) {
         TRY(delete_row(ctx, tx, &rows[i], request->force, request->keep_repo));
-        answer->pipelines[answer->n_pipelines++] = pps_pipeline_ref(ctx, rows[i].project, rows[i].name);
+        answer->pipelines[answer->n_pipelines++] =
+            pps_pipeline_ref(ctx, rows[i].project, rows[i].name);
     }
     *out = answer;
     return OK;
@@ -216,15 +227,18 @@ Status pps_delete_all(Ctx *ctx, PfsTx *tx)
     return db_exec(ctx, pfs_tx_db(tx), NULL, "DELETE FROM pps_secret", "");
 }
 
-/* --- sums (§26.33, §26.22) --------------------------------------------------------------------------------------- */
+/* --- sums (§26.33, §26.22)
+ * --------------------------------------------------------------------------------------- */
 
 static Status summary_of(Ctx *ctx, PfsTx *tx, const char *project, PpsV2__PipelinesSummary **out)
 {
     CLEANUP(db_rows_done) DbRows rows = { 0 };
     TRY(db_query(ctx, pfs_tx_db(tx), &rows,
                  "SELECT COUNT(*), SUM(CASE WHEN state NOT IN (4, 5, 7) THEN 1 ELSE 0 END),"
-                 " SUM(CASE WHEN state = 5 THEN 1 ELSE 0 END), SUM(CASE WHEN state IN (4, 7) THEN 1 ELSE 0 END),"
-                 " SUM(CASE WHEN (SELECT j.state FROM pps_job j WHERE j.pipeline = p.id ORDER BY j.id DESC LIMIT 1)"
+                 " SUM(CASE WHEN state = 5 THEN 1 ELSE 0 END), SUM(CASE WHEN state IN (4, 7) THEN "
+                 "1 ELSE 0 END),"
+                 " SUM(CASE WHEN (SELECT j.state FROM pps_job j WHERE j.pipeline = p.id ORDER BY "
+                 "j.id DESC LIMIT 1)"
                  "  IN (4, 6, 9) THEN 1 ELSE 0 END) FROM pps_pipeline p WHERE project = ?",
                  "s", project));
     bool more;
@@ -232,7 +246,8 @@ static Status summary_of(Ctx *ctx, PfsTx *tx, const char *project, PpsV2__Pipeli
     *out = NULL;
     if (!more || db_int(&rows, 0) == 0)
         return OK;
-    PpsV2__PipelinesSummary *summary = PB_NEW(ctx, pps_v2__pipelines_summary, PpsV2__PipelinesSummary);
+    PpsV2__PipelinesSummary *summary =
+        PB_NEW(ctx, pps_v2__pipelines_summary, PpsV2__PipelinesSummary);
     summary->project = PB_NEW(ctx, pfs_v2__project, PfsV2__Project);
     summary->project->name = arena_strdup(ctx->arena, project);
     summary->active_pipelines = db_int(&rows, 1);
@@ -264,7 +279,8 @@ static Status add_project_name(void *arg, Ctx *ctx, const PfsV2__ProjectInfo *in
     return OK;
 }
 
-static Status asked_projects(Ctx *ctx, PfsTx *tx, const PpsV2__PipelinesSummaryRequest *request, ProjectNames *out)
+static Status asked_projects(Ctx *ctx, PfsTx *tx, const PpsV2__PipelinesSummaryRequest *request,
+                             ProjectNames *out)
 {
     *out = (ProjectNames){ 0 };
     if (request->n_projects == 0)
@@ -315,13 +331,15 @@ static Status check_one(void *arg, Ctx *ctx, const PpsPipelineRow *row)
     int64_t limit_ns = pb_duration_ns(details->maximum_expected_uptime);
     int64_t since_ns = pb_timestamp_ns(details->workers_started_at);
     int64_t up_ns = clock_wall_ns() - since_ns;
-    if ((*walk->project && strcmp(walk->project, row->project) != 0) || !since_ns || limit_ns <= 0 || up_ns <= limit_ns)
+    if ((*walk->project && strcmp(walk->project, row->project) != 0) || !since_ns ||
+        limit_ns <= 0 || up_ns <= limit_ns)
         return OK;
     char since[MOMENT_TEXT_SIZE], over[DURATION_TEXT_SIZE];
     moment_format_ns(since_ns, since);
     duration_format(up_ns - limit_ns, over);
-    char *alert = text_printf(ctx->arena, "%s/%s: Started running at %s, exceeded maximum uptime by %s", row->project,
-                              row->name, since, over);
+    char *alert =
+        text_printf(ctx->arena, "%s/%s: Started running at %s, exceeded maximum uptime by %s",
+                    row->project, row->name, since, over);
     PpsV2__CheckStatusResponse response;
     pps_v2__check_status_response__init(&response);
     if (walk->request->context_case == PPS_V2__CHECK_STATUS_REQUEST__CONTEXT_PROJECT)
@@ -333,9 +351,12 @@ static Status check_one(void *arg, Ctx *ctx, const PpsPipelineRow *row)
 }
 
 Status pps_check_status(Ctx *ctx, PfsTx *tx, const PpsV2__CheckStatusRequest *request,
-                        Status (*fn)(void *arg, Ctx *ctx, const PpsV2__CheckStatusResponse *response), void *arg)
+                        Status (*fn)(void *arg, Ctx *ctx,
+                                     const PpsV2__CheckStatusResponse *response),
+                        void *arg)
 {
-    bool by_project = request->context_case == PPS_V2__CHECK_STATUS_REQUEST__CONTEXT_PROJECT && request->project;
+    bool by_project =
+        request->context_case == PPS_V2__CHECK_STATUS_REQUEST__CONTEXT_PROJECT && request->project;
     StatusWalk walk = { request, by_project ? request->project->name : "", fn, arg };
     return pps_each_pipeline(ctx, tx, check_one, &walk);
 }

@@ -10,7 +10,8 @@ static Status write_fresh_defaults(Ctx *ctx, Pfs *pfs)
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_write(ctx, pfs, NULL, &tx));
     TRY(db_exec(ctx, pfs_tx_db(tx), NULL,
-                "INSERT INTO pps_spec_defaults (scope, json, created_by, created) VALUES ('cluster', ?, '', ?) "
+                "INSERT INTO pps_spec_defaults (scope, json, created_by, created) VALUES "
+                "('cluster', ?, '', ?) "
                 "ON CONFLICT (scope) DO NOTHING",
                 "si", SPEC_CLUSTER_DEFAULTS_FRESH, clock_wall_ns()));
     return pfs_commit(ctx, STEAL(tx));

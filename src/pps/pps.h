@@ -1,8 +1,10 @@
-/* pps.h - pipelines and jobs as rows: created, listed, moved from state to state, in pfs's transactions.
+/* pps.h - pipelines and jobs as rows: created, listed, moved from state to state, in pfs's
+ * transactions.
  *
- * What is pure lives beside it (spec.h, input.h, datum.h, key.h, plan.h, state.h); what waits and starts processes
- * lives above (control). Requests and infos are the API's messages (proto/pps/pps.proto) in ctx's arena. Behaviour:
- * the reference's pps.md; its section is named at each function.
+ * What is pure lives beside it (spec.h, input.h, datum.h, key.h, plan.h, state.h); what waits and
+ * starts processes lives above (control). Requests and infos are the API's messages
+ * (proto/pps/pps.proto) in ctx's arena. Behaviour: the reference's pps.md; its section is named at
+ * each function.
  */
 #pragma once
 
@@ -14,27 +16,30 @@ typedef struct Pps Pps;
 
 /* What pps needs from above. */
 typedef struct PpsHost {
-    /* The digest of an image, or of the host's root for "" and "host". NOT_FOUND when there is no such image: the
-     * pipeline is created all the same, and crashes with the reason until the image appears. */
+    /* The digest of an image, or of the host's root for "" and "host". NOT_FOUND when there is no
+     * such image: the pipeline is created all the same, and crashes with the reason until the image
+     * appears. */
     Status (*resolve_image)(void *self, Ctx *ctx, const char *image, const char **out_digest);
     void *self;
 } PpsHost;
 
-/* db must have been opened with pps_migrations after pfs's. Installs its hooks into pfs; writes a fresh server's
- * cluster defaults. */
+/* db must have been opened with pps_migrations after pfs's. Installs its hooks into pfs; writes a
+ * fresh server's cluster defaults. */
 extern const DbMigration pps_migrations[];
 extern const size_t pps_migration_count;
 Status pps_open(Ctx *ctx, Pfs *pfs, const PpsHost *host, Pps **out) NODISCARD;
 Pps *pps_close(Pps *pps);
 Pfs *pps_pfs(Pps *pps);
 
-/* Topics: a pipeline's row changed; a job's row changed; any pipeline or job changed; a job logged. */
+/* Topics: a pipeline's row changed; a job's row changed; any pipeline or job changed; a job logged.
+ */
 uint64_t pps_topic_pipeline(const char *project, const char *name);
 uint64_t pps_topic_job(int64_t job);
 uint64_t pps_topic_any(void);
 uint64_t pps_topic_logs(int64_t job);
 
-/* --- pipelines (§6, §7, §26.13-26.22) ---------------------------------------------------------------------- */
+/* --- pipelines (§6, §7, §26.13-26.22)
+ * ---------------------------------------------------------------------- */
 
 typedef Status (*PpsPipelineFn)(void *arg, Ctx *ctx, const PpsV2__PipelineInfo *info);
 
@@ -44,15 +49,19 @@ Status pps_prepare(Ctx *ctx, PfsTx *tx, const PpsV2__CreatePipelineV2Request *re
 Status pps_prepare_v1(Ctx *ctx, PfsTx *tx, const PpsV2__CreatePipelineRequest *request,
                       PpsV2__CreatePipelineTransaction **out);
 /* The effective spec as CreatePipelineV2 answers it. In ctx's arena. */
-Status pps_prepared_json(Ctx *ctx, const PpsV2__CreatePipelineTransaction *prepared, char **out_json);
+Status pps_prepared_json(Ctx *ctx, const PpsV2__CreatePipelineTransaction *prepared,
+                         char **out_json);
 /* Creates or updates (§4, §6). */
-Status pps_create_pipeline(Ctx *ctx, PfsTx *tx, Pps *pps, const PpsV2__CreatePipelineTransaction *prepared);
+Status pps_create_pipeline(Ctx *ctx, PfsTx *tx, Pps *pps,
+                           const PpsV2__CreatePipelineTransaction *prepared);
 Status pps_inspect_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__InspectPipelineRequest *request,
                             PpsV2__PipelineInfo **out);
-Status pps_list_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__ListPipelineRequest *request, PpsPipelineFn fn, void *arg);
+Status pps_list_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__ListPipelineRequest *request,
+                         PpsPipelineFn fn, void *arg);
 Status pps_stop_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__StopPipelineRequest *request);
 Status pps_start_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__StartPipelineRequest *request);
-Status pps_rerun_pipeline(Ctx *ctx, PfsTx *tx, Pps *pps, const PpsV2__RerunPipelineRequest *request);
+Status pps_rerun_pipeline(Ctx *ctx, PfsTx *tx, Pps *pps,
+                          const PpsV2__RerunPipelineRequest *request);
 Status pps_delete_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__DeletePipelineRequest *request);
 Status pps_delete_pipelines(Ctx *ctx, PfsTx *tx, const PpsV2__DeletePipelinesRequest *request,
                             PpsV2__DeletePipelinesResponse **out);
@@ -63,10 +72,13 @@ Status pps_summary(Ctx *ctx, PfsTx *tx, const PpsV2__PipelinesSummaryRequest *re
 Status pps_run_cron(Ctx *ctx, Pps *pps, const PpsV2__Pipeline *pipeline);
 /* One tick of one cron input: a commit with a file named after the time. */
 Status pps_cron_tick(Ctx *ctx, Pps *pps, const PpsV2__CronInput *cron, int64_t at_ns);
-/* When a cron input last ticked: its newest file's name, or its start when that is later or there is none. */
+/* When a cron input last ticked: its newest file's name, or its start when that is later or there
+ * is none. */
 Status pps_cron_last(Ctx *ctx, Pps *pps, const PpsV2__CronInput *cron, int64_t *out_ns);
 Status pps_check_status(Ctx *ctx, PfsTx *tx, const PpsV2__CheckStatusRequest *request,
-                        Status (*fn)(void *arg, Ctx *ctx, const PpsV2__CheckStatusResponse *response), void *arg);
+                        Status (*fn)(void *arg, Ctx *ctx,
+                                     const PpsV2__CheckStatusResponse *response),
+                        void *arg);
 
 /* A pipeline's current version, as the controller sees it. Memory: ctx's arena. */
 typedef struct PpsPipelineRow {
@@ -76,26 +88,35 @@ typedef struct PpsPipelineRow {
     PpsV2__PipelineState state;
     const char *reason;
     bool stopped;
-    const char *image_digest;  /* "" when the image was not found */
-    int64_t results_not_before_ns; /* older results of the cache do not count (update with reprocess) */
+    const char *image_digest; /* "" when the image was not found */
+    int64_t
+        results_not_before_ns; /* older results of the cache do not count (update with reprocess) */
     PpsV2__PipelineInfo *info; /* with details */
 } PpsPipelineRow;
 Status pps_pipeline_row(Ctx *ctx, PfsTx *tx, int64_t id, PpsPipelineRow *out);
-Status pps_each_pipeline(Ctx *ctx, PfsTx *tx, Status (*fn)(void *arg, Ctx *ctx, const PpsPipelineRow *row), void *arg);
-Status pps_set_pipeline_state(Ctx *ctx, PfsTx *tx, int64_t id, PpsV2__PipelineState state, const char *reason);
+Status pps_each_pipeline(Ctx *ctx, PfsTx *tx,
+                         Status (*fn)(void *arg, Ctx *ctx, const PpsPipelineRow *row), void *arg);
+Status pps_set_pipeline_state(Ctx *ctx, PfsTx *tx, int64_t id, PpsV2__PipelineState state,
+                              const char *reason);
 /* Looks the image up again; true when a crashing pipeline's image is there now. */
 Status pps_retry_image(Ctx *ctx, PfsTx *tx, Pps *pps, int64_t id, bool *out_found);
 
-/* --- jobs (§9, §26.1-26.7) ------------------------------------------------------------------------------------ */
+/* --- jobs (§9, §26.1-26.7)
+ * ------------------------------------------------------------------------------------ */
 
 typedef Status (*PpsJobFn)(void *arg, Ctx *ctx, const PpsV2__JobInfo *info);
 typedef Status (*PpsJobSetFn)(void *arg, Ctx *ctx, const PpsV2__JobSetInfo *info);
 
-Status pps_inspect_job(Ctx *ctx, Pps *pps, const PpsV2__InspectJobRequest *request, PpsV2__JobInfo **out);
-Status pps_inspect_job_set(Ctx *ctx, Pps *pps, const PpsV2__InspectJobSetRequest *request, PpsJobFn fn, void *arg);
-Status pps_list_job(Ctx *ctx, PfsTx *tx, const PpsV2__ListJobRequest *request, PpsJobFn fn, void *arg);
-Status pps_list_job_set(Ctx *ctx, PfsTx *tx, const PpsV2__ListJobSetRequest *request, PpsJobSetFn fn, void *arg);
-Status pps_subscribe_job(Ctx *ctx, Pps *pps, const PpsV2__SubscribeJobRequest *request, PpsJobFn fn, void *arg);
+Status pps_inspect_job(Ctx *ctx, Pps *pps, const PpsV2__InspectJobRequest *request,
+                       PpsV2__JobInfo **out);
+Status pps_inspect_job_set(Ctx *ctx, Pps *pps, const PpsV2__InspectJobSetRequest *request,
+                           PpsJobFn fn, void *arg);
+Status pps_list_job(Ctx *ctx, PfsTx *tx, const PpsV2__ListJobRequest *request, PpsJobFn fn,
+                    void *arg);
+Status pps_list_job_set(Ctx *ctx, PfsTx *tx, const PpsV2__ListJobSetRequest *request,
+                        PpsJobSetFn fn, void *arg);
+Status pps_subscribe_job(Ctx *ctx, Pps *pps, const PpsV2__SubscribeJobRequest *request, PpsJobFn fn,
+                         void *arg);
 Status pps_stop_job(Ctx *ctx, PfsTx *tx, const PpsV2__StopJobRequest *request);
 Status pps_delete_job(Ctx *ctx, PfsTx *tx, const PpsV2__Job *job);
 Status pps_update_job_state(Ctx *ctx, PfsTx *tx, const PpsV2__UpdateJobStateRequest *request);
@@ -117,9 +138,11 @@ typedef struct PpsJobRow {
 } PpsJobRow;
 
 Status pps_job_row(Ctx *ctx, PfsTx *tx, int64_t id, PpsJobRow *out);
-Status pps_find_job(Ctx *ctx, PfsTx *tx, const PpsV2__Job *job, PpsJobRow *out); /* NOT_FOUND naming it */
+Status pps_find_job(Ctx *ctx, PfsTx *tx, const PpsV2__Job *job,
+                    PpsJobRow *out); /* NOT_FOUND naming it */
 /* Jobs that are not in a terminal state, oldest first. */
-Status pps_each_open_job(Ctx *ctx, PfsTx *tx, Status (*fn)(void *arg, Ctx *ctx, const PpsJobRow *row), void *arg);
+Status pps_each_open_job(Ctx *ctx, PfsTx *tx,
+                         Status (*fn)(void *arg, Ctx *ctx, const PpsJobRow *row), void *arg);
 /* The spec a job runs: the pipeline's version as of the job. */
 Status pps_job_spec(Ctx *ctx, PfsTx *tx, const PpsJobRow *job, PpsPipelineRow *out);
 /* The nearest ancestor to build on (§11.1): its row, or id 0. */
@@ -127,45 +150,56 @@ Status pps_job_base(Ctx *ctx, PfsTx *tx, const PpsJobRow *job, PpsJobRow *out);
 
 /* Moves a job that is not terminal; a terminal one answers UNKNOWN "job … has already finished". */
 Status pps_job_to(Ctx *ctx, PfsTx *tx, int64_t job, PpsV2__JobState state, const char *reason);
-Status pps_job_progress(Ctx *ctx, PfsTx *tx, int64_t job, const JobCounters *counters, const Hash *plan,
-                        const Hash *basis);
-/* Ends processing: the layer becomes the output commit's content and both commits finish. error "" leads through
- * FINISHING to SUCCESS (or FAILURE when the content breaks a rule); otherwise `failed` is the state it ends in. */
+Status pps_job_progress(Ctx *ctx, PfsTx *tx, int64_t job, const JobCounters *counters,
+                        const Hash *plan, const Hash *basis);
+/* Ends processing: the layer becomes the output commit's content and both commits finish. error ""
+ * leads through FINISHING to SUCCESS (or FAILURE when the content breaks a rule); otherwise
+ * `failed` is the state it ends in. */
 Status pps_job_finish(Ctx *ctx, PfsTx *tx, int64_t job, const Hash *output_layer, const char *error,
                       PpsV2__JobState failed);
 
-/* --- the datum cache (design, decision 3) ---------------------------------------------------------------------- */
+/* --- the datum cache (design, decision 3)
+ * ---------------------------------------------------------------------- */
 
-Status pps_cache_get(Ctx *ctx, PfsTx *tx, const Hash *key, PlanResultHit *out); /* NOT_FOUND (bare) */
+Status pps_cache_get(Ctx *ctx, PfsTx *tx, const Hash *key,
+                     PlanResultHit *out); /* NOT_FOUND (bare) */
 /* Keeps the first result of a key: what ran twice never gives two results. */
 Status pps_cache_put(Ctx *ctx, PfsTx *tx, const Hash *key, const PlanResultHit *result);
 
-/* --- datums (§26.8-26.10) --------------------------------------------------------------------------------------- */
+/* --- datums (§26.8-26.10)
+ * --------------------------------------------------------------------------------------- */
 
-/* Files for enumeration (datum.h), read from pfs: an input's commit is `commit` of the message, or its branch's head
- * when that is empty. base_set: the job whose plan `changes` is told against; "" when there is none. */
+/* Files for enumeration (datum.h), read from pfs: an input's commit is `commit` of the message, or
+ * its branch's head when that is empty. base_set: the job whose plan `changes` is told against; ""
+ * when there is none. */
 typedef struct PpsSource {
     Pps *pps;
     const char *base_set;
 } PpsSource;
 InputSource pps_source(PpsSource *source);
 /* The commit an input reads. */
-Status pps_input_view(Ctx *ctx, Pps *pps, const PpsV2__PFSInput *input, const char *set_id, PfsView *out);
+Status pps_input_view(Ctx *ctx, Pps *pps, const PpsV2__PFSInput *input, const char *set_id,
+                      PfsView *out);
 
 typedef Status (*PpsDatumFn)(void *arg, Ctx *ctx, const PpsV2__DatumInfo *info);
 /* A record as the API shows it; job: the one that lists it. */
-Status pps_datum_info(Ctx *ctx, const DatumRecord *record, const PpsJobRow *job, PpsV2__DatumInfo **out);
+Status pps_datum_info(Ctx *ctx, const DatumRecord *record, const PpsJobRow *job,
+                      PpsV2__DatumInfo **out);
 Status pps_inspect_datum(Ctx *ctx, Pps *pps, const PpsV2__Datum *datum, PpsV2__DatumInfo **out);
-Status pps_list_datum(Ctx *ctx, Pps *pps, const PpsV2__ListDatumRequest *request, PpsDatumFn fn, void *arg);
+Status pps_list_datum(Ctx *ctx, Pps *pps, const PpsV2__ListDatumRequest *request, PpsDatumFn fn,
+                      void *arg);
 
-/* --- defaults (§3.5), secrets (§26.23), logs (§25) ---------------------------------------------------------------- */
+/* --- defaults (§3.5), secrets (§26.23), logs (§25)
+ * ---------------------------------------------------------------- */
 
 Status pps_get_cluster_defaults(Ctx *ctx, PfsTx *tx, const char **out_json);
-Status pps_set_cluster_defaults(Ctx *ctx, PfsTx *tx, Pps *pps, const PpsV2__SetClusterDefaultsRequest *request,
+Status pps_set_cluster_defaults(Ctx *ctx, PfsTx *tx, Pps *pps,
+                                const PpsV2__SetClusterDefaultsRequest *request,
                                 PpsV2__SetClusterDefaultsResponse **out);
 Status pps_get_project_defaults(Ctx *ctx, PfsTx *tx, const PfsV2__Project *project,
                                 PpsV2__GetProjectDefaultsResponse **out);
-Status pps_set_project_defaults(Ctx *ctx, PfsTx *tx, Pps *pps, const PpsV2__SetProjectDefaultsRequest *request,
+Status pps_set_project_defaults(Ctx *ctx, PfsTx *tx, Pps *pps,
+                                const PpsV2__SetProjectDefaultsRequest *request,
                                 PpsV2__SetProjectDefaultsResponse **out);
 
 Status pps_create_secret(Ctx *ctx, PfsTx *tx, Bytes file);

@@ -28,9 +28,11 @@ PpsV2__Pipeline *pps_pipeline_ref(Ctx *ctx, const char *project, const char *nam
 PpsV2__Job *pps_job_ref(Ctx *ctx, const char *project, const char *name, const char *id);
 
 /* Row id of a pipeline by name; NOT_FOUND "pipeline "p/n" not found". */
-Status pps_find_pipeline(Ctx *ctx, PfsTx *tx, const char *project, const char *name, int64_t *out_id);
+Status pps_find_pipeline(Ctx *ctx, PfsTx *tx, const char *project, const char *name,
+                         int64_t *out_id);
 /* The same, false when there is none. */
-Status pps_has_pipeline(Ctx *ctx, PfsTx *tx, const char *project, const char *name, bool *out_found, int64_t *out_id);
+Status pps_has_pipeline(Ctx *ctx, PfsTx *tx, const char *project, const char *name, bool *out_found,
+                        int64_t *out_id);
 
 /* One version as info, state and all; version 0 is the current one. */
 Status pps_pipeline_version(Ctx *ctx, PfsTx *tx, int64_t id, uint64_t version, PpsPipelineRow *out);
@@ -44,9 +46,11 @@ Status pps_kill_jobs(Ctx *ctx, PfsTx *tx, int64_t pipeline, const char *reason);
 /* A job as the API shows it. */
 Status pps_job_info(Ctx *ctx, PfsTx *tx, const PpsJobRow *row, bool details, PpsV2__JobInfo **out);
 /* The select list and reader of job rows: "SELECT " PPS_JOB_COLUMNS " FROM pps_job j …". */
-#define PPS_JOB_COLUMNS                                                                                       \
-    "j.id, j.pipeline, j.project, j.name, j.set_id, j.version, j.output_commit, j.meta_commit, j.state, j.reason, " \
-    "j.created, j.started, j.finished, j.total, j.processed, j.skipped, j.failed, j.recovered, j.download_ns, " \
+#define PPS_JOB_COLUMNS                                                                            \
+    "j.id, j.pipeline, j.project, j.name, j.set_id, j.version, j.output_commit, j.meta_commit, "   \
+    "j.state, j.reason, "                                                                          \
+    "j.created, j.started, j.finished, j.total, j.processed, j.skipped, j.failed, j.recovered, "   \
+    "j.download_ns, "                                                                              \
     "j.process_ns, j.upload_ns, j.download_bytes, j.upload_bytes, j.plan, j.basis, j.restart"
 void pps_read_job(Ctx *ctx, const DbRows *rows, PpsJobRow *out);
 

@@ -1,28 +1,38 @@
-/* schema.c - the tables of pipelines and jobs. Times are nanoseconds since the epoch, 0 where not yet. */
+/* schema.c - the tables of pipelines and jobs. Times are nanoseconds since the epoch, 0 where not
+ * yet. */
 #include "pps/pps.h"
 
 const DbMigration pps_migrations[] = {
     { "pps: pipelines, jobs, results, secrets, defaults, logs",
-      /* One row a pipeline; what a version says is in pipeline_version.info (a packed PipelineInfo with details, without
-       * what changes: state, reason, stopped). */
+      /* One row a pipeline; what a version says is in pipeline_version.info (a packed PipelineInfo
+       * with details, without what changes: state, reason, stopped). */
       "CREATE TABLE pps_pipeline ("
       "  id BIGINT PRIMARY KEY, project TEXT NOT NULL, name TEXT NOT NULL, version BIGINT NOT NULL,"
-      "  state BIGINT NOT NULL, reason TEXT NOT NULL, stopped BIGINT NOT NULL, workers_started BIGINT NOT NULL,"
+      "  state BIGINT NOT NULL, reason TEXT NOT NULL, stopped BIGINT NOT NULL, workers_started "
+      "BIGINT NOT NULL,"
       "  UNIQUE (project, name));"
       "CREATE TABLE pps_pipeline_version ("
-      "  pipeline BIGINT NOT NULL REFERENCES pps_pipeline (id), version BIGINT NOT NULL, seq BIGINT NOT NULL UNIQUE,"
-      "  spec_commit BIGINT NOT NULL, info BLOB NOT NULL, image_digest TEXT NOT NULL, not_before BIGINT NOT NULL,"
+      "  pipeline BIGINT NOT NULL REFERENCES pps_pipeline (id), version BIGINT NOT NULL, seq "
+      "BIGINT NOT NULL UNIQUE,"
+      "  spec_commit BIGINT NOT NULL, info BLOB NOT NULL, image_digest TEXT NOT NULL, not_before "
+      "BIGINT NOT NULL,"
       "  PRIMARY KEY (pipeline, version));"
       "CREATE INDEX pps_pipeline_version_by_commit ON pps_pipeline_version (spec_commit);"
       "CREATE TABLE pps_job ("
-      "  id BIGINT PRIMARY KEY, pipeline BIGINT NOT NULL, project TEXT NOT NULL, name TEXT NOT NULL,"
-      "  set_id TEXT NOT NULL, version BIGINT NOT NULL, output_commit BIGINT NOT NULL, meta_commit BIGINT NOT NULL,"
-      "  state BIGINT NOT NULL, reason TEXT NOT NULL, created BIGINT NOT NULL, started BIGINT NOT NULL,"
-      "  finished BIGINT NOT NULL, total BIGINT NOT NULL DEFAULT 0, processed BIGINT NOT NULL DEFAULT 0,"
-      "  skipped BIGINT NOT NULL DEFAULT 0, failed BIGINT NOT NULL DEFAULT 0, recovered BIGINT NOT NULL DEFAULT 0,"
+      "  id BIGINT PRIMARY KEY, pipeline BIGINT NOT NULL, project TEXT NOT NULL, name TEXT NOT "
+      "NULL,"
+      "  set_id TEXT NOT NULL, version BIGINT NOT NULL, output_commit BIGINT NOT NULL, meta_commit "
+      "BIGINT NOT NULL,"
+      "  state BIGINT NOT NULL, reason TEXT NOT NULL, created BIGINT NOT NULL, started BIGINT NOT "
+      "NULL,"
+      "  finished BIGINT NOT NULL, total BIGINT NOT NULL DEFAULT 0, processed BIGINT NOT NULL "
+      "DEFAULT 0,"
+      "  skipped BIGINT NOT NULL DEFAULT 0, failed BIGINT NOT NULL DEFAULT 0, recovered BIGINT NOT "
+      "NULL DEFAULT 0,"
       "  download_ns BIGINT NOT NULL DEFAULT 0, process_ns BIGINT NOT NULL DEFAULT 0,"
       "  upload_ns BIGINT NOT NULL DEFAULT 0, download_bytes BIGINT NOT NULL DEFAULT 0,"
-      "  upload_bytes BIGINT NOT NULL DEFAULT 0, plan BLOB, basis BLOB, restart BIGINT NOT NULL DEFAULT 0,"
+      "  upload_bytes BIGINT NOT NULL DEFAULT 0, plan BLOB, basis BLOB, restart BIGINT NOT NULL "
+      "DEFAULT 0,"
       "  UNIQUE (project, name, set_id));"
       "CREATE INDEX pps_job_by_pipeline ON pps_job (pipeline, id);"
       "CREATE INDEX pps_job_by_set ON pps_job (set_id);"
@@ -30,16 +40,20 @@ const DbMigration pps_migrations[] = {
       /* Terminal states are 4, 5, 6 and 9: what is left is what the controller looks at. */
       "CREATE INDEX pps_job_open ON pps_job (id) WHERE state NOT IN (4, 5, 6, 9);"
       "CREATE TABLE pps_datum_result ("
-      "  key BLOB PRIMARY KEY, output BLOB, output_bytes BIGINT NOT NULL, made BIGINT NOT NULL, run_job TEXT NOT NULL,"
-      "  image TEXT NOT NULL, download_ns BIGINT NOT NULL, process_ns BIGINT NOT NULL, upload_ns BIGINT NOT NULL,"
+      "  key BLOB PRIMARY KEY, output BLOB, output_bytes BIGINT NOT NULL, made BIGINT NOT NULL, "
+      "run_job TEXT NOT NULL,"
+      "  image TEXT NOT NULL, download_ns BIGINT NOT NULL, process_ns BIGINT NOT NULL, upload_ns "
+      "BIGINT NOT NULL,"
       "  download_bytes BIGINT NOT NULL, upload_bytes BIGINT NOT NULL);"
       "CREATE TABLE pps_secret ("
       "  name TEXT PRIMARY KEY, type TEXT NOT NULL, created BIGINT NOT NULL, data TEXT NOT NULL);"
       "CREATE TABLE pps_spec_defaults ("
-      "  scope TEXT PRIMARY KEY, json TEXT NOT NULL, created_by TEXT NOT NULL, created BIGINT NOT NULL);"
+      "  scope TEXT PRIMARY KEY, json TEXT NOT NULL, created_by TEXT NOT NULL, created BIGINT NOT "
+      "NULL);"
       /* A segment is a blob of lines of one job (log.c). */
       "CREATE TABLE pps_log_segment ("
-      "  id BIGINT PRIMARY KEY, job BIGINT NOT NULL, pipeline BIGINT NOT NULL, first_ts BIGINT NOT NULL,"
+      "  id BIGINT PRIMARY KEY, job BIGINT NOT NULL, pipeline BIGINT NOT NULL, first_ts BIGINT NOT "
+      "NULL,"
       "  last_ts BIGINT NOT NULL, lines BIGINT NOT NULL, blob BLOB NOT NULL);"
       "CREATE INDEX pps_log_segment_by_job ON pps_log_segment (job, id);"
       "CREATE INDEX pps_log_segment_by_pipeline ON pps_log_segment (pipeline, id);" },

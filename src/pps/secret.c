@@ -4,7 +4,8 @@
 #include "codec/json.h"
 #include "pps/pps_priv.h"
 
-/* A secret's data as one JSON object: key to base64, as given in `data`; `stringData` is encoded. */
+/* A secret's data as one JSON object: key to base64, as given in `data`; `stringData` is encoded.
+ */
 static char *base64(Ctx *ctx, Str plain)
 {
     char *out = arena_must(ctx->arena, 4 * (plain.size / 3 + 1) + 1);
@@ -50,14 +51,17 @@ Status pps_create_secret(Ctx *ctx, PfsTx *tx, Bytes file)
         return FAIL(ctx, UNKNOWN, "failed to unmarshal secret: metadata.name is missing");
     const JsonValue *suite = json_path(secret, "metadata", "labels", "suite", NULL);
     if (suite && !str_eq_c(json_text(suite), "pachyderm"))
-        return FAIL(ctx, UNKNOWN, "invalid suite label set on secret: suite=" STR_FMT, STR_ARG(json_text(suite)));
+        return FAIL(ctx, UNKNOWN, "invalid suite label set on secret: suite=" STR_FMT,
+                    STR_ARG(json_text(suite)));
     TRY(data_of(ctx, secret, &data));
     Str type = json_text(json_get(secret, "type"));
-    Status s = db_exec(ctx, pfs_tx_db(tx), NULL, "INSERT INTO pps_secret (name, type, created, data) VALUES (?, ?, ?, ?)",
+    Status s = db_exec(ctx, pfs_tx_db(tx), NULL,
+                       "INSERT INTO pps_secret (name, type, created, data) VALUES (?, ?, ?, ?)",
                        "ttit", name, type.size ? type : STR("Opaque"), pfs_tx_time_ns(tx),
                        json_print(ctx->arena, data, (JsonStyle){ 0 }));
     if (s.code == STATUS_ALREADY_EXISTS)
-        return FAIL(ctx, UNKNOWN, "failed to create secret: secrets \"" STR_FMT "\" already exists", STR_ARG(name));
+        return FAIL(ctx, UNKNOWN, "failed to create secret: secrets \"" STR_FMT "\" already exists",
+                    STR_ARG(name));
     return s;
 }
 
@@ -83,7 +87,8 @@ static PpsV2__SecretInfo *info_of(Ctx *ctx, const DbRows *rows)
 Status pps_inspect_secret(Ctx *ctx, PfsTx *tx, const char *name, PpsV2__SecretInfo **out)
 {
     CLEANUP(db_rows_done) DbRows rows = { 0 };
-    TRY(db_query(ctx, pfs_tx_db(tx), &rows, "SELECT name, type, created FROM pps_secret WHERE name = ?", "s", name));
+    TRY(db_query(ctx, pfs_tx_db(tx), &rows,
+                 "SELECT name, type, created FROM pps_secret WHERE name = ?", "s", name));
     bool more;
     TRY(db_next(ctx, &rows, &more));
     if (!more)
@@ -101,7 +106,8 @@ Status pps_list_secret(Ctx *ctx, PfsTx *tx, PpsV2__SecretInfos **out)
     if (!infos->secret_info)
         return STATUS(RESOURCE_EXHAUSTED);
     CLEANUP(db_rows_done) DbRows rows = { 0 };
-    TRY(db_query(ctx, pfs_tx_db(tx), &rows, "SELECT name, type, created FROM pps_secret ORDER BY name", ""));
+    TRY(db_query(ctx, pfs_tx_db(tx), &rows,
+                 "SELECT name, type, created FROM pps_secret ORDER BY name", ""));
     for (;;) {
         bool more;
         TRY(db_next(ctx, &rows, &more));
@@ -116,7 +122,8 @@ Status pps_list_secret(Ctx *ctx, PfsTx *tx, PpsV2__SecretInfos **out)
 Status pps_secret_value(Ctx *ctx, PfsTx *tx, const char *name, const char *key, Bytes *out)
 {
     CLEANUP(db_rows_done) DbRows rows = { 0 };
-    TRY(db_query(ctx, pfs_tx_db(tx), &rows, "SELECT data FROM pps_secret WHERE name = ?", "s", name));
+    TRY(db_query(ctx, pfs_tx_db(tx), &rows, "SELECT data FROM pps_secret WHERE name = ?", "s",
+                 name));
     bool more;
     TRY(db_next(ctx, &rows, &more));
     if (!more)

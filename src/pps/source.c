@@ -2,7 +2,8 @@
 #include "pfs/content.h"
 #include "pps/pps_priv.h"
 
-Status pps_input_view(Ctx *ctx, Pps *pps, const PpsV2__PFSInput *input, const char *set_id, PfsView *out)
+Status pps_input_view(Ctx *ctx, Pps *pps, const PpsV2__PFSInput *input, const char *set_id,
+                      PfsView *out)
 {
     PfsV2__Commit commit;
     pfs_v2__commit__init(&commit);
@@ -29,7 +30,8 @@ static Status source_list(void *self, Ctx *ctx, const PpsV2__PFSInput *input,
     return pfs_view_glob(ctx, &view, *input->glob ? input->glob : "/", fn, arg);
 }
 
-static Status source_stat(void *self, Ctx *ctx, const PpsV2__PFSInput *input, Str path, PfsMatch *out)
+static Status source_stat(void *self, Ctx *ctx, const PpsV2__PFSInput *input, Str path,
+                          PfsMatch *out)
 {
     const PpsSource *source = self;
     PfsView view;
@@ -42,7 +44,8 @@ typedef struct ChangeWalk {
     void *arg;
 } ChangeWalk;
 
-static Status tell_change(void *arg, Ctx *ctx, const TreeEntry *old_entry, const TreeEntry *new_entry)
+static Status tell_change(void *arg, Ctx *ctx, const TreeEntry *old_entry,
+                          const TreeEntry *new_entry)
 {
     const ChangeWalk *walk = arg;
     return walk->fn(walk->arg, ctx, new_entry ? new_entry->path : old_entry->path);
@@ -59,7 +62,8 @@ static Status source_changes(void *self, Ctx *ctx, const PpsV2__PFSInput *input,
     content_init(&content, pfs_store(source->pps->pfs));
     ChangeWalk walk = { fn, arg };
     const Str everything = { "", 0 };
-    return tree_diff(ctx, &content.io, &before.root, &now.root, everything, everything, tell_change, &walk);
+    return tree_diff(ctx, &content.io, &before.root, &now.root, everything, everything, tell_change,
+                     &walk);
 }
 
 InputSource pps_source(PpsSource *source)
