@@ -1,10 +1,11 @@
-/* server.c - the network thread: accepts, reads, writes, and attends to calls whose handlers moved. */
-#include "wire/wire_priv.h"
-
+/* server.c - the network thread: one epoll loop that owns the listener, all connections and their sessions.
+ *
+ * A turn of the loop: read from who sent, look at the calls that were posted, write what both made. Connections
+ * to write to (or to close) are on the dirty list, so that a turn costs a few system calls per busy connection,
+ * and an idle server none.
+ */
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/tcp.h>
-#include <stdio.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -14,235 +15,309 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "wire/address.h"
+#include "wire/address_priv.h"
+#include "wire/conn_priv.h"
 
-#define EVENTS_AT_ONCE 64
+#define READ_BYTES (256 * KiB)
+/* Written to one connection before the others get their turn. */
+#define FLUSH_BYTES_MAX (2 * MiB)
+#define EVENTS_MAX 64
+/* After calls were cancelled, how long their last answers may take to leave. */
+#define LINGER_NS NS_PER_SEC
 
-/* --- waking ------------------------------------------------------------------------------------------------------------ */
+struct WireServer {
+    Calls calls;
+    int epoll_fd, listen_fd, wake_fd;
+    int spare_fd; /* given up to accept and close a connection when there are no more descriptors */
+    char address[ADDRESS_SIZE];
+    pthread_t thread;
+    _Atomic bool stop;
+    _Atomic int64_t drain_until_ns; /* valid once stop is set */
 
-static void wake(WireServer *server)
+    /* The network thread's. */
+    Conn *conns, *dirty;
+    uint8_t *input;
+    bool draining, cancelled;
+    int64_t linger_until_ns;
+};
+
+/* --- connections ------------------------------------------------------------------------------------- */
+
+static void mark_dirty(WireServer *server, Conn *conn)
 {
-    uint64_t one = 1;
-    ssize_t ignored = write(server->wake_fd, &one, sizeof(one));
-    (void)ignored; /* full means it wakes anyway */
-}
-
-void call_attend(WireCall *call)
-{
-    WireServer *server = call->server;
-    bool first;
-    {
-        LOCKED(&server->lock);
-        if (call->attention)
-            return;
-        first = !server->attention;
-        call->attention = true;
-        atomic_fetch_add(&call->refs, 1);
-        call->next_attention = server->attention;
-        server->attention = call;
+    if (!conn->dirty) {
+        conn->dirty = true;
+        conn->next_dirty = server->dirty;
+        server->dirty = conn;
     }
-    if (first)
-        wake(server);
 }
 
-void server_call_began(WireServer *server)
+static void watch(WireServer *server, Conn *conn, int operation)
 {
-    atomic_fetch_add(&server->calls, 1);
-}
-
-void server_call_ended(WireServer *server)
-{
-    LOCKED(&server->lock);
-    if (atomic_fetch_sub(&server->calls, 1) == 1)
-        pthread_cond_broadcast(&server->idle);
-}
-
-/* --- the network thread -------------------------------------------------------------------------------------------------- */
-
-static void watch(WireServer *server, Conn *conn, int how)
-{
-    struct epoll_event event = { .events = EPOLLIN | (conn->wants_write ? (uint32_t)EPOLLOUT : 0), .data.ptr = conn };
-    epoll_ctl(server->epoll_fd, how, conn->fd, &event);
-}
-
-/* Writes; a connection that is over goes. False when it went. */
-static bool settle(WireServer *server, Conn *conn)
-{
-    bool wanted = conn->wants_write;
-    if (!conn_write(conn)) {
-        conn_free(conn);
-        return false;
+    struct epoll_event event = { .events = EPOLLIN | (conn->waits_for_room ? EPOLLOUT : 0u), .data.ptr = conn };
+    if (epoll_ctl(server->epoll_fd, operation, conn->fd, &event) != 0) {
+        conn->broken = true;
+        mark_dirty(server, conn);
     }
-    if (conn->wants_write != wanted)
+}
+
+static void wait_for_room(WireServer *server, Conn *conn, bool wait)
+{
+    if (conn->waits_for_room != wait) {
+        conn->waits_for_room = wait;
         watch(server, conn, EPOLL_CTL_MOD);
+    }
+}
+
+static void add_conn(WireServer *server, int fd)
+{
+    char peer[ADDRESS_SIZE];
+    address_tune(fd);
+    address_of_peer(fd, peer);
+    Conn *conn = conn_new(&server->calls, peer);
+    conn->fd = fd;
+    conn->next = server->conns;
+    if (server->conns)
+        server->conns->prev = conn;
+    server->conns = conn;
+    watch(server, conn, EPOLL_CTL_ADD);
+}
+
+/* It must not be on the dirty list. */
+static void close_conn(WireServer *server, Conn *conn)
+{
+    assert(!conn->dirty);
+    if (conn->prev)
+        conn->prev->next = conn->next;
+    else
+        server->conns = conn->next;
+    if (conn->next)
+        conn->next->prev = conn->prev;
+    close(conn->fd);
+    conn_free(conn);
+}
+
+/* With no descriptor left, accept fails for ever and epoll spins: turn the client away instead. */
+static void turn_away(WireServer *server)
+{
+    close(server->spare_fd);
+    int fd = accept4(server->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    if (fd >= 0)
+        close(fd);
+    server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    LOG_WARN(NULL, "turned a client away: no file descriptors left", "listen=%s", server->address);
+}
+
+static void accept_conns(WireServer *server)
+{
+    for (int i = 0; i < EVENTS_MAX && server->listen_fd >= 0; i++) {
+        int fd = accept4(server->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0)
+            add_conn(server, fd);
+        else if (errno == EMFILE || errno == ENFILE)
+            turn_away(server);
+        else if (errno != EINTR && errno != ECONNABORTED)
+            break;
+    }
+}
+
+static void read_conn(WireServer *server, Conn *conn)
+{
+    ssize_t size = recv(conn->fd, server->input, READ_BYTES, 0);
+    if (size > 0)
+        conn_feed(conn, bytes(server->input, (size_t)size));
+    else if (size == 0 || (errno != EAGAIN && errno != EINTR))
+        conn->broken = true;
+    mark_dirty(server, conn);
+}
+
+typedef enum Sent { SENT_ALL, SENT_SOME, SENT_FAILED } Sent;
+
+static Sent send_chain(int fd, OutChain *chain)
+{
+    struct iovec views[OUT_PIECES_MAX];
+    struct msghdr message = { .msg_iov = views, .msg_iovlen = out_chain_view(chain, views) };
+    ssize_t size = sendmsg(fd, &message, MSG_NOSIGNAL);
+    if (size < 0)
+        return errno == EAGAIN || errno == EINTR ? SENT_SOME : SENT_FAILED;
+    out_chain_sent(chain, (size_t)size);
+    return chain->size ? SENT_SOME : SENT_ALL;
+}
+
+/* Writes what the connection has to say, as far as the socket takes it. False: it is to be closed. */
+static bool flush(WireServer *server, Conn *conn)
+{
+    for (size_t turn = 0; turn < FLUSH_BYTES_MAX / OUT_CHAIN_BYTES_MAX; turn++) {
+        bool open = conn_fill(conn);
+        if (conn->broken)
+            return false;
+        if (!conn->link.out.size) {
+            wait_for_room(server, conn, false);
+            return open;
+        }
+        Sent sent = send_chain(conn->fd, &conn->link.out);
+        if (sent == SENT_FAILED)
+            return false;
+        if (sent == SENT_SOME) {
+            wait_for_room(server, conn, true);
+            return true;
+        }
+    }
+    mark_dirty(server, conn);
     return true;
 }
 
-static void accept_all(WireServer *server)
+static void flush_dirty(WireServer *server)
 {
-    for (;;) {
-        struct sockaddr_storage address;
-        socklen_t size = sizeof(address);
-        int fd = accept4(server->listen_fd, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
-            continue;
-        if (fd < 0)
-            return;
-        int yes = 1;
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
-        char host[48] = "local", port[8] = "";
-        if (address.ss_family != AF_UNIX)
-            getnameinfo((struct sockaddr *)&address, size, host, sizeof(host), port, sizeof(port),
-                        NI_NUMERICHOST | NI_NUMERICSERV);
-        char peer[64];
-        snprintf(peer, sizeof(peer), "%s:%s", host, port);
-        watch(server, conn_new(server, fd, peer), EPOLL_CTL_ADD);
+    Conn *conn = server->dirty;
+    server->dirty = NULL;
+    for (Conn *next; conn; conn = next) {
+        next = conn->next_dirty;
+        conn->dirty = false;
+        if (!flush(server, conn))
+            close_conn(server, conn);
     }
 }
 
-/* Calls that moved are attended to, then each of their connections writes once. */
-static void attend_calls(WireServer *server)
+/* --- the loop ---------------------------------------------------------------------------------------- */
+
+static void serve_posted(WireServer *server)
 {
-    uint64_t ignored;
-    ssize_t got = read(server->wake_fd, &ignored, sizeof(ignored));
-    (void)got;
-    WireCall *list;
-    {
-        LOCKED(&server->lock);
-        list = server->attention;
-        server->attention = NULL;
-    }
-    while (list) {
-        WireCall *call = list;
-        {
-            LOCKED(&server->lock); /* from here on it may be put into the next list */
-            list = call->next_attention;
-            call->attention = false;
+    WireCall *call = calls_take_posted(&server->calls);
+    for (WireCall *next; call; call = next) {
+        next = call->next_taken;
+        if (call->conn) {
+            conn_serve(call->conn, call);
+            mark_dirty(server, call->conn);
+        } else if (call->ended) {
+            call_free(call);
         }
-        Conn *conn = call->conn;
-        if (conn)
-            conn_attend_call(conn, call);
-        call_unref(call);
-        if (conn && !conn->wants_write)
-            settle(server, conn);
     }
 }
 
-static void start_drain(WireServer *server)
+static int sleep_ms(WireServer *server)
 {
-    if (server->listen_fd < 0)
-        return;
+    if (!calls_may_sleep(&server->calls) || server->dirty)
+        return 0;
+    if (!server->draining)
+        return -1;
+    int64_t until_ns = server->cancelled ? server->linger_until_ns : atomic_load(&server->drain_until_ns);
+    int64_t left_ms = (until_ns - clock_mono_ns()) / NS_PER_MS + 1;
+    return left_ms < 0 ? -1 : (int)MIN(left_ms, INT32_MAX); /* past it, only a handler's return matters */
+}
+
+static void take_events(WireServer *server)
+{
+    struct epoll_event events[EVENTS_MAX];
+    int n = epoll_wait(server->epoll_fd, events, EVENTS_MAX, sleep_ms(server));
+    for (int i = 0; i < n; i++) {
+        Conn *conn = events[i].data.ptr;
+        if (!conn)
+            accept_conns(server);
+        else if ((void *)conn == server)
+            continue; /* woken: the wake descriptor is edge-triggered and is never read */
+        else if (events[i].events & ~(uint32_t)EPOLLOUT)
+            read_conn(server, conn);
+        else
+            mark_dirty(server, conn);
+    }
+}
+
+static void begin_drain(WireServer *server)
+{
+    server->draining = true;
     close(server->listen_fd);
     server->listen_fd = -1;
-    for (Conn *conn = server->conns, *next; conn; conn = next) {
-        next = conn->next;
-        conn_go_away(conn);
-        settle(server, conn);
+    for (Conn *conn = server->conns; conn; conn = conn->next) {
+        conn_shut(conn);
+        mark_dirty(server, conn);
     }
 }
 
-static void on_event(WireServer *server, const struct epoll_event *event)
+static void cancel_all(WireServer *server)
 {
-    if (event->data.ptr == server) {
-        attend_calls(server);
-    } else if (event->data.ptr == &server->listen_fd) {
-        accept_all(server);
-    } else {
-        Conn *conn = event->data.ptr;
-        if ((event->events & (EPOLLIN | EPOLLHUP | EPOLLERR)) && !conn_read(conn))
-            conn_free(conn);
-        else
-            settle(server, conn);
+    server->cancelled = true;
+    server->linger_until_ns = clock_mono_ns() + LINGER_NS;
+    for (Conn *conn = server->conns; conn; conn = conn->next) {
+        for (WireCall *call = conn->streams; call; call = call->next) {
+            if (call->started && !call->ended)
+                cancel_set(call->ctx.cancel);
+        }
     }
+}
+
+/* Moves a stop forward; true when nothing is left to do. Handlers that run are always waited for. */
+static bool drained(WireServer *server)
+{
+    if (!atomic_load(&server->stop))
+        return false;
+    if (!server->draining)
+        begin_drain(server);
+    if (!server->cancelled && clock_mono_ns() >= atomic_load(&server->drain_until_ns))
+        cancel_all(server);
+    bool answered = !server->conns || (server->cancelled && clock_mono_ns() >= server->linger_until_ns);
+    return answered && server->calls.running == 0;
 }
 
 static void *network_thread(void *arg)
 {
     WireServer *server = arg;
-    for (;;) {
-        struct epoll_event events[EVENTS_AT_ONCE];
-        int n = epoll_wait(server->epoll_fd, events, EVENTS_AT_ONCE, -1);
-        /* Attention comes last: it may free connections that later events of this batch speak of. */
-        bool attention = false;
-        for (int i = 0; i < n; i++) {
-            if (events[i].data.ptr == server)
-                attention = true;
-            else
-                on_event(server, &events[i]);
-        }
-        if (attention)
-            attend_calls(server);
-        bool draining, stopping;
-        {
-            LOCKED(&server->lock);
-            draining = server->draining;
-            stopping = server->stopping;
-        }
-        if (stopping)
-            break;
-        if (draining)
-            start_drain(server);
+    while (!drained(server)) {
+        take_events(server);
+        serve_posted(server);
+        flush_dirty(server);
     }
-    while (server->conns)
-        conn_free(server->conns);
     return NULL;
 }
 
-/* --- starting and stopping --------------------------------------------------------------------------------------------- */
-
-static Status open_fds(Ctx *ctx, WireServer *server)
-{
-    char *name;
-    TRY(address_listen(ctx, server->config.listen, &server->listen_fd, &name));
-    server->address = strdup(name);
-    server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    struct epoll_event listen_event = { .events = EPOLLIN, .data.ptr = &server->listen_fd };
-    struct epoll_event wake_event = { .events = EPOLLIN, .data.ptr = server };
-    if (server->epoll_fd < 0 || server->wake_fd < 0 ||
-        epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, server->listen_fd, &listen_event) < 0 ||
-        epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, server->wake_fd, &wake_event) < 0)
-        return status_errno(ctx, errno, "could not watch sockets");
-    return OK;
-}
+/* --- start and stop ---------------------------------------------------------------------------------- */
 
 static WireServer *server_free(WireServer *server)
 {
-    pool_free(server->pool);
-    while (server->attention) {
-        WireCall *call = server->attention;
-        server->attention = call->next_attention;
-        call_unref(call);
+    while (server->conns) {
+        server->conns->dirty = false;
+        close_conn(server, server->conns);
     }
-    fd_closep(&server->listen_fd);
+    calls_done(&server->calls);
     fd_closep(&server->epoll_fd);
+    fd_closep(&server->listen_fd);
     fd_closep(&server->wake_fd);
-    pthread_cond_destroy(&server->idle);
-    pthread_mutex_destroy(&server->lock);
-    free(server->address);
-    free(server->read_buf);
+    fd_closep(&server->spare_fd);
+    if (str_starts(str(server->address), STR("unix:")))
+        unlink(server->address + strlen("unix:"));
+    free(server->input);
     free(server);
     return NULL;
+}
+
+static bool watch_fd(WireServer *server, int fd, uint32_t events, void *tag)
+{
+    struct epoll_event event = { .events = events, .data.ptr = tag };
+    return epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+static Status open_all(Ctx *ctx, WireServer *server, const char *listen)
+{
+    server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    server->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (server->epoll_fd < 0 || server->wake_fd < 0 || server->spare_fd < 0)
+        return status_errno(ctx, errno, "could not make the descriptors of a server");
+    TRY(address_listen(ctx, listen, &server->listen_fd, server->address));
+    if (!watch_fd(server, server->listen_fd, EPOLLIN, NULL) ||
+        !watch_fd(server, server->wake_fd, EPOLLIN | EPOLLET, server))
+        return status_errno(ctx, errno, "could not watch '%s'", server->address);
+    return OK;
 }
 
 Status wire_server_start(Ctx *ctx, const WireConfig *config, WireServer **out)
 {
     WireServer *server = calloc(1, sizeof(*server));
-    if (!server)
-        return STATUS(RESOURCE_EXHAUSTED);
-    server->config = *config;
-    server->read_buf = malloc(READ_BYTES);
-    if (!server->read_buf)
+    if (!server || !(server->input = malloc(READ_BYTES)))
         abort();
-    server->listen_fd = server->epoll_fd = server->wake_fd = -1;
-    server->pool = pool_new("call", config->calls_max ? config->calls_max : WIRE_CALLS_MAX);
-    pthread_mutex_init(&server->lock, NULL);
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&server->idle, &attr);
-    pthread_condattr_destroy(&attr);
-    Status s = open_fds(ctx, server);
+    server->listen_fd = server->epoll_fd = server->wake_fd = server->spare_fd = -1;
+    Status s = open_all(ctx, server, config->listen);
+    calls_init(&server->calls, config, server->wake_fd, true);
     if (status_ok(s))
         s = thread_start(ctx, "wire", network_thread, server, &server->thread);
     if (!status_ok(s)) {
@@ -258,33 +333,13 @@ const char *wire_server_address(const WireServer *server)
     return server->address;
 }
 
-static void signal_thread(WireServer *server, bool stop)
-{
-    {
-        LOCKED(&server->lock);
-        server->draining = true;
-        server->stopping = stop;
-    }
-    wake(server);
-}
-
-static void wait_idle(WireServer *server, int64_t deadline_ns)
-{
-    struct timespec until = { deadline_ns / NS_PER_SEC, deadline_ns % NS_PER_SEC };
-    LOCKED(&server->lock);
-    while (atomic_load(&server->calls) > 0) {
-        if (pthread_cond_timedwait(&server->idle, &server->lock, &until) != 0)
-            return;
-    }
-}
-
 WireServer *wire_server_stop(WireServer *server, int64_t drain_ms)
 {
     if (!server)
         return NULL;
-    signal_thread(server, false);
-    wait_idle(server, clock_mono_ns() + drain_ms * NS_PER_MS);
-    signal_thread(server, true); /* connections that are left go, and with them their calls are cancelled */
+    atomic_store(&server->drain_until_ns, clock_mono_ns() + drain_ms * NS_PER_MS);
+    atomic_store(&server->stop, true);
+    eventfd_write(server->wake_fd, 1);
     pthread_join(server->thread, NULL);
     return server_free(server);
 }

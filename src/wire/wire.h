@@ -22,23 +22,25 @@ typedef struct WireConfig {
     /* Runs one gRPC call on a pool thread; what it returns becomes grpc-status. ctx has the call's arena, deadline
      * (grpc-timeout) and cancel (reset or lost connection). Messages not read are discarded. */
     Status (*handle)(void *self, Ctx *ctx, WireCall *call);
-    /* Runs one HTTP/1.1 request, on a pool thread (may be NULL: then 404). */
-    struct WireHttpHandler *http;
+    /* Runs one HTTP request (wire/http.h), on a pool thread; must outlive the server. NULL: 404. */
+    const struct WireHttpHandler *http;
     void *self;
 } WireConfig;
 #define WIRE_CALLS_MAX 4096
 
 Status wire_server_start(Ctx *ctx, const WireConfig *config, WireServer **out) NODISCARD;
 const char *wire_server_address(const WireServer *server); /* "127.0.0.1:30650", as bound */
-/* Stops accepting, sends GOAWAY, waits for running calls up to drain_ms, then cancels them; frees. */
+/* Stops accepting, sends GOAWAY, waits for running calls up to drain_ms, then cancels them (their clients get
+ * UNAVAILABLE) and waits for their handlers to return; frees. NULL is fine; always returns NULL. */
 WireServer *wire_server_stop(WireServer *server, int64_t drain_ms);
 
 const char *wire_call_path(const WireCall *call);                     /* "/pfs_v2.API/CreateRepo" */
 /* Request metadata: the nth value of `key` (lower case; "-bin" values are decoded), or NULL. */
 const char *wire_call_metadata(const WireCall *call, const char *key, size_t nth);
-const char *wire_call_peer(const WireCall *call);
+const char *wire_call_peer(const WireCall *call); /* "127.0.0.1:51234", or "unix" */
 
-/* The next message, in buf (overwritten; owned by the caller, reusable). *out_end instead when the client is done.
+/* The next message, in buf (overwritten; owned by the caller, reusable). *out_end instead, and buf empty, when the client is
+ * done.
  * Errors: CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED (over WIRE_MESSAGE_BYTES_MAX), INTERNAL (bad frame),
  * UNIMPLEMENTED (unknown compression; gzip and identity are understood). */
 Status wire_recv(Ctx *ctx, WireCall *call, Buf *buf, bool *out_end);
@@ -67,7 +69,9 @@ int wire_client_fd(const WireClient *client); /* to poll for input between calls
 
 /* Several streams may be open at once on one client. */
 Status wire_stream_open(Ctx *ctx, WireClient *client, const char *path, WireStream **out) NODISCARD;
-/* Queues a message; blocks only while the send window is full and WIRE_CLIENT_BUFFER bytes wait. */
+/* Queues a message; blocks only while the send window is full and WIRE_CLIENT_BUFFER bytes wait. When it fails by
+ * cancellation or deadline, nothing of the message was queued. When the server has ended the call: its status,
+ * or ABORTED if that was OK. */
 Status wire_stream_send(Ctx *ctx, WireStream *stream, Bytes message);
 Status wire_stream_flush(Ctx *ctx, WireStream *stream);      /* hands all queued bytes to the kernel */
 Status wire_stream_close_send(Ctx *ctx, WireStream *stream); /* half-close; flushes */
