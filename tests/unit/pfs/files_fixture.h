@@ -1,4 +1,4 @@
-/* files_fixture.h - a server's file system in a scratch folder, and files in it as text.
+/* files_fixture.h - files in the fixture of rows, as text.
  *
  * A commit is named "repo@branch" or "repo@id". Operations of a stream are lines:
  *   put /f text    (delete_file, then add_file, as clients overwrite)
@@ -12,48 +12,14 @@
 #include "codec/pb.h"
 #include "pfs/view.h"
 #include "pfs/write.h"
-#include "testing.h"
-
-typedef struct Files {
-    Ctx ctx;
-    char *dir;
-    Db *db;
-    StoreIndex index;
-    Store *store;
-    Pfs *pfs;
-} Files;
-
-static inline int files_setup(void **state)
-{
-    Files *f = calloc(1, sizeof(*f));
-    ctx_init(&f->ctx);
-    f->dir = scratch_dir(&f->ctx);
-    const char *url = text_printf(f->ctx.arena, "sqlite:%s/db", f->dir);
-    assert_ok(db_open(&f->ctx, url, pfs_migrations, pfs_migration_count, &f->db));
-    f->index = db_store_index(f->db);
-    assert_ok(store_open(&f->ctx, &(StoreConfig){ .dir = f->dir }, &f->index, &f->store));
-    assert_ok(pfs_open(&f->ctx, f->db, f->store, &f->pfs));
-    *state = f;
-    return 0;
-}
-
-static inline int files_teardown(void **state)
-{
-    Files *f = *state;
-    pfs_close(f->pfs);
-    store_close(f->store);
-    db_close(f->db);
-    assert_ok(file_remove_tree(&f->ctx, f->dir));
-    ctx_done(&f->ctx);
-    free(f);
-    return 0;
-}
+#include "pfs_fixture.h"
 
 /* --- handles
  * ------------------------------------------------------------------------------------------------------
  */
 
-static inline PfsV2__Commit *commit_of(Ctx *ctx, const char *text)
+/* A branch's handle has no id, as clients make it. */
+static inline PfsV2__Commit *handle_of(Ctx *ctx, const char *text)
 {
     const char *at = strchr(text, '@');
     char *repo = arena_strndup(ctx->arena, text, (size_t)(at - text)),
@@ -70,7 +36,7 @@ static inline PfsV2__File *file_of(Ctx *ctx, const char *text)
 {
     const char *colon = strchr(text, ':'), *hash = strchr(colon, '#');
     PfsV2__File *file = PB_NEW(ctx, pfs_v2__file, PfsV2__File);
-    file->commit = commit_of(ctx, arena_strndup(ctx->arena, text, (size_t)(colon - text)));
+    file->commit = handle_of(ctx, arena_strndup(ctx->arena, text, (size_t)(colon - text)));
     file->path = hash ? arena_strndup(ctx->arena, colon + 1, (size_t)(hash - colon - 1))
                       : arena_strdup(ctx->arena, colon + 1);
     if (hash)
@@ -78,49 +44,20 @@ static inline PfsV2__File *file_of(Ctx *ctx, const char *text)
     return file;
 }
 
-static inline void make_repo(Files *f, const char *name)
-{
-    PfsTx *tx;
-    PfsV2__CreateRepoRequest *request =
-        PB_NEW(&f->ctx, pfs_v2__create_repo_request, PfsV2__CreateRepoRequest);
-    request->repo = pfs_repo_ref(&f->ctx, "default", name, "user");
-    assert_ok(pfs_begin_write(&f->ctx, f->pfs, NULL, &tx));
-    assert_ok(pfs_create_repo(&f->ctx, tx, request));
-    assert_ok(pfs_commit(&f->ctx, tx));
-}
-
 /* "repo@id" of a new open commit on a branch. */
-static inline char *start_commit(Files *f, const char *branch)
+static inline char *start_commit(Fixture *f, const char *branch)
 {
-    PfsTx *tx;
-    PfsV2__Commit *commit;
-    PfsV2__StartCommitRequest *request =
-        PB_NEW(&f->ctx, pfs_v2__start_commit_request, PfsV2__StartCommitRequest);
-    request->branch = commit_of(&f->ctx, branch)->branch;
-    assert_ok(pfs_begin_write(&f->ctx, f->pfs, NULL, &tx));
-    assert_ok(pfs_start_commit(&f->ctx, tx, request, &commit));
-    assert_ok(pfs_commit(&f->ctx, tx));
-    return text_printf(f->ctx.arena, "%s@%s", commit->repo->name, commit->id);
-}
-
-static inline void finish_commit(Files *f, const char *commit)
-{
-    PfsTx *tx;
-    PfsV2__FinishCommitRequest *request =
-        PB_NEW(&f->ctx, pfs_v2__finish_commit_request, PfsV2__FinishCommitRequest);
-    request->commit = commit_of(&f->ctx, commit);
-    assert_ok(pfs_begin_write(&f->ctx, f->pfs, NULL, &tx));
-    assert_ok(pfs_finish_commit(&f->ctx, tx, request, false));
-    assert_ok(pfs_commit(&f->ctx, tx));
+    size_t at = str_find(str(branch), '@');
+    return text_printf(f->ctx.arena, "%.*s@%s", (int)at, branch, start(f, branch));
 }
 
 /* The row a handle picks. */
-static inline PfsCommitRow row_of(Files *f, const char *commit)
+static inline PfsCommitRow row_of(Fixture *f, const char *commit)
 {
     PfsTx *tx;
     PfsCommitRow row;
     assert_ok(pfs_begin_read(&f->ctx, f->pfs, &tx));
-    assert_ok(pfs_pick(&f->ctx, tx, commit_of(&f->ctx, commit), &row));
+    assert_ok(pfs_pick(&f->ctx, tx, handle_of(&f->ctx, commit), &row));
     pfs_rollback(tx);
     return row;
 }
@@ -198,7 +135,7 @@ static inline Status try_write(Ctx *ctx, Pfs *pfs, const char *commit, const cha
                                size_t n)
 {
     CLEANUP(pfs_writer_freep) PfsWriter *writer = pfs_writer_new(pfs);
-    TRY(pfs_writer_target(ctx, writer, commit_of(ctx, commit)));
+    TRY(pfs_writer_target(ctx, writer, handle_of(ctx, commit)));
     for (size_t i = 0; i < n && ops[i]; i++)
         TRY(run_op(ctx, writer, ops[i]));
     return pfs_writer_commit(ctx, writer);
@@ -224,7 +161,7 @@ static inline Status add_bytes(void *arg, Ctx *ctx, Bytes piece)
 }
 
 /* A file's content, or the message of the error. */
-static inline char *get(Files *f, const char *file, int64_t offset)
+static inline char *get(Fixture *f, const char *file, int64_t offset)
 {
     CLEANUP(buf_done) Buf buf = { 0 };
     PfsV2__GetFileRequest *request =
@@ -246,7 +183,7 @@ static inline Status add_path(void *arg, Ctx *ctx, const PfsV2__FileInfo *info)
 }
 
 /* The paths of a walk, joined by spaces; or the message of the error. */
-static inline char *walk(Files *f, const char *file)
+static inline char *walk(Fixture *f, const char *file)
 {
     CLEANUP(buf_done) Buf buf = { 0 };
     PfsV2__WalkFileRequest *request =
@@ -258,7 +195,7 @@ static inline char *walk(Files *f, const char *file)
 }
 
 /* All files of a commit: "/a=text /b=text". */
-static inline char *show(Files *f, const char *commit)
+static inline char *show(Fixture *f, const char *commit)
 {
     CLEANUP(buf_done) Buf buf = { 0 };
     char *paths = walk(f, text_printf(f->ctx.arena, "%s:/", commit)), *rest = paths;

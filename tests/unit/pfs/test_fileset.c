@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "files_fixture.h"
 
-static const char *make_set(Files *f, const char *const *ops, size_t n)
+static const char *make_set(Fixture *f, const char *const *ops, size_t n)
 {
     const char *id;
     CLEANUP(pfs_writer_freep) PfsWriter *writer = pfs_writer_new(f->pfs);
@@ -18,14 +18,14 @@ static const char *make_set(Files *f, const char *const *ops, size_t n)
     make_set(f, (const char *const[]){ __VA_ARGS__ },                                              \
              ARRAY_LEN(((const char *const[]){ __VA_ARGS__ })))
 
-static char *show_set(Files *f, const char *id)
+static char *show_set(Fixture *f, const char *id)
 {
     return show(f, text_printf(f->ctx.arena, PFS_FILESETS_REPO "@%s", id));
 }
 
 static void a_set_is_read_like_a_commit(void **state)
 {
-    Files *f = *state;
+    Fixture *f = *state;
     const char *id = MAKE_SET(f, "add /a x", "add /d/b y", "del /gone");
     assert_string_equal(show_set(f, id), "/a=x /d/b=y");
     PfsV2__FileInfo *info;
@@ -48,7 +48,7 @@ static void ids_are_read_leniently(void **state)
           "parsing fileset.Token: encoding/hex: invalid byte: \"g\"" },
         { "0123456789abcdef0123456789abcdef", "path does not exist" },
     };
-    Files *f = *state;
+    Fixture *f = *state;
     Hash layer, root;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         assert_fails(pfs_fileset_roots(&f->ctx, f->pfs, cases[i].id, &layer, &root), UNKNOWN,
@@ -62,29 +62,29 @@ static void ids_are_read_leniently(void **state)
     assert_string_equal(show_set(f, token), "/a=x");
 }
 
-static PfsV2__GetFileSetRequest *get_request(Files *f, const char *commit, bool diff)
+static PfsV2__GetFileSetRequest *get_request(Fixture *f, const char *commit, bool diff)
 {
     PfsV2__GetFileSetRequest *request =
         PB_NEW(&f->ctx, pfs_v2__get_file_set_request, PfsV2__GetFileSetRequest);
-    request->commit = commit_of(&f->ctx, commit);
+    request->commit = handle_of(&f->ctx, commit);
     request->type = diff ? PFS_V2__GET_FILE_SET_REQUEST__FILE_SET_TYPE__DIFF
                          : PFS_V2__GET_FILE_SET_REQUEST__FILE_SET_TYPE__TOTAL;
     return request;
 }
 
-static Status add_set(Files *f, const char *commit, const char *id)
+static Status add_set(Fixture *f, const char *commit, const char *id)
 {
     PfsV2__AddFileSetRequest *request =
         PB_NEW(&f->ctx, pfs_v2__add_file_set_request, PfsV2__AddFileSetRequest);
-    request->commit = commit_of(&f->ctx, commit);
+    request->commit = handle_of(&f->ctx, commit);
     request->file_set_id = arena_strdup(f->ctx.arena, id);
     return pfs_fileset_add(&f->ctx, f->pfs, request);
 }
 
 static void sets_of_commits(void **state)
 {
-    Files *f = *state;
-    make_repo(f, "of");
+    Fixture *f = *state;
+    create_repo(f, "of");
     WRITE(f, "of@master", "add /a x");
     WRITE(f, "of@master", "add /a y", "add /b z");
     const char *total, *diff, *id;
@@ -98,18 +98,18 @@ static void sets_of_commits(void **state)
     assert_fails(pfs_fileset_get(&f->ctx, f->pfs, get_request(f, set, false), &id), UNKNOWN,
                  "get file set: the commit is forgotten");
 
-    make_repo(f, "to");
+    create_repo(f, "to");
     assert_fails(add_set(f, "of@master", diff), UNKNOWN, "has already finished");
     char *open = start_commit(f, "to@master");
     WRITE(f, open, "add /a 1");
     assert_ok(add_set(f, open, diff)); /* its append appends */
     assert_fails(add_set(f, open, "0123456789abcdef0123456789abcdef"), UNKNOWN,
                  "add file set: path does not exist");
-    finish_commit(f, open);
+    finish(f, open);
     assert_string_equal(show(f, "to@master"), "/a=1y /b=z");
 }
 
-static const char *compose(Files *f, const char *const *ids, size_t n)
+static const char *compose(Fixture *f, const char *const *ids, size_t n)
 {
     char *list[4];
     const char *id;
@@ -121,7 +121,7 @@ static const char *compose(Files *f, const char *const *ids, size_t n)
 
 static void composed_sets(void **state)
 {
-    Files *f = *state;
+    Fixture *f = *state;
     const char *a = MAKE_SET(f, "add /a x", "add /b y"),
                *b = MAKE_SET(f, "put /a z", "del /b", "add /c w");
     assert_string_equal(show_set(f, compose(f, (const char *[]){ a, b }, 2)), "/a=z /c=w");
@@ -135,7 +135,7 @@ static void composed_sets(void **state)
 
 static void time_passes(void **state)
 {
-    Files *f = *state;
+    Fixture *f = *state;
     int64_t start_ns = 1000000 * NS_PER_SEC;
     clock_set_wall(start_ns);
     const char *id = MAKE_SET(f, "add /a x"), *token = text_printf(f->ctx.arena, "%.32s", id);
@@ -170,7 +170,7 @@ static void shards(void **state)
         { 1, 0, "[,/b) [/b,/c) [/c,/d/x) [/d/x,/e) [/e,)" },
         { 5, 0, "[,)" },
     };
-    Files *f = *state;
+    Fixture *f = *state;
     const char *id = MAKE_SET(f, "add /a 12", "add /b 3", "add /c 456", "add /d/x 7", "add /e 8");
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         PfsV2__ShardFileSetRequest *request =
@@ -198,5 +198,5 @@ int main(void)
         cmocka_unit_test(time_passes),
         cmocka_unit_test(shards),
     };
-    return cmocka_run_group_tests(tests, files_setup, files_teardown);
+    return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }

@@ -4,14 +4,14 @@
 
 static int setup(void **state)
 {
-    files_setup(state);
-    Files *f = *state;
-    make_repo(f, "r");
+    fixture_setup(state);
+    Fixture *f = *state;
+    create_repo(f, "r");
     WRITE(f, "r@master", "add /dir1/file1 one", "add /dir2/dir3/file1a A",
           "add /dir2/dir3/file1bc B", "add /dir2/file2 two", "add /file1 1", "add /file2.2 22",
           "add /other x");
-    make_repo(f, "empty");
-    finish_commit(f, start_commit(f, "empty@master"));
+    create_repo(f, "empty");
+    finish(f, start_commit(f, "empty@master"));
     return 0;
 }
 
@@ -19,7 +19,7 @@ static int setup(void **state)
  * ------------------------------------------------------------------------------------------------------
  */
 
-static void inspect(void **state)
+static void inspect_file(void **state)
 {
     static const struct {
         const char *file, *path, *error;
@@ -35,7 +35,7 @@ static void inspect(void **state)
         { "r@master:/file1#d1", NULL, "file /file1 not found in repo default/r at commit ", 0 },
         { "empty@master:/", NULL, "file / not found in repo default/empty at commit ", 0 },
     };
-    Files *f = *state;
+    Fixture *f = *state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         print_message("# %s\n", cases[i].file);
         PfsV2__FileInfo *info;
@@ -64,7 +64,7 @@ static void inspect(void **state)
                  "commit must have a repo");
 }
 
-static PfsV2__FileInfo *info_of(Files *f, const char *file)
+static PfsV2__FileInfo *info_of(Fixture *f, const char *file)
 {
     PfsV2__FileInfo *info;
     assert_ok(pfs_inspect_file(&f->ctx, f->pfs, file_of(&f->ctx, file), &info));
@@ -78,8 +78,8 @@ static bool same_hash(const PfsV2__FileInfo *a, const PfsV2__FileInfo *b)
 
 static void hashes_tell_content(void **state)
 {
-    Files *f = *state;
-    make_repo(f, "hash");
+    Fixture *f = *state;
+    create_repo(f, "hash");
     WRITE(f, "hash@a", "add /d/f foobar", "add /e/f foobar", "add /e2/g foobar");
     WRITE(f, "hash@b", "add /d/f foo", "add /x y");
     WRITE(f, "hash@b", "add /d/f bar");
@@ -92,8 +92,8 @@ static void hashes_tell_content(void **state)
 /* --- ListFile, WalkFile
  * -------------------------------------------------------------------------------------------- */
 
-static char *list_page(Files *f, const char *file, const char *marker, int64_t number, bool reverse,
-                       bool deep)
+static char *list_page(Fixture *f, const char *file, const char *marker, int64_t number,
+                       bool reverse, bool deep)
 {
     CLEANUP(buf_done) Buf buf = { 0 };
     PfsV2__ListFileRequest *list =
@@ -145,7 +145,7 @@ static void pages(void **state)
         { "nowhere@master:/", "", 100001, false, true,
           "cannot return more than 100000 files at a time" },
     };
-    Files *f = *state;
+    Fixture *f = *state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         print_message("# %s from '%s'\n", cases[i].file, cases[i].marker);
         assert_string_equal(list_page(f, cases[i].file, cases[i].marker, cases[i].number,
@@ -161,13 +161,13 @@ static void pages(void **state)
  * ----------------------------------------------------------------------------------------------------------
  */
 
-static char *glob(Files *f, const char *commit, const char *pattern, const char *lower,
+static char *glob(Fixture *f, const char *commit, const char *pattern, const char *lower,
                   const char *upper)
 {
     CLEANUP(buf_done) Buf buf = { 0 };
     PfsV2__GlobFileRequest *request =
         PB_NEW(&f->ctx, pfs_v2__glob_file_request, PfsV2__GlobFileRequest);
-    request->commit = commit_of(&f->ctx, commit);
+    request->commit = handle_of(&f->ctx, commit);
     request->pattern = arena_strdup(f->ctx.arena, pattern);
     request->path_range = PB_NEW(&f->ctx, pfs_v2__path_range, PfsV2__PathRange);
     request->path_range->lower = arena_strdup(f->ctx.arena, lower);
@@ -208,7 +208,7 @@ static void globs(void **state)
         { "{dir1,dir2/dir3}/*", "", "", "/dir1/file1 /dir2/dir3/file1a /dir2/dir3/file1bc" },
         { "[a", "", "", "unexpected end of input: unclosed '[' in glob '/[a'" },
     };
-    Files *f = *state;
+    Fixture *f = *state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         print_message("# %s\n", cases[i].pattern);
         assert_string_equal(glob(f, "r@master", cases[i].pattern, cases[i].lower, cases[i].upper),
@@ -243,7 +243,7 @@ static void get_file(void **state)
         { "r@master:/[", 0, "get file: unexpected end of input: unclosed '[' in glob '/['" },
         { "empty@master:/", 0, "file / not found in repo default/empty at commit " },
     };
-    Files *f = *state;
+    Fixture *f = *state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         print_message("# %s\n", cases[i].file);
         assert_string_equal(get(f, cases[i].file, cases[i].offset), cases[i].expected);
@@ -272,7 +272,7 @@ static Status tar_data(void *arg, Ctx *ctx, Bytes piece)
     return OK;
 }
 
-static char *tar(Files *f, const char *file, const char *lower, const char *upper)
+static char *tar(Fixture *f, const char *file, const char *lower, const char *upper)
 {
     CLEANUP(buf_done) Buf stream = { 0 };
     CLEANUP(buf_done) Buf out = { 0 };
@@ -312,7 +312,7 @@ static void get_tar(void **state)
         { "empty@master:/", "", "", "file / not found in repo default/empty at commit " },
         { "empty@master:", "", "", "file  not found in repo default/empty at commit " },
     };
-    Files *f = *state;
+    Fixture *f = *state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         print_message("# %s\n", cases[i].file);
         assert_string_equal(tar(f, cases[i].file, cases[i].lower, cases[i].upper),
@@ -338,7 +338,7 @@ static Status add_diff(void *arg, Ctx *ctx, const PfsV2__FileInfo *new_file,
     return OK;
 }
 
-static char *diff(Files *f, const char *new_file, const char *old_file)
+static char *diff(Fixture *f, const char *new_file, const char *old_file)
 {
     CLEANUP(buf_done) Buf buf = { 0 };
     PfsV2__DiffFileRequest *request =
@@ -370,8 +370,8 @@ static void diffs(void **state)
         { "d@one:/#d1", "d@one:/", "-/ -/a -/dir/ -/dir/e/ -/dir/e/f -/dir/g -/z" },
         { "d@tagged:/", "d@one:/", "" },
     };
-    Files *f = *state;
-    make_repo(f, "d");
+    Fixture *f = *state;
+    create_repo(f, "d");
     WRITE(f, "d@one", "add /a A", "add /dir/e/f F", "add /dir/g G", "add /z Z");
     WRITE(f, "d@two", "copy d@one:/ /");
     WRITE(f, "d@two", "del /a", "put /dir/g H", "add /dir/new/x X");
@@ -404,12 +404,12 @@ static Status add_found(void *arg, Ctx *ctx, const PfsV2__FindCommitsResponse *r
     return OK;
 }
 
-static char *find(Files *f, const char *start, const char *path, uint32_t limit)
+static char *find(Fixture *f, const char *start, const char *path, uint32_t limit)
 {
     CLEANUP(buf_done) Buf buf = { 0 };
     PfsV2__FindCommitsRequest *request =
         PB_NEW(&f->ctx, pfs_v2__find_commits_request, PfsV2__FindCommitsRequest);
-    request->start = commit_of(&f->ctx, start);
+    request->start = handle_of(&f->ctx, start);
     request->file_path = arena_strdup(f->ctx.arena, path);
     request->limit = limit;
     Status status = pfs_find_commits(&f->ctx, f->pfs, request, add_found, &buf);
@@ -431,8 +431,8 @@ static void find_commits(void **state)
         { "/d", 0, "last:4" },
         { "/d/x", 1, "found:3" },
     };
-    Files *f = *state;
-    make_repo(f, "find");
+    Fixture *f = *state;
+    create_repo(f, "find");
     WRITE(f, "find@master", "add /f a", "add /d/x y");
     WRITE(f, "find@master", "add /f b");
     WRITE(f, "find@master", "add /g c");
@@ -445,7 +445,7 @@ static void find_commits(void **state)
     start_commit(f, "find@master");
     PfsV2__FindCommitsRequest *request =
         PB_NEW(&f->ctx, pfs_v2__find_commits_request, PfsV2__FindCommitsRequest);
-    request->start = commit_of(&f->ctx, "find@master");
+    request->start = handle_of(&f->ctx, "find@master");
     Status status = pfs_find_commits(&f->ctx, f->pfs, request, add_found, NULL);
     assert_fails(status, UNAVAILABLE, "commit default/find@master not finished");
     assert_string_equal(status.detail->any->type_url,
@@ -458,10 +458,10 @@ static void find_commits(void **state)
 
 static void stat_and_match(void **state)
 {
-    Files *f = *state;
+    Fixture *f = *state;
     PfsView view;
     PfsMatch match;
-    assert_ok(pfs_view_open(&f->ctx, f->pfs, commit_of(&f->ctx, "r@master"), &view));
+    assert_ok(pfs_view_open(&f->ctx, f->pfs, handle_of(&f->ctx, "r@master"), &view));
     assert_ok(pfs_view_stat(&f->ctx, &view, STR("/dir2/"), &match));
     assert_true(match.is_dir && match.size == 5 && str_eq_c(match.path, "/dir2/"));
     assert_ok(pfs_view_stat(&f->ctx, &view, STR("/file1"), &match));
@@ -472,11 +472,11 @@ static void stat_and_match(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(inspect),        cmocka_unit_test(hashes_tell_content),
+        cmocka_unit_test(inspect_file),   cmocka_unit_test(hashes_tell_content),
         cmocka_unit_test(pages),          cmocka_unit_test(globs),
         cmocka_unit_test(get_file),       cmocka_unit_test(get_tar),
         cmocka_unit_test(diffs),          cmocka_unit_test(find_commits),
         cmocka_unit_test(stat_and_match),
     };
-    return cmocka_run_group_tests(tests, setup, files_teardown);
+    return cmocka_run_group_tests(tests, setup, fixture_teardown);
 }

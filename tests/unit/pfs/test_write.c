@@ -42,12 +42,12 @@ static void streams_do_what_they_say(void **state)
         { "valid characters", { { "add /,$|~&'\";:<=> x" } }, "/,$|~&'\";:<=>=x" },
         { "no operations", { { "add /f x" }, { "add /g y" } }, "/f=x /g=y" },
     };
-    Files *f = *state;
+    Fixture *f = *state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         print_message("# %s\n", cases[i].label);
         char *repo = text_printf(f->ctx.arena, "streams-%zu", i),
              *head = text_printf(f->ctx.arena, "%s@master", repo);
-        make_repo(f, repo);
+        create_repo(f, repo);
         for (size_t s = 0; s < 3 && cases[i].streams[s][0]; s++)
             assert_ok(try_write(&f->ctx, f->pfs, head, cases[i].streams[s], 6));
         assert_string_equal(show(f, head), cases[i].files);
@@ -58,8 +58,8 @@ static void streams_do_what_they_say(void **state)
 /* The same streams into one open commit, which reads as far as it has come. */
 static void an_open_commit_takes_layers(void **state)
 {
-    Files *f = *state;
-    make_repo(f, "open");
+    Fixture *f = *state;
+    create_repo(f, "open");
     WRITE(f, "open@master", "add /base x");
     char *commit = start_commit(f, "open@master");
     assert_string_equal(show(f, commit), "/base=x");
@@ -69,7 +69,7 @@ static void an_open_commit_takes_layers(void **state)
     WRITE(f, commit, "del /");
     assert_string_equal(show(f, commit), "");
     WRITE(f, commit, "put /f end");
-    finish_commit(f, commit);
+    finish(f, commit);
     assert_string_equal(show(f, commit), "/f=end");
     WRITE_FAILS(f, commit, UNKNOWN, "has already finished", "add /f x");
 }
@@ -91,8 +91,8 @@ static void bad_paths_leave_nothing(void **state)
         { "copy bad@other:/src /", "path (/) invalid" },
         { "copy bad@nowhere:/src /dst", "not found" },
     };
-    Files *f = *state;
-    make_repo(f, "bad");
+    Fixture *f = *state;
+    create_repo(f, "bad");
     WRITE(f, "bad@other", "add /src x");
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         print_message("# %s\n", cases[i].op);
@@ -107,11 +107,11 @@ static void bad_paths_leave_nothing(void **state)
 
 static void a_stream_that_is_dropped_leaves_nothing(void **state)
 {
-    Files *f = *state;
-    make_repo(f, "dropped");
+    Fixture *f = *state;
+    create_repo(f, "dropped");
     char *commit = start_commit(f, "dropped@master");
     PfsWriter *writer = pfs_writer_new(f->pfs);
-    assert_ok(pfs_writer_target(&f->ctx, writer, commit_of(&f->ctx, commit)));
+    assert_ok(pfs_writer_target(&f->ctx, writer, handle_of(&f->ctx, commit)));
     assert_ok(run_op(&f->ctx, writer, "add /f x"));
     pfs_writer_free(writer);
     assert_string_equal(show(f, commit), "");
@@ -119,13 +119,13 @@ static void a_stream_that_is_dropped_leaves_nothing(void **state)
 
 static void messages_out_of_place(void **state)
 {
-    Files *f = *state;
+    Fixture *f = *state;
     PfsWriter *writer = pfs_writer_new(f->pfs);
     PfsV2__ModifyFileRequest *request =
         PB_NEW(&f->ctx, pfs_v2__modify_file_request, PfsV2__ModifyFileRequest);
     assert_fails(pfs_writer_modify(&f->ctx, writer, request), UNKNOWN, "unrecognized message type");
     request->body_case = PFS_V2__MODIFY_FILE_REQUEST__BODY_SET_COMMIT;
-    request->set_commit = commit_of(&f->ctx, "a@b");
+    request->set_commit = handle_of(&f->ctx, "a@b");
     assert_fails(pfs_writer_modify(&f->ctx, writer, request), UNKNOWN, "cannot set commit");
     assert_fails(pfs_writer_target(&f->ctx, writer, NULL), UNKNOWN, "commit cannot be nil");
     PfsV2__Commit *commit = PB_NEW(&f->ctx, pfs_v2__commit, PfsV2__Commit);
@@ -147,8 +147,8 @@ static void messages_out_of_place(void **state)
 
 static void one_off_commits(void **state)
 {
-    Files *f = *state;
-    make_repo(f, "one");
+    Fixture *f = *state;
+    create_repo(f, "one");
     WRITE(f, "one@new", "add /f x");
     PfsCommitRow first = row_of(f, "one@new");
     assert_int_equal(first.state, PFS_FINISHED);
@@ -173,7 +173,7 @@ static void one_off_commits(void **state)
     assert_string_equal(show(f, "one@named"), "/f=x");
 
     /* An unknown id beside a branch's name: the branch. */
-    commit = commit_of(&f->ctx, "one@named");
+    commit = handle_of(&f->ctx, "one@named");
     commit->id = arena_strdup(f->ctx.arena, id_new().text);
     writer = pfs_writer_new(f->pfs);
     assert_ok(pfs_writer_target(&f->ctx, writer, commit));
@@ -188,7 +188,7 @@ static void one_off_commits(void **state)
 }
 
 typedef struct Job {
-    Files *f;
+    Fixture *f;
     const char *commit, *op;
     bool failed;
 } Job;
@@ -209,7 +209,7 @@ static void *run_job(void *arg)
 #define PARALLEL 25
 
 /* Runs `format` with 0 … 24 at once, each a stream into `commit`. */
-static void run_parallel(Files *f, const char *commit, const char *format)
+static void run_parallel(Fixture *f, const char *commit, const char *format)
 {
     Job jobs[PARALLEL];
     pthread_t threads[PARALLEL];
@@ -230,7 +230,7 @@ static void run_parallel(Files *f, const char *commit, const char *format)
         assert_false(jobs[i].failed);
 }
 
-static size_t count_files(Files *f, const char *commit)
+static size_t count_files(Fixture *f, const char *commit)
 {
     const char *files = show(f, commit);
     size_t n = 0;
@@ -241,8 +241,8 @@ static size_t count_files(Files *f, const char *commit)
 
 static void parallel_streams_all_count(void **state)
 {
-    Files *f = *state;
-    make_repo(f, "par");
+    Fixture *f = *state;
+    create_repo(f, "par");
     run_parallel(f, "par@master", "put /f%d x");
     assert_int_equal(count_files(f, "par@master"), PARALLEL);
     run_parallel(f, "par@master", "copy par@master:/f1 /g%d");
@@ -253,7 +253,7 @@ static void parallel_streams_all_count(void **state)
     assert_string_equal(show(f, "par@one"), "/f=xxxxxxxxxxxxxxxxxxxxxxxxx");
     char *commit = start_commit(f, "par@open");
     run_parallel(f, commit, "add /f y");
-    finish_commit(f, commit);
+    finish(f, commit);
     assert_string_equal(show(f, commit), "/f=yyyyyyyyyyyyyyyyyyyyyyyyy");
 }
 
@@ -277,14 +277,14 @@ static void copies(void **state)
         { "only a datum's files", "copy src@master:/#d1 /x", "/old=O /x/t=T" },
         { "under another datum's name", "copy src@master:/a /b#d2", "/b#d2=A /old=O" },
     };
-    Files *f = *state;
-    make_repo(f, "src");
+    Fixture *f = *state;
+    create_repo(f, "src");
     WRITE(f, "src@master", "add /a A", "add /dir/e/f F", "add /dir/g G", "add /t#d1 T");
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         print_message("# %s\n", cases[i].label);
         char *repo = text_printf(f->ctx.arena, "copies-%zu", i),
              *head = text_printf(f->ctx.arena, "%s@master", repo);
-        make_repo(f, repo);
+        create_repo(f, repo);
         WRITE(f, head, "add /old O");
         WRITE(f, head, cases[i].op);
         assert_string_equal(show(f, head), cases[i].files);
@@ -300,8 +300,8 @@ static void copies(void **state)
 
 static void the_way_does_not_matter(void **state)
 {
-    Files *f = *state;
-    make_repo(f, "way");
+    Fixture *f = *state;
+    create_repo(f, "way");
     WRITE(f, "way@one", "add /a x", "add /b/c y", "add /b/d z");
     WRITE(f, "way@two", "add /b/d z", "add /gone q");
     WRITE(f, "way@two", "put /b/c y", "del /gone");
@@ -312,8 +312,8 @@ static void the_way_does_not_matter(void **state)
 
 static void collisions_are_the_commits_error(void **state)
 {
-    Files *f = *state;
-    make_repo(f, "collide");
+    Fixture *f = *state;
+    create_repo(f, "collide");
     WRITE(f, "collide@master", "add /a x");
     WRITE(f, "collide@master", "add /a/b y");
     assert_string_equal(row_of(f, "collide@master").error,
@@ -338,5 +338,5 @@ int main(void)
         cmocka_unit_test(the_way_does_not_matter),
         cmocka_unit_test(collisions_are_the_commits_error),
     };
-    return cmocka_run_group_tests(tests, files_setup, files_teardown);
+    return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }
