@@ -7,10 +7,10 @@
 #include "base/text.h"
 #include "codec/pbjson.h"
 
-static const ApiTable *const tables[] = { &api_pfs_meta_table,   &api_pfs_commit_table,
-                                          &api_pfs_file_table,   &api_pps_table,
-                                          &api_misc_table,       &api_work_table,
-                                          &api_transaction_table };
+static const ApiTable *const tables[] = { &api_pfs_meta_table,    &api_pfs_commit_table,
+                                          &api_pfs_file_table,    &api_pps_table,
+                                          &api_misc_table,        &api_work_table,
+                                          &api_transaction_table, &api_record_table };
 
 Api *api_new(const ApiConfig *config)
 {

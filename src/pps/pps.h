@@ -11,6 +11,7 @@
 #include "pfs/view.h"
 #include "pps/plan.h"
 #include "pps/state.h"
+#include "procavia/v1/procavia.pb-c.h"
 
 typedef struct Pps Pps;
 
@@ -188,6 +189,18 @@ Status pps_datum_info(Ctx *ctx, const DatumRecord *record, const PpsJobRow *job,
 Status pps_inspect_datum(Ctx *ctx, Pps *pps, const PpsV2__Datum *datum, PpsV2__DatumInfo **out);
 Status pps_list_datum(Ctx *ctx, Pps *pps, const PpsV2__ListDatumRequest *request, PpsDatumFn fn,
                       void *arg);
+
+/* --- the record (record_show.c) ----------------------------------------------------------------- */
+
+/* Everything that made one file: the datum, its inputs and their commits, the job that ran it, the
+ * version of the code, and all commits upstream. Errors: NOT_FOUND naming the file. */
+Status pps_explain_file(Ctx *ctx, Pps *pps, const PfsV2__File *file,
+                        Procavia__V1__ExplainFileResponse **out);
+
+/* Why datums of a job ran or did not: of one (datum_id) or all. */
+typedef Status (*PpsWhyFn)(void *arg, Ctx *ctx, const Procavia__V1__WhyDatumResponse *response);
+Status pps_why(Ctx *ctx, Pps *pps, const Procavia__V1__WhyDatumRequest *request, PpsWhyFn fn,
+               void *arg);
 
 /* --- defaults (§3.5), secrets (§26.23), logs (§25)
  * ---------------------------------------------------------------- */

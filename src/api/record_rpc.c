@@ -1,0 +1,27 @@
+/* record_rpc.c - procavia.v1.API: questions about the record. */
+#include "api/api_priv.h"
+
+static Status explain_file(Call *call, const void *request, void **response)
+{
+    const Procavia__V1__ExplainFileRequest *r = request;
+    return pps_explain_file(call->ctx, call->api->config.pps, r->file,
+                            (Procavia__V1__ExplainFileResponse **)response);
+}
+
+static Status send_why(void *call, Ctx *ctx, const Procavia__V1__WhyDatumResponse *response)
+{
+    (void)ctx;
+    return call_send(call, &response->base);
+}
+
+static Status why_datum(Call *call, const void *request)
+{
+    return pps_why(call->ctx, call->api->config.pps, request, send_why, call);
+}
+
+static const ApiMethod methods[] = {
+    { .path = "/procavia.v1.API/ExplainFile", .unary = explain_file },
+    { .path = "/procavia.v1.API/WhyDatum", .stream = why_datum },
+};
+
+const ApiTable api_record_table = { methods, ARRAY_LEN(methods) };
