@@ -170,10 +170,12 @@ static void start_feeder(Lazy *lazy, int watch)
     item->was_opened = true;
     ctx_init(&item->ctx);
     item->ctx.cancel = lazy->cancel;
-    item->status = thread_start(&item->ctx, "lazy-feed", feed, item, &item->feeder);
-    item->has_feeder = status_ok(item->status);
-    if (!item->has_feeder)
+    Status s = thread_start(&item->ctx, "lazy-feed", feed, item, &item->feeder);
+    item->has_feeder = status_ok(s);
+    if (!item->has_feeder) {
+        item->status = s;
         fd_closep(&item->fd); /* the reader sees an end, the attempt an error */
+    }
 }
 
 static void *watch_opens(void *arg)

@@ -1,4 +1,4 @@
-/* test_text.c - lines, ends, and where cgroups are. */
+/* test_worker_text.c - lines, ends, and where cgroups are. */
 #include <errno.h>
 #include <signal.h>
 

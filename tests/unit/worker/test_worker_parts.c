@@ -1,0 +1,184 @@
+/* test_worker_parts.c - the pieces that need no sandbox: users, the content cache, hostile folders.
+ */
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "testing.h"
+#include "worker/folder.h"
+#include "worker/input_cache.h"
+#include "worker/user.h"
+
+static void users_are_looked_up(void **state)
+{
+    (void)state;
+    CLEANUP(ctx_done) Ctx ctx;
+    ctx_init(&ctx);
+    const UserFiles files = {
+        .has_passwd = true,
+        .passwd = STR("root:x:0:0:root:/root:/bin/sh\njo:x:1000:1001:Jo:/home/jo:/bin/sh\n"
+                      "bad:x:one:two::/:\nhomeless:x:7:8:::\n"),
+        .group = STR("root:x:0:\nstaff:x:50:jo\n")
+    };
+    const struct {
+        const char *user;
+        uint32_t uid, gid;
+        const char *home;
+    } good[] = {
+        {"",          0,    0,    "/root"   },
+        { "jo",       1000, 1001, "/home/jo"},
+        { "1000",     1000, 1001, "/home/jo"},
+        { "jo:staff", 1000, 50,   "/home/jo"},
+        { "jo:50",    1000, 50,   "/home/jo"},
+        { "1000:5",   1000, 5,    "/home/jo"},
+        { "4000",     4000, 0,    "/"       },
+        { "4000:5",   4000, 5,    "/"       },
+        { "homeless", 7,    8,    "/"       },
+    };
+    UserIds ids;
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        print_message("# '%s'\n", good[i].user);
+        assert_ok(user_resolve(&ctx, &files, good[i].user, &ids));
+        assert_int_equal(ids.uid, good[i].uid);
+        assert_int_equal(ids.gid, good[i].gid);
+        assert_string_equal(ids.home, good[i].home);
+    }
+    assert_fails(user_resolve(&ctx, &files, "who", &ids), NOT_FOUND, "user who not found");
+    assert_fails(user_resolve(&ctx, &files, "who:staff", &ids), NOT_FOUND,
+                 "user who:staff not found");
+    assert_fails(user_resolve(&ctx, &files, "jo:none", &ids), NOT_FOUND, "group none not found");
+    assert_fails(user_resolve(&ctx, &files, "bad", &ids), NOT_FOUND, "bad row of user bad");
+    const UserFiles none = { .passwd = STR(""), .group = STR("") };
+    assert_ok(user_resolve(&ctx, &none, "who", &ids));
+    assert_int_equal(ids.uid, 0);
+}
+
+/* A scratch folder with cache/ and slot/ in it. */
+typedef struct Disk {
+    Ctx ctx;
+    char *dir;
+    int slot_fd;
+    InputCache *cache;
+} Disk;
+
+static void disk_open(Disk *disk, uint64_t bytes_max)
+{
+    ctx_init(&disk->ctx);
+    disk->dir = scratch_dir(&disk->ctx);
+    char *cache = text_printf(disk->ctx.arena, "%s/cache", disk->dir);
+    char *slot = text_printf(disk->ctx.arena, "%s/slot", disk->dir);
+    assert_ok(file_make_dirs(&disk->ctx, cache, 0755));
+    assert_ok(file_make_dirs(&disk->ctx, slot, 0755));
+    disk->slot_fd = open(slot, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(disk->slot_fd >= 0);
+    disk->cache = input_cache_new(cache, bytes_max);
+}
+
+static void disk_close(Disk *disk)
+{
+    input_cache_free(disk->cache);
+    close(disk->slot_fd);
+    assert_ok(file_remove_tree(&disk->ctx, disk->dir));
+    ctx_done(&disk->ctx);
+}
+
+static void write_file(Disk *disk, const char *name, size_t size)
+{
+    AUTO_FD fd = openat(disk->slot_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, (off_t)size), 0);
+}
+
+static bool is_cached(Disk *disk, const char *hash, bool copy)
+{
+    bool placed;
+    unlinkat(disk->slot_fd, "probe", 0);
+    assert_ok(input_cache_place(&disk->ctx, disk->cache, str_bytes(str(hash)), disk->slot_fd,
+                                "probe", copy, &placed));
+    return placed;
+}
+
+static void the_cache_keeps_what_was_used_last(void **state)
+{
+    (void)state;
+    Disk disk;
+    disk_open(&disk, 3 * MiB);
+    for (int i = 0; i < 3; i++) {
+        char name[8];
+        snprintf(name, sizeof(name), "f%d", i);
+        write_file(&disk, name, 1 * MiB);
+        input_cache_add(&disk.ctx, disk.cache, str_bytes(str(name)), disk.slot_fd, name, i == 1);
+    }
+    assert_int_equal(input_cache_bytes(disk.cache), 3 * MiB);
+    assert_true(is_cached(&disk, "f0", false));
+    write_file(&disk, "f3", 1 * MiB);
+    input_cache_add(&disk.ctx, disk.cache, str_bytes(STR("f3")), disk.slot_fd, "f3", false);
+    assert_false(is_cached(&disk, "f1", false));
+    assert_true(is_cached(&disk, "f0", true));
+    assert_true(is_cached(&disk, "f2", false));
+    struct stat slot, probe;
+    assert_int_equal(fstatat(disk.slot_fd, "f2", &slot, 0), 0);
+    assert_int_equal(fstatat(disk.slot_fd, "probe", &probe, 0), 0);
+    assert_int_equal(slot.st_ino, probe.st_ino);
+    assert_false(is_cached(&disk, "", false)); /* no hash, no entry */
+    write_file(&disk, "big", 9 * MiB);         /* larger than the cache: it alone stays */
+    input_cache_add(&disk.ctx, disk.cache, str_bytes(STR("big")), disk.slot_fd, "big", false);
+    assert_true(is_cached(&disk, "big", false));
+    assert_false(is_cached(&disk, "f0", false));
+    disk_close(&disk);
+}
+
+static void the_cache_grows(void **state)
+{
+    (void)state;
+    Disk disk;
+    disk_open(&disk, 1 * GiB);
+    write_file(&disk, "one", 0);
+    for (int i = 0; i < 3000; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "n%d", i);
+        input_cache_add(&disk.ctx, disk.cache, str_bytes(str(name)), disk.slot_fd, "one", false);
+    }
+    assert_true(is_cached(&disk, "n0", false) && is_cached(&disk, "n2999", false) &&
+                !is_cached(&disk, "n3000", false));
+    disk_close(&disk);
+}
+
+static void folders_of_any_shape_go(void **state)
+{
+    (void)state;
+    Disk disk;
+    disk_open(&disk, 0);
+    assert_int_equal(mkdirat(disk.slot_fd, "d", 0755), 0);
+    write_file(&disk, "d/a", 100 * KiB);
+    assert_int_equal(symlinkat("/etc", disk.slot_fd, "d/link"), 0);
+    assert_int_equal(mkdirat(disk.slot_fd, "d/shut", 0755), 0);
+    write_file(&disk, "d/shut/b", 0);
+    assert_int_equal(fchmodat(disk.slot_fd, "d/shut", 0, 0), 0);
+    AUTO_FD d = folder_open(disk.slot_fd, "d", O_RDONLY | O_DIRECTORY);
+    assert_true(folder_disk_bytes(&disk.ctx, d) < 1 * MiB);
+    assert_int_equal(folder_open(disk.slot_fd, "d/link/passwd", O_RDONLY), -1);
+    assert_int_equal(folder_open(disk.slot_fd, "d/../../x", O_RDONLY), -1);
+    int deep = dup(d);
+    for (int i = 0; i < 3000; i++) { /* deeper than PATH_MAX can name */
+        assert_int_equal(mkdirat(deep, "deep", 0755), 0);
+        int below = openat(deep, "deep", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        close(deep);
+        deep = below;
+    }
+    close(deep);
+    assert_ok(folder_remove(&disk.ctx, disk.slot_fd, "d"));
+    assert_ok(folder_remove(&disk.ctx, disk.slot_fd, "d"));
+    assert_int_equal(faccessat(disk.slot_fd, "d", F_OK, AT_SYMLINK_NOFOLLOW), -1);
+    disk_close(&disk);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(users_are_looked_up),
+        cmocka_unit_test(the_cache_keeps_what_was_used_last),
+        cmocka_unit_test(the_cache_grows),
+        cmocka_unit_test(folders_of_any_shape_go),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
