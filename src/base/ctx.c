@@ -9,6 +9,12 @@ void ctx_init(Ctx *ctx)
     *ctx = (Ctx){ .arena = arena_new(0), .deadline_ns = DEADLINE_NONE, .user = "" };
 }
 
+void ctx_scratch(Ctx *ctx, const Ctx *of)
+{
+    *ctx = *of;
+    ctx->arena = arena_new(0);
+}
+
 void ctx_done(Ctx *ctx)
 {
     ctx->arena = arena_free(ctx->arena);

@@ -22,5 +22,10 @@ typedef struct Ctx {
 void ctx_init(Ctx *ctx);
 void ctx_done(Ctx *ctx);
 
+/* The same request with an arena of its own, for a call whose callbacks keep things in the caller's:
+ * streams rewind the arena they are given after each item. A status that leaves is copied
+ * (status_copy). */
+void ctx_scratch(Ctx *ctx, const Ctx *of);
+
 /* OK, CANCELLED or DEADLINE_EXCEEDED: for loops that may run long. */
 Status ctx_check(Ctx *ctx);

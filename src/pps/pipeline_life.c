@@ -259,13 +259,16 @@ static Status summary_of(Ctx *ctx, PfsTx *tx, const char *project, PpsV2__Pipeli
 }
 
 typedef struct ProjectNames {
+    Ctx *ctx; /* where they are kept: the listing rewinds its own */
     const char **names;
     size_t n, capacity;
 } ProjectNames;
 
-static Status add_project_name(void *arg, Ctx *ctx, const PfsV2__ProjectInfo *info)
+static Status add_project_name(void *arg, Ctx *scratch, const PfsV2__ProjectInfo *info)
 {
+    (void)scratch;
     ProjectNames *list = arg;
+    Ctx *ctx = list->ctx;
     if (list->n == list->capacity) {
         list->capacity = MAX(list->capacity * 2, (size_t)16);
         const char **names = ARENA_NEW(ctx->arena, const char *, list->capacity);
@@ -282,9 +285,12 @@ static Status add_project_name(void *arg, Ctx *ctx, const PfsV2__ProjectInfo *in
 static Status asked_projects(Ctx *ctx, PfsTx *tx, const PpsV2__PipelinesSummaryRequest *request,
                              ProjectNames *out)
 {
-    *out = (ProjectNames){ 0 };
-    if (request->n_projects == 0)
-        return pfs_list_project(ctx, tx, add_project_name, out);
+    *out = (ProjectNames){ .ctx = ctx };
+    if (request->n_projects == 0) {
+        CLEANUP(ctx_done) Ctx scratch;
+        ctx_scratch(&scratch, ctx);
+        return status_copy(ctx, pfs_list_project(&scratch, tx, add_project_name, out));
+    }
     for (size_t i = 0; i < request->n_projects; i++) {
         if (request->projects[i]->picker_case != PFS_V2__PROJECT_PICKER__PICKER_NAME)
             return FAIL(ctx, UNKNOWN, "project picker is of an unknown type: <nil>");

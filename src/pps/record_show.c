@@ -110,13 +110,16 @@ static Status add_inputs(Ctx *ctx, PfsTx *tx, const Datum *datum,
 }
 
 typedef struct Provenance {
+    Ctx *ctx; /* where they are kept: the walk rewinds its own */
     PfsV2__CommitInfo **items;
     size_t n, capacity;
 } Provenance;
 
-static Status keep_commit(void *arg, Ctx *ctx, const PfsV2__CommitInfo *info)
+static Status keep_commit(void *arg, Ctx *scratch, const PfsV2__CommitInfo *info)
 {
+    (void)scratch;
     Provenance *list = arg;
+    Ctx *ctx = list->ctx;
     if (list->n == list->capacity) {
         size_t capacity = MAX(list->capacity * 2, (size_t)16);
         PfsV2__CommitInfo **items = ARENA_NEW(ctx->arena, PfsV2__CommitInfo *, capacity);
@@ -148,8 +151,11 @@ static Status add_provenance(Ctx *ctx, Explanation *e, Procavia__V1__ExplainFile
     start->id->repo->name->project->picker_case = PFS_V2__PROJECT_PICKER__PICKER_NAME;
     start->id->repo->name->project->name =
         arena_strdup(ctx->arena, pps_project_of(e->view.commit->repo->project));
-    Provenance list = { 0 };
-    TRY(pfs_walk_commits(ctx, e->pps->pfs, &start, 1, false, 0, 0, keep_commit, &list));
+    Provenance list = { .ctx = ctx };
+    CLEANUP(ctx_done) Ctx scratch;
+    ctx_scratch(&scratch, ctx);
+    TRY(status_copy(ctx, pfs_walk_commits(&scratch, e->pps->pfs, &start, 1, false, 0, 0,
+                                          keep_commit, &list)));
     answer->provenance = list.items;
     answer->n_provenance = list.n;
     return OK;

@@ -21,13 +21,33 @@ Status pps_input_view(Ctx *ctx, Pps *pps, const PpsV2__PFSInput *input, const ch
     return pfs_view_open(ctx, pps->pfs, &commit, out);
 }
 
+/* Enumeration keeps what it is told in its own ctx, while pfs rewinds the one it is given: so pfs
+ * works in a scratch ctx, and what it finds is passed on with the caller's. */
+typedef struct MatchRelay {
+    Ctx *ctx;
+    Status (*fn)(void *arg, Ctx *ctx, const PfsMatch *match);
+    void *arg;
+} MatchRelay;
+
+static Status relay_match(void *arg, Ctx *scratch, const PfsMatch *match)
+{
+    (void)scratch;
+    const MatchRelay *relay = arg;
+    return relay->fn(relay->arg, relay->ctx, match);
+}
+
 static Status source_list(void *self, Ctx *ctx, const PpsV2__PFSInput *input,
                           Status (*fn)(void *arg, Ctx *ctx, const PfsMatch *match), void *arg)
 {
     const PpsSource *source = self;
+    CLEANUP(ctx_done) Ctx scratch;
+    ctx_scratch(&scratch, ctx);
     PfsView view;
-    TRY(pps_input_view(ctx, source->pps, input, input->commit, &view));
-    return pfs_view_glob(ctx, &view, *input->glob ? input->glob : "/", fn, arg);
+    MatchRelay relay = { ctx, fn, arg };
+    Status s = pps_input_view(&scratch, source->pps, input, input->commit, &view);
+    if (status_ok(s))
+        s = pfs_view_glob(&scratch, &view, *input->glob ? input->glob : "/", relay_match, &relay);
+    return status_copy(ctx, s);
 }
 
 static Status source_stat(void *self, Ctx *ctx, const PpsV2__PFSInput *input, Str path,
@@ -39,31 +59,40 @@ static Status source_stat(void *self, Ctx *ctx, const PpsV2__PFSInput *input, St
     return pfs_view_stat(ctx, &view, path, out);
 }
 
-typedef struct ChangeWalk {
+typedef struct PathRelay {
+    Ctx *ctx;
     Status (*fn)(void *arg, Ctx *ctx, Str path);
     void *arg;
-} ChangeWalk;
+} PathRelay;
 
-static Status tell_change(void *arg, Ctx *ctx, const TreeEntry *old_entry,
-                          const TreeEntry *new_entry)
+static Status relay_path(void *arg, Ctx *scratch, const TreeEntry *old_entry,
+                         const TreeEntry *new_entry)
 {
-    const ChangeWalk *walk = arg;
-    return walk->fn(walk->arg, ctx, new_entry ? new_entry->path : old_entry->path);
+    (void)scratch;
+    const PathRelay *relay = arg;
+    return relay->fn(relay->arg, relay->ctx, new_entry ? new_entry->path : old_entry->path);
+}
+
+static Status changes_of(Ctx *scratch, const PpsSource *source, const PpsV2__PFSInput *input,
+                         PathRelay *relay)
+{
+    PfsView now, before;
+    TRY(pps_input_view(scratch, source->pps, input, input->commit, &now));
+    TRY(pps_input_view(scratch, source->pps, input, source->base_set, &before));
+    Content content;
+    content_init(&content, pfs_store(source->pps->pfs));
+    const Str everything = { "", 0 };
+    return tree_diff(scratch, &content.io, &before.root, &now.root, everything, everything,
+                     relay_path, relay);
 }
 
 static Status source_changes(void *self, Ctx *ctx, const PpsV2__PFSInput *input,
                              Status (*fn)(void *arg, Ctx *ctx, Str path), void *arg)
 {
-    const PpsSource *source = self;
-    PfsView now, before;
-    TRY(pps_input_view(ctx, source->pps, input, input->commit, &now));
-    TRY(pps_input_view(ctx, source->pps, input, source->base_set, &before));
-    Content content;
-    content_init(&content, pfs_store(source->pps->pfs));
-    ChangeWalk walk = { fn, arg };
-    const Str everything = { "", 0 };
-    return tree_diff(ctx, &content.io, &before.root, &now.root, everything, everything, tell_change,
-                     &walk);
+    CLEANUP(ctx_done) Ctx scratch;
+    ctx_scratch(&scratch, ctx);
+    PathRelay relay = { ctx, fn, arg };
+    return status_copy(ctx, changes_of(&scratch, self, input, &relay));
 }
 
 InputSource pps_source(PpsSource *source)
