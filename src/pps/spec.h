@@ -14,8 +14,10 @@
 
 #include "pps/input.h"
 
-/* What a fresh server stores as its cluster defaults: results are keyed by all that made them. */
-#define SPEC_CLUSTER_DEFAULTS_FRESH "{\"createPipelineRequest\":{\"reprocessSpec\":\"exact\"}}"
+/* What a fresh server stores as its cluster defaults: results are keyed by all that made them, and a
+ * spec that names no image runs on this machine's own root. */
+#define SPEC_CLUSTER_DEFAULTS_FRESH                                                                \
+    "{\"createPipelineRequest\":{\"reprocessSpec\":\"exact\",\"transform\":{\"image\":\"host\"}}}"
 
 #define SPEC_PIPELINE_NAME_MAX       51
 #define SPEC_DATUM_TRIES_DEFAULT     3

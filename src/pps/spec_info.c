@@ -6,7 +6,7 @@
 #include "codec/pbtime.h"
 #include "pps/spec.h"
 
-#define IMAGE_DEFAULT        "ubuntu:20.04"
+#define IMAGE_DEFAULT        "host" /* an image of "": this machine's own root */
 #define SERVICE_TYPE_DEFAULT "NodePort"
 
 static char *or_default(Ctx *ctx, char *value, const char *fallback)

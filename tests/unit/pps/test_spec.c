@@ -74,7 +74,8 @@ static void specs_merge_over_project_cluster_and_built_in(void **state)
         { "built-in only", "{}", "{}", "{}",
           "{" BUILTIN ",\"reprocessSpec\":\"until_success\"," IMAGE "}" },
         { "a fresh server's", SPEC_CLUSTER_DEFAULTS_FRESH, "{}", "{\"pipeline\":{\"name\":\"p\"}}",
-          "{" BUILTIN ",\"pipeline\":{\"name\":\"p\"},\"reprocessSpec\":\"exact\"," IMAGE "}" },
+          "{" BUILTIN ",\"pipeline\":{\"name\":\"p\"},\"reprocessSpec\":\"exact\","
+          "\"transform\":{\"image\":\"host\"}}" },
         { "later wins, objects merge, lists replace",
           "{\"createPipelineRequest\":{\"transform\":{\"cmd\":[\"a\",\"b\"],\"user\":\"u\"},\"salt\":\"c\"}}",
           "{\"createPipelineRequest\":{\"salt\":\"p\",\"transform\":{\"stdin\":[\"x\"]}}}",
@@ -323,7 +324,7 @@ static void rows_have_what_the_spec_leaves_open(void **state)
     assert_int_equal(info->parallelism, 1);
     assert_int_equal(info->type, PPS_V2__PIPELINE_INFO__PIPELINE_TYPE__PIPELINE_TYPE_TRANSFORM);
     assert_string_equal(info->pipeline->project->name, "default");
-    assert_string_equal(info->details->transform->image, "ubuntu:20.04");
+    assert_string_equal(info->details->transform->image, "host");
     assert_string_equal(info->details->output_branch, "master");
     assert_string_equal(info->details->reprocess_spec, "until_success");
     assert_int_equal(info->details->datum_tries, 3);
