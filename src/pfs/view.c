@@ -119,9 +119,10 @@ Status view_file_not_found(Ctx *ctx, const PfsV2__File *file)
 static Status dir_sum(Ctx *ctx, const PfsView *view, Str dir, Str lower, TreeSum *sum, Hash *hash)
 {
     const TreeIo *io = &view->content->io;
-    Str from = str_cmp(lower, dir) > 0 ? lower : dir;
-    TRY(tree_sum(ctx, io, &view->root, from, tree_dir_end(ctx, dir), sum));
-    return tree_dir_hash(ctx, io, &view->root, dir, hash);
+    TRY(tree_dir(ctx, io, &view->root, dir, hash, sum));
+    if (str_cmp(lower, dir) <= 0)
+        return OK;
+    return tree_sum(ctx, io, &view->root, lower, tree_dir_end(ctx, dir), sum);
 }
 
 /* One allocation for the messages, as listings make many. */

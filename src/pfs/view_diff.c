@@ -43,11 +43,11 @@ static Status dir_info(Ctx *ctx, const Diff *diff, Side side, Str dir, PfsV2__Fi
     *out = NULL;
     if (!str_starts(dir, diff->dirs[side]))
         return OK;
-    Hash hash;
-    TRY(tree_dir_hash(ctx, &diff->views[side].content->io, &diff->views[side].root, dir, &hash));
-    if (hash_is_zero(&hash))
-        return OK;
-    return side_info(ctx, diff, side, &(Item){ .path = dir }, out);
+    PfsV2__FileInfo *info;
+    TRY(side_info(ctx, diff, side, &(Item){ .path = dir }, &info));
+    if (!bytes_eq(bytes(info->hash.data, info->hash.len), bytes((Hash){ 0 }.bytes, HASH_SIZE)))
+        *out = info;
+    return OK;
 }
 
 static Status give_dir(Ctx *ctx, const Diff *diff, Str dir)

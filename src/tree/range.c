@@ -28,14 +28,17 @@ Status tree_sum(Ctx *ctx, const TreeIo *io, const Hash *root, Str from, Str to, 
 
 /* Builds the tree of the range without keeping it: only nodes at the range's two edges are made
  * anew. */
-static Status range_hash(Ctx *ctx, TreeWalker *walker, Str from, TreeBuilder *builder, Hash *out)
+static Status range_hash(Ctx *ctx, TreeWalker *walker, Str from, TreeBuilder *builder, Hash *out,
+                         TreeSum *sum)
 {
     TRY(walker_start(ctx, walker, from));
     while (!walker->at_end) {
         if (walker_on_entry(walker)) {
             TRY(builder_copy(ctx, builder, &walker->item));
+            sum_add(sum, value_sum(0, walker->item.value));
         } else if (is_within(walker) && builder_is_aligned(builder, walker_level(walker))) {
             TRY(builder_splice(ctx, builder, walker_level(walker), &walker->item));
+            sum_add(sum, value_sum(walker_level(walker) + 1, walker->item.value));
         } else {
             TRY(walker_descend(ctx, walker));
             continue;
@@ -45,18 +48,20 @@ static Status range_hash(Ctx *ctx, TreeWalker *walker, Str from, TreeBuilder *bu
     return tree_builder_finish(ctx, builder, out);
 }
 
-Status tree_dir_hash(Ctx *ctx, const TreeIo *io, const Hash *root, Str dir, Hash *out)
+Status tree_dir(Ctx *ctx, const TreeIo *io, const Hash *root, Str dir, Hash *out_hash,
+                TreeSum *out_sum)
 {
     assert(str_ends(dir, STR("/")));
+    *out_sum = (TreeSum){ 0 };
     if (dir.size == 1) {
-        *out = *root;
-        return OK;
+        *out_hash = *root;
+        return tree_sum(ctx, io, root, STR(""), STR(""), out_sum);
     }
     TreeIo reader = { .get = io->get, .self = io->self };
     CLEANUP(tree_builder_freep) TreeBuilder *builder = tree_builder_new(&reader);
     CLEANUP(walker_done) TreeWalker walker;
     walker_init(&walker, io, root, tree_dir_end(ctx, dir));
-    return range_hash(ctx, &walker, dir, builder, out);
+    return range_hash(ctx, &walker, dir, builder, out_hash, out_sum);
 }
 
 Str tree_dir_end(Ctx *ctx, Str dir)

@@ -100,10 +100,10 @@ Status tree_get(Ctx *ctx, const TreeIo *io, const Hash *root, Str path, Str tag,
 /* Sums over entries with from <= path < to; an empty `to` is no upper bound. O(log n). */
 Status tree_sum(Ctx *ctx, const TreeIo *io, const Hash *root, Str from, Str to, TreeSum *out);
 
-/* Hash of a directory ("/", or "/a/b/" with its slash): equal iff the same entries with the same content are
- * below it, wherever else the trees differ. It covers full paths: the same files in another directory have another
- * hash. O(log n). Zero when nothing is below. */
-Status tree_dir_hash(Ctx *ctx, const TreeIo *io, const Hash *root, Str dir, Hash *out);
+/* Hash and sum of a directory ("/", or "/a/b/" with its slash). The hash is equal iff the same entries with the
+ * same content are below it, wherever else the trees differ. It covers full paths: the same files in another
+ * directory have another hash. O(log n). Zero when nothing is below. */
+Status tree_dir(Ctx *ctx, const TreeIo *io, const Hash *root, Str dir, Hash *out_hash, TreeSum *out_sum);
 
 /* The first path component boundary: for walking children, the least path that sorts after all of dir's
  * content ("/a/" gives "/a0"). In ctx's arena. */

@@ -111,7 +111,7 @@ static void check_readers(Ctx *ctx, const TreeIo *io, const Hash *root, const Ha
     Hash hash;
     expect(tree_get(ctx, io, root, STR("/a/x"), STR("default"), &record));
     expect(tree_sum(ctx, io, root, STR("/a/"), STR("/a0"), &sum));
-    expect(tree_dir_hash(ctx, io, root, STR("/a/"), &hash));
+    expect(tree_dir(ctx, io, root, STR("/a/"), &hash, &sum));
     expect(tree_diff(ctx, io, root, other, STR(""), STR(""), ignore_difference, NULL));
     expect(tree_apply(ctx, io, &append, root, other, &hash));
     expect(tree_compose(ctx, io, &append, other, root, &hash));

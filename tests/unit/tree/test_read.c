@@ -148,10 +148,14 @@ static void dir_hash_is_the_range_s(void **state)
                 model_set(&fx->b, &fx->a.entries[i]);
         }
         Hash expected = build(fx, &fx->b), hash;
+        TreeSum expected_sum, sum;
+        assert_ok(tree_sum(&fx->ctx, &fx->blobs.io, &expected, STR(""), STR(""), &expected_sum));
         size_t puts = fx->blobs.puts;
         fx->blobs.gets = 0;
-        assert_ok(tree_dir_hash(&fx->ctx, &fx->blobs.io, &root, str(dirs[d]), &hash));
+        assert_ok(tree_dir(&fx->ctx, &fx->blobs.io, &root, str(dirs[d]), &hash, &sum));
         assert_same_hash(&hash, &expected);
+        assert_int_equal(sum.files, expected_sum.files);
+        assert_int_equal(sum.bytes, expected_sum.bytes);
         assert_true(fx->blobs.gets <= 7);
         assert_int_equal(fx->blobs.puts, puts);
     }
@@ -164,8 +168,9 @@ static void dir_hash_ignores_the_rest(void **state)
     Fixture *fx = *state;
     random_fill(fx, &fx->a, 20 * 1000, 40 * 1000, 60);
     Hash root = build(fx, &fx->a), before, after;
+    TreeSum sum;
     Str dir = STR("/data/part-50/");
-    assert_ok(tree_dir_hash(&fx->ctx, &fx->blobs.io, &root, dir, &before));
+    assert_ok(tree_dir(&fx->ctx, &fx->blobs.io, &root, dir, &before, &sum));
     for (int round = 0; round < 200; round++) {
         TreeEntry entry = random_entry(fx, 40 * 1000, TREE_PUT, 60);
         bool is_inside = str_starts(entry.path, dir);
@@ -173,7 +178,7 @@ static void dir_hash_ignores_the_rest(void **state)
         model_set(&fx->b, &entry);
         Hash layer = build(fx, &fx->b);
         assert_ok(tree_apply(&fx->ctx, &fx->blobs.io, &model_append, &root, &layer, &root));
-        assert_ok(tree_dir_hash(&fx->ctx, &fx->blobs.io, &root, dir, &after));
+        assert_ok(tree_dir(&fx->ctx, &fx->blobs.io, &root, dir, &after, &sum));
         assert_int_equal(hash_eq(&before, &after), !is_inside);
         before = after;
     }
