@@ -41,14 +41,16 @@ ContentWriter *content_writer_free(ContentWriter *writer)
     return NULL;
 }
 
-static Bytes rest(const ContentWriter *writer)
-{
-    return bytes(writer->pending.data + writer->at, writer->pending.size - writer->at);
-}
-
 bool content_writer_at_cut(const ContentWriter *writer)
 {
     return writer->at == writer->pending.size;
+}
+
+static Bytes rest(const ContentWriter *writer)
+{
+    if (content_writer_at_cut(writer))
+        return bytes(NULL, 0);
+    return bytes(writer->pending.data + writer->at, writer->pending.size - writer->at);
 }
 
 /* Stores what is listed as a blob of its own. */
