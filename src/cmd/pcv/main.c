@@ -1,0 +1,92 @@
+/* main.c - one run: parse, run the verb, flush, say what went wrong; see cli.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "cmd/pcv/cli.h"
+
+static void trim_end(char *text)
+{
+    size_t size = strlen(text);
+    while (size && strchr(" \t\r\n", text[size - 1]))
+        text[--size] = '\0';
+}
+
+static int complain(Cli *cli, Status s)
+{
+    char *message = arena_strdup(cli->ctx->arena, status_message(s));
+    trim_end(message);
+    fprintf(stderr, "%s\n", message);
+    if (s.detail && s.detail->hint)
+        fprintf(stderr, "%s\n", s.detail->hint);
+    return status_info(s.code)->exit_code;
+}
+
+/* What was typed does not fit the command: the reason, then how it is used. */
+static int complain_usage(Cli *cli, Status s)
+{
+    int exit_code = complain(cli, s);
+    if (cli->command) {
+        Buf usage = { 0 };
+        cli_usage(cli->program, cli->command, &usage);
+        fprintf(stderr, "\nUsage:\n  " STR_FMT "\n", STR_ARG(buf_str(&usage)));
+        buf_done(&usage);
+    }
+    return exit_code;
+}
+
+static void show_help(Cli *cli, const char *group)
+{
+    if (cli->command)
+        cli_help_command(cli, cli->command);
+    else
+        cli_help(cli, group);
+}
+
+static void prepare(Cli *cli)
+{
+    cli->now_ns = clock_wall_ns();
+    const char *no_color = getenv("NO_COLOR");
+    cli->color = isatty(STDOUT_FILENO) && !cli->opt[OPT_NO_COLOR].flag && !(no_color && *no_color);
+    log_set_level(cli->opt[OPT_VERBOSE].flag ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN);
+    int64_t timeout_ns = cli->opt[OPT_RPC_TIMEOUT].number;
+    if (timeout_ns > 0)
+        cli->ctx->deadline_ns = clock_mono_ns() + timeout_ns;
+}
+
+static Status run(Cli *cli)
+{
+    prepare(cli);
+    Status s = settings_load(cli->ctx, &cli->settings);
+    if (!status_ok(s) && !cli->command->offline)
+        return s;
+    s = cli->command->run(cli);
+    Status flushed = cli_flush(cli); /* also after an error: what was printed before it stands */
+    return status_ok(s) ? flushed : s;
+}
+
+int main(int argc, char **argv)
+{
+    CLEANUP(ctx_done) Ctx ctx;
+    ctx_init(&ctx);
+    const char *slash = strrchr(argv[0], '/');
+    Cli cli = { .ctx = &ctx, .program = slash ? slash + 1 : argv[0] };
+    const char *group;
+    Status s = cli_parse(&cli, argc, argv, &group);
+    int exit_code = 0;
+    if (!status_ok(s)) {
+        exit_code = complain_usage(&cli, s);
+    } else if (!cli.command || cli.opt[OPT_HELP].flag) {
+        show_help(&cli, group);
+        s = cli_flush(&cli);
+    } else {
+        s = run(&cli);
+        exit_code = status_ok(s) ? 0 : complain(&cli, s);
+    }
+    wire_client_close(cli.client);
+    buf_done(&cli.out);
+    return exit_code;
+}
