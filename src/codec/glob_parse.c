@@ -92,9 +92,9 @@ static Status take_class_char(Parser *p, uint8_t *out)
 /* One character, or a range of them. */
 static Status take_class_member(Parser *p, CharSet *set)
 {
-    uint8_t low, high;
+    uint8_t low = 0;
     TRY(take_class_char(p, &low));
-    high = low;
+    uint8_t high = low;
     if (peek(p, 0) == '-' && peek(p, 1) != ']' && peek(p, 1) >= 0) {
         p->at++;
         TRY(take_class_char(p, &high));
