@@ -212,15 +212,6 @@ static Status reads_all_inputs(Ctx *ctx, PfsTx *tx, const PpsV2__ListJobRequest 
     return OK;
 }
 
-static bool in_projects(PfsV2__Project *const *projects, size_t n, const char *project)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(pps_project_of(projects[i]), project) == 0)
-            return true;
-    }
-    return n == 0;
-}
-
 static const char list_sql[] =
     "SELECT " PPS_JOB_COLUMNS " FROM pps_job j JOIN pps_pipeline p ON p.id = j.pipeline "
     "WHERE (? = 0 OR j.pipeline = ?) AND (? < 0 OR j.version >= p.version - ?) AND (? = 0 OR "
@@ -253,7 +244,7 @@ Status pps_list_job(Ctx *ctx, PfsTx *tx, const PpsV2__ListJobRequest *request, P
             return OK;
         pps_read_job(ctx, &rows, &row);
         TRY(reads_all_inputs(ctx, tx, request, row.set_id, &reads));
-        if (reads && in_projects(request->projects, request->n_projects, row.project)) {
+        if (reads && pps_in_projects(request->projects, request->n_projects, row.project)) {
             TRY(pps_job_info(ctx, tx, &row, request->details, &info));
             TRY(fn(arg, ctx, info));
             if (left > 0 && --left == 0)
@@ -305,7 +296,7 @@ static Status jobs_of_set(Ctx *ctx, PfsTx *tx, const char *set_id, SetJobs *out)
         if (!more)
             return OK;
         pps_read_job(ctx, &rows, &row);
-        if (!in_projects(out->request->projects, out->request->n_projects, row.project))
+        if (!pps_in_projects(out->request->projects, out->request->n_projects, row.project))
             continue;
         TRY(pps_job_info(ctx, tx, &row, out->request->details, &info));
         TRY(collect_job(out, ctx, info));

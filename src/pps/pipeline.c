@@ -223,15 +223,6 @@ typedef struct ListFilter {
     bool paged;
 } ListFilter;
 
-static bool in_projects(PfsV2__Project *const *projects, size_t n, const char *project)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(pps_project_of(projects[i]), project) == 0)
-            return true;
-    }
-    return n == 0;
-}
-
 static bool wanted(const PpsV2__ListPipelineRequest *request, const PpsPipelineRow *row)
 {
     const PpsV2__Pipeline *only = request->pipeline;
@@ -239,7 +230,7 @@ static bool wanted(const PpsV2__ListPipelineRequest *request, const PpsPipelineR
         (strcmp(only->name, row->name) != 0 ||
          strcmp(pps_pipeline_project(only), row->project) != 0))
         return false;
-    return in_projects(request->projects, request->n_projects, row->project);
+    return pps_in_projects(request->projects, request->n_projects, row->project);
 }
 
 /* Is the row on the page that is asked for? */

@@ -105,6 +105,15 @@ const char *pps_pipeline_project(const PpsV2__Pipeline *pipeline)
     return pps_project_of(pipeline ? pipeline->project : NULL);
 }
 
+bool pps_in_projects(PfsV2__Project *const *projects, size_t n, const char *project)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(pps_project_of(projects[i]), project) == 0)
+            return true;
+    }
+    return n == 0;
+}
+
 PpsV2__Pipeline *pps_pipeline_ref(Ctx *ctx, const char *project, const char *name)
 {
     PpsV2__Pipeline *pipeline = PB_NEW(ctx, pps_v2__pipeline, PpsV2__Pipeline);

@@ -24,6 +24,9 @@ char *pps_job_text(Ctx *ctx, const char *project, const char *name, const char *
 const char *pps_project_of(const PfsV2__Project *project);
 const char *pps_pipeline_project(const PpsV2__Pipeline *pipeline);
 
+/* Is project one of projects[n]? n 0 means all. */
+bool pps_in_projects(PfsV2__Project *const *projects, size_t n, const char *project);
+
 PpsV2__Pipeline *pps_pipeline_ref(Ctx *ctx, const char *project, const char *name);
 PpsV2__Job *pps_job_ref(Ctx *ctx, const char *project, const char *name, const char *id);
 

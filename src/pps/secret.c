@@ -1,31 +1,25 @@
 /* secret.c - secrets, in the form clients send them: a Kubernetes Secret as JSON (§26.23). */
-#include <openssl/evp.h>
-
+#include "codec/base64.h"
 #include "codec/json.h"
 #include "pps/pps_priv.h"
 
-/* A secret's data as one JSON object: key to base64, as given in `data`; `stringData` is encoded.
- */
-static char *base64(Ctx *ctx, Str plain)
+static JsonValue *encoded_string(Ctx *ctx, Str plain)
 {
-    char *out = arena_must(ctx->arena, 4 * (plain.size / 3 + 1) + 1);
-    EVP_EncodeBlock((unsigned char *)out, (const unsigned char *)plain.data, (int)plain.size);
-    return out;
+    Buf text = { 0 };
+    base64_encode(str_bytes(plain), &text);
+    JsonValue *value = json_string(ctx->arena, buf_str(&text));
+    buf_done(&text);
+    return value;
 }
 
 static Status from_base64(Ctx *ctx, Str text, Bytes *out)
 {
-    if (text.size % 4)
+    if (!base64_decode(ctx, text, out))
         return FAIL(ctx, UNKNOWN, "failed to unmarshal secret: illegal base64 data");
-    uint8_t *plain = arena_must(ctx->arena, text.size + 4);
-    int size = EVP_DecodeBlock(plain, (const unsigned char *)text.data, (int)text.size);
-    if (size < 0)
-        return FAIL(ctx, UNKNOWN, "failed to unmarshal secret: illegal base64 data");
-    size -= str_ends(text, STR("==")) ? 2 : str_ends(text, STR("=")) ? 1 : 0;
-    *out = bytes(plain, (size_t)size);
     return OK;
 }
 
+/* A secret's data as one JSON object: key to base64, as given in `data`; `stringData` is encoded. */
 static Status data_of(Ctx *ctx, const JsonValue *secret, JsonValue **out)
 {
     JsonValue *data = json_object(ctx->arena);
@@ -37,7 +31,7 @@ static Status data_of(Ctx *ctx, const JsonValue *secret, JsonValue **out)
     }
     for (size_t i = 0; json_is(plain, JSON_OBJECT) && i < plain->count; i++)
         json_set(ctx->arena, data, plain->members[i].name,
-                 json_string(ctx->arena, str(base64(ctx, json_text(plain->members[i].value)))));
+                 encoded_string(ctx, json_text(plain->members[i].value)));
     *out = data;
     return OK;
 }
