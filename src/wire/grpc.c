@@ -114,7 +114,7 @@ void grpc_timeout_format(int64_t ns, char out[GRPC_TIMEOUT_SIZE])
 }
 
 /* Appends the percent-encoding of text; stops between characters before it has more than size_max bytes, and
- * says so by false. */
+ * says so by false. Blanks at the ends are encoded too: a field's value may not have any (RFC 9113, 8.2.1). */
 static bool percent_encode(Str text, size_t size_max, Buf *out)
 {
     size_t boundary = 0; /* of out, at the start of the current character */
@@ -122,7 +122,8 @@ static bool percent_encode(Str text, size_t size_max, Buf *out)
         uint8_t c = (uint8_t)text.data[i];
         if ((c & 0xc0) != 0x80)
             boundary = out->size;
-        if (c >= 0x20 && c <= 0x7e && c != '%')
+        bool at_end = i == 0 || i + 1 == text.size;
+        if (c >= 0x20 && c <= 0x7e && c != '%' && !(c == ' ' && at_end))
             buf_add_u8(out, c);
         else
             buf_printf(out, "%%%02X", c);

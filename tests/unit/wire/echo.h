@@ -57,7 +57,7 @@ static inline Status echo_fail(Ctx *ctx, WireCall *call)
 {
     wire_set_trailer(call, "echo-trailer", "after");
     wire_set_trailer(call, "echo-bin", "\x01\x02");
-    Status s = FAIL(ctx, NOT_FOUND, "file 'ä%%' not found\nin 100%% of the cases");
+    Status s = FAIL(ctx, NOT_FOUND, "file 'ä%%' not found\nin 100%% of the cases ");
     return status_with_any(ctx, s, "type.googleapis.com/google.rpc.ResourceInfo",
                            str_bytes(STR("\x0a\x0apfs:commit")));
 }

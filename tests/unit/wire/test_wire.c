@@ -226,7 +226,7 @@ static void errors_keep_message_and_details(void **state)
     Fixture *fx = *state;
     Status s = wire_call_unary(&fx->ctx, fx->client, "/echo.Echo/Fail", (Bytes){ 0 }, &fx->buf);
     assert_int_equal(s.code, STATUS_NOT_FOUND);
-    assert_string_equal(status_message(s), "file 'ä%' not found\nin 100% of the cases");
+    assert_string_equal(status_message(s), "file 'ä%' not found\nin 100% of the cases ");
     assert_non_null(s.detail->any);
     assert_string_equal(s.detail->any->type_url, "type.googleapis.com/google.rpc.ResourceInfo");
     assert_true(bytes_eq(s.detail->any->value, str_bytes(STR("\x0a\x0apfs:commit"))));
