@@ -15,6 +15,10 @@
 
 typedef struct Api Api;
 
+/* What the database must have been opened with, after pps's. */
+extern const DbMigration api_migrations[];
+extern const size_t api_migration_count;
+
 typedef struct ApiConfig {
     Pfs *pfs;
     Pps *pps;

@@ -37,12 +37,21 @@ typedef struct Server {
 
 static Status open_db(Ctx *ctx, Server *server)
 {
-    size_t n = pfs_migration_count + pps_migration_count;
-    DbMigration *all = ARENA_NEW(ctx->arena, DbMigration, n);
+    const struct {
+        const DbMigration *steps;
+        size_t n;
+    } lists[] = { { pfs_migrations, pfs_migration_count },
+                  { pps_migrations, pps_migration_count },
+                  { api_migrations, api_migration_count } };
+    DbMigration *all = ARENA_NEW(ctx->arena, DbMigration,
+                                 pfs_migration_count + pps_migration_count + api_migration_count);
     if (!all)
         return STATUS(RESOURCE_EXHAUSTED);
-    memcpy(all, pfs_migrations, pfs_migration_count * sizeof(*all));
-    memcpy(all + pfs_migration_count, pps_migrations, pps_migration_count * sizeof(*all));
+    size_t n = 0;
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        memcpy(all + n, lists[i].steps, lists[i].n * sizeof(*all));
+        n += lists[i].n;
+    }
     return db_open(ctx, text_printf(ctx->arena, "sqlite:%s/pcv.db", server->config.data), all, n,
                    &server->db);
 }

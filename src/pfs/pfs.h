@@ -56,6 +56,9 @@ struct Content *pfs_content(Pfs *pfs); /* content.h */
 Status pfs_begin_write(Ctx *ctx, Pfs *pfs, const char *set_id, PfsTx **out) NODISCARD;
 Status pfs_begin_read(Ctx *ctx, Pfs *pfs, PfsTx **out) NODISCARD;
 Status pfs_commit(Ctx *ctx, PfsTx *tx) NODISCARD; /* ends and frees tx, whatever it returns */
+/* Does the work of the end without ending tx, which is then only good to be rolled back: a trial.
+ */
+Status pfs_settle(Ctx *ctx, PfsTx *tx) NODISCARD;
 PfsTx *pfs_rollback(PfsTx *tx);
 static inline void pfs_rollbackp(PfsTx **tx)
 {

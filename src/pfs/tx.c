@@ -138,7 +138,7 @@ Status check_heads(Ctx *ctx, PfsTx *tx, int64_t repo_id)
 
 /* New commits are told of before older ones finish, so that a job exists by the time its output
  * ends. */
-static Status settle(Ctx *ctx, PfsTx *tx)
+Status pfs_settle(Ctx *ctx, PfsTx *tx)
 {
     for (;;) {
         if (tx->moved.n || tx->rewired.n || tx->gone)
@@ -159,7 +159,7 @@ static Status settle_and_sync(Ctx *ctx, PfsTx *tx)
 {
     if (!db_is_write(tx->db))
         return OK;
-    TRY(settle(ctx, tx));
+    TRY(pfs_settle(ctx, tx));
     return tx->unsynced ? store_sync(ctx, tx->pfs->store) : OK;
 }
 

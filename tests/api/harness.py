@@ -1,0 +1,128 @@
+"""One server on a scratch folder for all tests of a run, and clients of it.
+
+The client is the real one, from PyPI (run.sh installs it), so that what is tested is what users
+have. PCVD names the program to test.
+"""
+
+import atexit
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+import uuid
+from contextlib import contextmanager
+
+import grpc
+from pachyderm_sdk import Client
+
+READY_SECONDS_MAX = 20
+
+
+class Server:
+    """A running pcvd; its folder outlives it until clean()."""
+
+    def __init__(self, data=None, env=None, args=()):
+        self.data = data or tempfile.mkdtemp(prefix="pcv-api-")
+        self.env = dict(os.environ, **(env or {}))
+        self.args = list(args)
+        self.start()
+
+    def start(self):
+        port_file = os.path.join(self.data, "port")
+        if os.path.exists(port_file):
+            os.unlink(port_file)
+        self.log = open(os.path.join(self.data, "log"), "ab")
+        command = [os.environ["PCVD"], "--data", os.path.join(self.data, "pcv")]
+        command += ["--listen", "127.0.0.1:0", "--port-file", port_file] + self.args
+        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, env=self.env)
+        deadline = time.monotonic() + READY_SECONDS_MAX
+        while not os.path.exists(port_file):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("pcvd did not start: " + self.read_log())
+            time.sleep(0.005)
+        with open(port_file, encoding="utf-8") as file:
+            self.port = int(file.read())
+
+    def read_log(self):
+        with open(os.path.join(self.data, "log"), encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def client(self):
+        return Client(host="127.0.0.1", port=self.port)
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.log.close()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = self.process.wait()
+        self.log.close()
+        return code
+
+    def clean(self):
+        shutil.rmtree(self.data, ignore_errors=True)
+
+
+_shared = []
+
+
+def shared_server():
+    if not _shared:
+        _shared.append(Server())
+        atexit.register(_end_shared)
+    return _shared[0]
+
+
+def _end_shared():
+    server = _shared.pop()
+    code = server.stop()
+    if code != 0:
+        print("pcvd ended with", code, "\n", server.read_log())
+        os._exit(1)
+    server.clean()
+
+
+class ApiTest(unittest.TestCase):
+    """Tests against the shared server. Each uses names of its own, so none needs it to be empty."""
+
+    def setUp(self):
+        self.server = shared_server()
+        self.client = self.server.client()
+        self.addCleanup(self.client._channel.close)
+
+    @contextmanager
+    def fails(self, code, text="", exact=False):
+        """The body must end with this gRPC code, and a message that has `text` in it."""
+        with self.assertRaises(grpc.RpcError) as caught:
+            yield
+        error = caught.exception
+        self.assertEqual((error.code().name, error.details()), (code, error.details()))
+        if exact:
+            self.assertEqual(error.details(), text)
+        else:
+            self.assertIn(text, error.details())
+
+    def assert_text(self, pattern, text):
+        self.assertIsNotNone(re.search(pattern, text), f"{pattern!r} is not in {text!r}")
+
+
+def name(prefix="r"):
+    return prefix + "-" + uuid.uuid4().hex[:10]
+
+
+def raw_call(client, path, request=b"", metadata=None, timeout=30):
+    """A unary call of bytes, for what the generated client cannot say."""
+    call = client._channel.unary_unary(
+        path, request_serializer=lambda m: m, response_deserializer=lambda b: b
+    )
+    return call(request, metadata=metadata, timeout=timeout)
