@@ -105,7 +105,7 @@ class TransactionTest(ApiTest):
         answer = self.client.pfs.delete_repo(repo=repo)
         self.assertTrue(answer.deleted)
         with self.fails("INVALID_ARGUMENT", "no repo specified", exact=True):
-            self.client.pfs.delete_repo()
+            raw_call(self.client, "/pfs_v2.API/DeleteRepo")
         self.client.transaction.finish_transaction(transaction=transaction)
         self.assertFalse(self.client.pfs.repo_exists(repo))
 
@@ -167,7 +167,7 @@ class TransactionTest(ApiTest):
                 create_repo(repo),
                 tx.TransactionRequest(start_commit=pfs.StartCommitRequest(branch=branch)),
                 tx.TransactionRequest(
-                    finish_commit=pfs.FinishCommitRequest(commit=pfs.Commit(branch=branch))
+                    finish_commit=pfs.FinishCommitRequest(commit=pfs.Commit(repo=repo, branch=branch))
                 ),
             ]
         )
@@ -203,7 +203,6 @@ class TransactionTest(ApiTest):
             )
 
     def test_squash_and_delete_branch(self):
-        """Squash, branch deletion and commit ends join too."""
         repo = self.repo(create=True)
         branch = pfs.Branch(repo=repo, name="master")
         first = self.client.pfs.start_commit(branch=branch)
