@@ -50,7 +50,8 @@ static void hold(Conn *conn, size_t size)
 static void submit(Conn *conn, WireCall *call, const Fields *fields, bool with_body)
 {
     size_t count;
-    nghttp2_nv *nvs = link_nvs(call->ctx.arena, fields, &count);
+    CLEANUP(arena_freep) Arena *arena = arena_new(0); /* the call's belongs to its handler's thread */
+    nghttp2_nv *nvs = link_nvs(arena, fields, &count);
     nghttp2_data_provider provider = link_provider(&call->out);
     call->responded = true;
     if (nghttp2_submit_response(conn->link.session, call->stream_id, nvs, count, with_body ? &provider : NULL) != 0)
@@ -90,11 +91,13 @@ static void serve_grpc(Conn *conn, WireCall *call)
     bool output = settle_output(call, &call->closing);
     if (call->responded) {
         nghttp2_session_resume_data(conn->link.session, call->stream_id);
-    } else if (output) {
-        Fields head = grpc_head(call->ctx.arena);
+        return;
+    }
+    CLEANUP(arena_freep) Arena *arena = arena_new(0);
+    Fields head = grpc_head(arena);
+    if (output) {
         submit(conn, call, &head, true);
-    } else if (call->ended) {
-        Fields head = grpc_head(call->ctx.arena); /* headers and trailers in one */
+    } else if (call->ended) { /* headers and trailers in one */
         fields_join(&head, &call->closing);
         submit(conn, call, &head, false);
     }
