@@ -44,7 +44,7 @@ typedef struct ApiTable {
 
 /* The tables, one a service file. */
 extern const ApiTable api_pfs_meta_table, api_pfs_commit_table, api_pfs_file_table, api_pps_table,
-    api_misc_table, api_work_table, api_transaction_table, api_record_table;
+    api_pps_ask_table, api_misc_table, api_work_table, api_transaction_table, api_record_table;
 
 const ApiMethod *api_find(const char *path);
 

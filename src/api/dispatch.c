@@ -9,6 +9,7 @@
 
 static const ApiTable *const tables[] = { &api_pfs_meta_table,    &api_pfs_commit_table,
                                           &api_pfs_file_table,    &api_pps_table,
+                                          &api_pps_ask_table,
                                           &api_misc_table,        &api_work_table,
                                           &api_transaction_table, &api_record_table };
 

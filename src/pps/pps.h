@@ -189,6 +189,9 @@ Status pps_datum_info(Ctx *ctx, const DatumRecord *record, const PpsJobRow *job,
 Status pps_inspect_datum(Ctx *ctx, Pps *pps, const PpsV2__Datum *datum, PpsV2__DatumInfo **out);
 Status pps_list_datum(Ctx *ctx, Pps *pps, const PpsV2__ListDatumRequest *request, PpsDatumFn fn,
                       void *arg);
+/* §26.10: the datums that a pipeline with this input would have, in the order that its leaves give
+ * them; ascending by id within each 10,000. Ends early when fn fails. */
+Status pps_create_datum(Ctx *ctx, Pps *pps, const PpsV2__Input *input, PpsDatumFn fn, void *arg);
 
 /* --- the record (record_show.c) ----------------------------------------------------------------- */
 
