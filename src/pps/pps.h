@@ -99,6 +99,10 @@ Status pps_each_pipeline(Ctx *ctx, PfsTx *tx,
                          Status (*fn)(void *arg, Ctx *ctx, const PpsPipelineRow *row), void *arg);
 Status pps_set_pipeline_state(Ctx *ctx, PfsTx *tx, int64_t id, PpsV2__PipelineState state,
                               const char *reason);
+/* §8.4: an autoscaling pipeline leaves standby as its first job begins, and is back in it in the
+ * transaction that ends the last job whose inputs are finished. Any other pipeline stays as it is. */
+Status pps_pipeline_busy(Ctx *ctx, PfsTx *tx, int64_t id);
+Status pps_pipeline_settle(Ctx *ctx, PfsTx *tx, int64_t id);
 /* Looks the image up again; true when a crashing pipeline's image is there now. */
 Status pps_retry_image(Ctx *ctx, PfsTx *tx, Pps *pps, int64_t id, bool *out_found);
 
