@@ -1,12 +1,14 @@
 /* api_priv.h - what the files of this module share: the call, the rows of the method table. */
 #pragma once
 
+#include "admin/admin.pb-c.h"
 #include "api/api.h"
 
 #include "proto_methods.h"
 
 struct Api {
     ApiConfig config;
+    int64_t started_ns; /* wall clock */
 };
 
 /* One RPC in progress. Belongs to the thread that runs it. */
@@ -44,7 +46,8 @@ typedef struct ApiTable {
 
 /* The tables, one a service file. */
 extern const ApiTable api_pfs_meta_table, api_pfs_commit_table, api_pfs_file_table, api_pps_table,
-    api_pps_ask_table, api_misc_table, api_work_table, api_transaction_table, api_record_table;
+    api_misc_table, api_work_table, api_transaction_table, api_record_table, api_pfs_admin_table,
+    api_fileset_table, api_metadata_table, api_auth_table;
 
 const ApiMethod *api_find(const char *path);
 
@@ -61,6 +64,13 @@ Status api_validate(Ctx *ctx, const ProtobufCMessage *message, const char *prefi
 /* Appends a batched write to the open transaction `id` instead of running it (transaction_rpc.c).
  */
 Status transaction_append(Call *call, const char *id, const void *request, void **response);
+
+/* What every call about auth is told, and the services that have no others (auth_rpc.c). */
+Status auth_off(Ctx *ctx);
+bool auth_serves(Str service);
+
+/* Fills in the cluster's own notes (metadata_rpc.c). */
+Status metadata_of_cluster(Ctx *ctx, PfsTx *tx, AdminV2__ClusterInfo *info);
 
 /* Message of type T in the call's arena, initialised. */
 #define CALL_NEW(call, Type, init_fn)                                                              \

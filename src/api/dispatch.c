@@ -3,15 +3,16 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "codec/pbjson.h"
 
-static const ApiTable *const tables[] = { &api_pfs_meta_table,    &api_pfs_commit_table,
-                                          &api_pfs_file_table,    &api_pps_table,
-                                          &api_pps_ask_table,
-                                          &api_misc_table,        &api_work_table,
-                                          &api_transaction_table, &api_record_table };
+static const ApiTable *const tables[] = {
+    &api_pfs_meta_table, &api_pfs_commit_table, &api_pfs_file_table, &api_pfs_admin_table,
+    &api_pps_table,      &api_misc_table,       &api_work_table,     &api_transaction_table,
+    &api_fileset_table,  &api_metadata_table,   &api_auth_table,     &api_record_table,
+};
 
 Api *api_new(const ApiConfig *config)
 {
@@ -19,6 +20,7 @@ Api *api_new(const ApiConfig *config)
     if (!api)
         abort();
     api->config = *config;
+    api->started_ns = clock_wall_ns();
     return api;
 }
 
@@ -58,6 +60,8 @@ static Status unknown_method(Ctx *ctx, const char *path)
     if (name.size < 2 || slash >= name.size)
         return FAIL(ctx, UNIMPLEMENTED, "malformed method name: \"%s\"", path);
     Str service = str_sub(name, 1, slash), method = str_sub(name, slash + 1, name.size);
+    if (auth_serves(service) && find_proto(path))
+        return auth_off(ctx);
     for (size_t i = 0; i < proto_method_count; i++) {
         if (str_eq_c(service, proto_methods[i].service))
             return FAIL(ctx, UNIMPLEMENTED, "unknown method " STR_FMT " for service " STR_FMT,

@@ -1,5 +1,5 @@
 /* misc_rpc.c - version, cluster, health, and our own questions about the record. */
-#include "admin/admin.pb-c.h"
+
 #include "api/api_priv.h"
 #include "base/text.h"
 #include "codec/pb.h"
@@ -9,6 +9,9 @@
 /* The API generation that we speak; clients compare major and minor. */
 #define API_MAJOR 2
 #define API_MINOR 13
+
+/* How long a wish for a restart is remembered: 90 days. */
+#define RESTARTS_KEPT_NS (90 * 24 * 3600 * NS_PER_SEC)
 
 static Status get_version(Call *call, const void *request, void **response)
 {
@@ -60,6 +63,48 @@ static const char *project_warning(Call *call, const PfsV2__Project *project)
                        project->name, status_message(s));
 }
 
+/* What the database knows of the cluster: its metadata, and whether somebody asked for a restart
+ * since this server started. */
+static Status add_notes(Call *call, AdminV2__ClusterInfo *info)
+{
+    Ctx *ctx = call->ctx;
+    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+    TRY(pfs_begin_read(ctx, call->api->config.pfs, &tx));
+    TRY(metadata_of_cluster(ctx, tx, info));
+    CLEANUP(db_rows_done) DbRows rows = { 0 };
+    TRY(db_query(ctx, pfs_tx_db(tx), &rows,
+                 "SELECT reason FROM api_restart WHERE at_ns > ? ORDER BY at_ns DESC, id DESC", "i",
+                 call->api->started_ns));
+    const char *reasons = "";
+    for (;;) {
+        bool more;
+        TRY(db_next(ctx, &rows, &more));
+        if (!more)
+            break;
+        info->pending_restart = true;
+        reasons = text_printf(ctx->arena, "%s%s%s", reasons, *reasons ? "; " : "",
+                              db_text(ctx, &rows, 0));
+    }
+    info->restart_info = arena_strdup(ctx->arena, reasons);
+    return OK;
+}
+
+static Status restart_pachyderm(Call *call, PfsTx *tx, const void *request, void **response)
+{
+    (void)response;
+    Ctx *ctx = call->ctx;
+    const char *reason = ((const AdminV2__RestartPachydermRequest *)request)->reason;
+    int64_t now_ns = pfs_tx_time_ns(tx), id;
+    TRY(db_exec(ctx, pfs_tx_db(tx), NULL, "DELETE FROM api_restart WHERE at_ns < ?", "i",
+                now_ns - RESTARTS_KEPT_NS));
+    TRY(db_next_id(ctx, pfs_tx_db(tx), "api_restart", &id));
+    return db_exec(ctx, pfs_tx_db(tx), NULL,
+                   "INSERT INTO api_restart (id, at_ns, reason) VALUES (?, ?, ?)", "iis", id,
+                   now_ns,
+                   text_printf(ctx->arena, "%s by %s", *reason ? reason : "restart requested",
+                               *ctx->user ? ctx->user : "<unknown>"));
+}
+
 static Status inspect_cluster(Call *call, const void *request, void **response)
 {
     const AdminV2__InspectClusterRequest *r = request;
@@ -80,7 +125,7 @@ static Status inspect_cluster(Call *call, const void *request, void **response)
     info->web_resources->create_pipeline_request_json_schema_url =
         arena_strdup(arena, "/jsonschema/pps_v2/CreatePipelineRequest.schema.json");
     *response = info;
-    return OK;
+    return add_notes(call, info);
 }
 
 static Status health_check(Call *call, const void *request, void **response)
@@ -107,6 +152,7 @@ static Status health_watch(Call *call, const void *request)
 static const ApiMethod methods[] = {
     { .path = "/versionpb_v2.API/GetVersion", .unary = get_version },
     { .path = "/admin_v2.API/InspectCluster", .unary = inspect_cluster },
+    { .path = "/admin_v2.API/RestartPachyderm", .write = restart_pachyderm },
     { .path = "/grpc.health.v1.Health/Check", .unary = health_check },
     { .path = "/grpc.health.v1.Health/Watch", .stream = health_watch },
 };

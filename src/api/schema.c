@@ -22,5 +22,9 @@ const DbMigration api_migrations[] = {
       "  used BIGINT NOT NULL);"
       "CREATE INDEX api_cache_by_use ON api_cache (used);"
       "CREATE INDEX api_cache_by_tag ON api_cache (tag);" },
+    { "api: wishes for a restart", "CREATE TABLE api_restart ("
+                                   "  id BIGINT PRIMARY KEY,"
+                                   "  at_ns BIGINT NOT NULL,"
+                                   "  reason TEXT NOT NULL);" },
 };
 const size_t api_migration_count = ARRAY_LEN(api_migrations);

@@ -10,39 +10,42 @@
 
 #include "base/text.h"
 
-typedef enum RuleKind { RULE_REQUIRED, RULE_MIN_BYTES_1, RULE_NOT_NEGATIVE } RuleKind;
+typedef enum RuleKind { RULE_REQUIRED, RULE_MIN_BYTES_1, RULE_NOT_NEGATIVE, RULE_ONEOF } RuleKind;
 
 typedef struct Rule {
     const char *message; /* full name */
-    const char *field;   /* proto name */
+    const char *field;   /* proto name; of a oneof that of any member */
     RuleKind kind;
+    const char *title; /* in texts; NULL: made of field */
 } Rule;
 
 static const Rule rules[] = {
-    { "auth_v2.GetPermissionsForPrincipalRequest", "resource", RULE_REQUIRED },
-    { "auth_v2.GetPermissionsRequest", "resource", RULE_REQUIRED },
-    { "pfs_v2.CopyFile", "src", RULE_REQUIRED },
-    { "pfs_v2.DeleteBranchRequest", "branch", RULE_REQUIRED },
-    { "pfs_v2.DropCommitSetRequest", "commit_set", RULE_REQUIRED },
-    { "pfs_v2.FindCommitsRequest", "start", RULE_REQUIRED },
-    { "pfs_v2.InspectProjectRequest", "project", RULE_REQUIRED },
-    { "pfs_v2.InspectProjectV2Request", "project", RULE_REQUIRED },
-    { "pps_v2.ContinueCreateDatumRequest", "number", RULE_NOT_NEGATIVE },
-    { "pps_v2.DeletePipelineRequest", "pipeline", RULE_REQUIRED },
-    { "pps_v2.DeleteSecretRequest", "secret", RULE_REQUIRED },
-    { "pps_v2.InspectJobSetRequest", "job_set", RULE_REQUIRED },
-    { "pps_v2.InspectPipelineRequest", "pipeline", RULE_REQUIRED },
-    { "pps_v2.InspectSecretRequest", "secret", RULE_REQUIRED },
-    { "pps_v2.Pipeline", "name", RULE_MIN_BYTES_1 },
-    { "pps_v2.RerunPipelineRequest", "pipeline", RULE_REQUIRED },
-    { "pps_v2.RunCronRequest", "pipeline", RULE_REQUIRED },
-    { "pps_v2.StartCreateDatumRequest", "input", RULE_REQUIRED },
-    { "pps_v2.StartCreateDatumRequest", "number", RULE_NOT_NEGATIVE },
-    { "pps_v2.UpdateJobStateRequest", "job", RULE_REQUIRED },
-    { "taskapi.ListTaskRequest", "group", RULE_REQUIRED },
-    { "transaction_v2.DeleteTransactionRequest", "transaction", RULE_REQUIRED },
-    { "transaction_v2.FinishTransactionRequest", "transaction", RULE_REQUIRED },
-    { "transaction_v2.InspectTransactionRequest", "transaction", RULE_REQUIRED },
+    { "auth_v2.GetPermissionsForPrincipalRequest", "resource", RULE_REQUIRED, NULL },
+    { "auth_v2.GetPermissionsRequest", "resource", RULE_REQUIRED, NULL },
+    { "metadata.Edit", "project", RULE_ONEOF, "Target" },
+    { "metadata.Edit", "replace", RULE_ONEOF, "Op" },
+    { "pfs_v2.CopyFile", "src", RULE_REQUIRED, NULL },
+    { "pfs_v2.DeleteBranchRequest", "branch", RULE_REQUIRED, NULL },
+    { "pfs_v2.DropCommitSetRequest", "commit_set", RULE_REQUIRED, NULL },
+    { "pfs_v2.FindCommitsRequest", "start", RULE_REQUIRED, NULL },
+    { "pfs_v2.InspectProjectRequest", "project", RULE_REQUIRED, NULL },
+    { "pfs_v2.InspectProjectV2Request", "project", RULE_REQUIRED, NULL },
+    { "pps_v2.ContinueCreateDatumRequest", "number", RULE_NOT_NEGATIVE, NULL },
+    { "pps_v2.DeletePipelineRequest", "pipeline", RULE_REQUIRED, NULL },
+    { "pps_v2.DeleteSecretRequest", "secret", RULE_REQUIRED, NULL },
+    { "pps_v2.InspectJobSetRequest", "job_set", RULE_REQUIRED, NULL },
+    { "pps_v2.InspectPipelineRequest", "pipeline", RULE_REQUIRED, NULL },
+    { "pps_v2.InspectSecretRequest", "secret", RULE_REQUIRED, NULL },
+    { "pps_v2.Pipeline", "name", RULE_MIN_BYTES_1, NULL },
+    { "pps_v2.RerunPipelineRequest", "pipeline", RULE_REQUIRED, NULL },
+    { "pps_v2.RunCronRequest", "pipeline", RULE_REQUIRED, NULL },
+    { "pps_v2.StartCreateDatumRequest", "input", RULE_REQUIRED, NULL },
+    { "pps_v2.StartCreateDatumRequest", "number", RULE_NOT_NEGATIVE, NULL },
+    { "pps_v2.UpdateJobStateRequest", "job", RULE_REQUIRED, NULL },
+    { "taskapi.ListTaskRequest", "group", RULE_REQUIRED, NULL },
+    { "transaction_v2.DeleteTransactionRequest", "transaction", RULE_REQUIRED, NULL },
+    { "transaction_v2.FinishTransactionRequest", "transaction", RULE_REQUIRED, NULL },
+    { "transaction_v2.InspectTransactionRequest", "transaction", RULE_REQUIRED, NULL },
 };
 
 /* Deeper nesting than any honest request has. */
@@ -64,6 +67,10 @@ static const char *broken(const ProtobufCMessage *message, const ProtobufCFieldD
         return **(char *const *)at ? NULL : "value length must be at least 1 bytes";
     case RULE_NOT_NEGATIVE:
         return *(const int32_t *)at >= 0 ? NULL : "value must be greater than or equal to 0";
+    case RULE_ONEOF:
+        return *(const uint32_t *)((const char *)message + field->quantifier_offset)
+                   ? NULL
+                   : "value is required";
     default:
         return NULL;
     }
@@ -83,11 +90,11 @@ static char *field_title(Ctx *ctx, const char *name)
     return title;
 }
 
-static char *violation(Ctx *ctx, const ProtobufCMessage *message, const char *field,
+static char *violation(Ctx *ctx, const ProtobufCMessage *message, const char *title,
                        const char *reason)
 {
-    return text_printf(ctx->arena, "invalid %s.%s: %s", message->descriptor->short_name,
-                       field_title(ctx, field), reason);
+    return text_printf(ctx->arena, "invalid %s.%s: %s", message->descriptor->short_name, title,
+                       reason);
 }
 
 static char *check(Ctx *ctx, const ProtobufCMessage *message, int depth);
@@ -101,7 +108,9 @@ static char *check_own_fields(Ctx *ctx, const ProtobufCMessage *message)
             protobuf_c_message_descriptor_get_field_by_name(message->descriptor, rules[i].field);
         const char *reason = broken(message, field, rules[i].kind);
         if (reason)
-            return violation(ctx, message, rules[i].field, reason);
+            return violation(ctx, message,
+                             rules[i].title ? rules[i].title : field_title(ctx, rules[i].field),
+                             reason);
     }
     return NULL;
 }
@@ -124,8 +133,11 @@ static char *check_nested(Ctx *ctx, const ProtobufCMessage *message,
                                          : (ProtobufCMessage *const *)member(message, field);
     for (size_t i = 0; i < n; i++) {
         char *inner = items[i] ? check(ctx, items[i], depth + 1) : NULL;
+        const char *title = inner ? field_title(ctx, field->name) : NULL;
+        if (inner && repeated)
+            title = text_printf(ctx->arena, "%s[%zu]", title, i);
         if (inner)
-            return violation(ctx, message, field->name,
+            return violation(ctx, message, title,
                              text_printf(ctx->arena,
                                          "embedded message failed validation | caused by: %s",
                                          inner));

@@ -98,6 +98,10 @@ typedef struct DbStats {
 } DbStats;
 void db_stats(Db *db, DbStats *out);
 
+/* How many blobs the store's index has whose hashes lie in [begin, end), compared as bytes; an empty
+ * end is open. */
+Status db_store_count(Ctx *ctx, Db *db, Bytes begin, Bytes end, int64_t *out);
+
 /* The SQL implementation of the store's index, in this database (its tables are a migration of
  * ours, applied by db_open before the caller's). Close the store before the database. */
 StoreIndex db_store_index(Db *db);

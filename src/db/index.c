@@ -45,6 +45,15 @@ static Status index_lookup(void *self, Ctx *ctx, const Hash *hash, BlobPlace *ou
     return s;
 }
 
+Status db_store_count(Ctx *ctx, Db *db, Bytes begin, Bytes end, int64_t *out)
+{
+    CLEANUP(db_rollbackp) DbTx *tx = NULL;
+    TRY(db_begin_read(ctx, db, &tx));
+    return db_query_int(
+        ctx, tx, out, "SELECT count(*) FROM store_blob WHERE hash >= ? AND (? = 0 OR hash < ?)",
+        "bib", begin.size ? begin : bytes("", 0), (int64_t)end.size, end.size ? end : bytes("", 0));
+}
+
 static Status index_progress(void *self, Ctx *ctx, uint64_t *out_sealed_pack,
                              uint64_t *out_tail_offset)
 {

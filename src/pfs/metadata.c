@@ -3,10 +3,8 @@
 #include "pfs/pfs_priv.h"
 
 static const char *const kind_names[] = {
-    [PFS_PROJECT] = "project",
-    [PFS_REPO] = "repo",
-    [PFS_BRANCH] = "branch",
-    [PFS_COMMIT] = "commit",
+    [PFS_PROJECT] = "project", [PFS_REPO] = "repo",         [PFS_BRANCH] = "branch",
+    [PFS_COMMIT] = "commit",   [PFS_PIPELINE] = "pipeline", [PFS_CLUSTER] = "cluster",
 };
 
 /* --- reading ---------------------------------------------------------------------------------- */
@@ -37,6 +35,16 @@ Status metadata_entries(Ctx *ctx, PfsTx *tx, PfsObjectKind kind, int64_t object_
         item->value = arena_strdup(ctx->arena, db_text(ctx, &rows, 1));
         ptr_list_add(ctx, out, item);
     }
+}
+
+Status pfs_metadata_read(Ctx *ctx, PfsTx *tx, PfsObjectKind kind, int64_t id,
+                         const ProtobufCMessageDescriptor *entry, void ***out, size_t *out_n)
+{
+    PtrList list = { 0 };
+    TRY(metadata_entries(ctx, tx, kind, id, entry, &list));
+    *out = list.items;
+    *out_n = list.n;
+    return OK;
 }
 
 /* --- picking ---------------------------------------------------------------------------------- */
@@ -74,6 +82,7 @@ static Status touch(Ctx *ctx, PfsTx *tx, PfsObjectKind kind, int64_t id)
     static const char *const statements[] = {
         [PFS_BRANCH] = "UPDATE pfs_branch SET updated_ns = ? WHERE id = ?",
         [PFS_COMMIT] = "UPDATE pfs_commit SET updated_ns = ? WHERE id = ?",
+        [PFS_CLUSTER] = NULL,
     };
     const char *sql = statements[kind];
     return sql ? db_exec(ctx, tx->db, NULL, sql, "ii", tx->time_ns, id) : OK;

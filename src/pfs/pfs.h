@@ -210,7 +210,15 @@ Status pfs_fsck(Ctx *ctx, PfsTx *tx, PfsFsckFn fn, void *arg);
 
 /* --- metadata: what users note on objects ----------------------------------------------------- */
 
-typedef enum PfsObjectKind { PFS_PROJECT, PFS_REPO, PFS_BRANCH, PFS_COMMIT } PfsObjectKind;
+/* The last two belong to floors above, which number and delete them. */
+typedef enum PfsObjectKind {
+    PFS_PROJECT,
+    PFS_REPO,
+    PFS_BRANCH,
+    PFS_COMMIT,
+    PFS_PIPELINE,
+    PFS_CLUSTER,
+} PfsObjectKind;
 
 /* Rows by picker (a commit's is pfs_pick_by_picker). */
 Status pfs_pick_project(Ctx *ctx, PfsTx *tx, const PfsV2__ProjectPicker *picker, int64_t *out_id);
@@ -224,6 +232,9 @@ Status pfs_metadata_add(Ctx *ctx, PfsTx *tx, PfsObjectKind kind, int64_t id, con
                         const char *value);
 Status pfs_metadata_remove(Ctx *ctx, PfsTx *tx, PfsObjectKind kind, int64_t id, const char *key);
 Status pfs_metadata_clear(Ctx *ctx, PfsTx *tx, PfsObjectKind kind, int64_t id);
+/* An object's metadata by key, as entries (of type `entry`) of a map<string, string>. */
+Status pfs_metadata_read(Ctx *ctx, PfsTx *tx, PfsObjectKind kind, int64_t id,
+                         const ProtobufCMessageDescriptor *entry, void ***out, size_t *out_n);
 
 /* --- layers of open commits (used by write.h and pps) ----------------------------------------- */
 

@@ -106,7 +106,7 @@ const DbMigration pfs_migrations[] = {
       "  expires_ns BIGINT NOT NULL);"
       "CREATE INDEX pfs_fileset_by_expiry ON pfs_fileset (expires_ns);"
 
-      /* What users note on things: kind is one of 'project', 'repo', 'branch', 'commit'. */
+      /* What users note on things: kind is a name of metadata.c. */
       "CREATE TABLE pfs_metadata ("
       "  kind TEXT NOT NULL,"
       "  object_id BIGINT NOT NULL,"

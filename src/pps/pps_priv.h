@@ -30,10 +30,7 @@ bool pps_in_projects(PfsV2__Project *const *projects, size_t n, const char *proj
 PpsV2__Pipeline *pps_pipeline_ref(Ctx *ctx, const char *project, const char *name);
 PpsV2__Job *pps_job_ref(Ctx *ctx, const char *project, const char *name, const char *id);
 
-/* Row id of a pipeline by name; NOT_FOUND "pipeline "p/n" not found". */
-Status pps_find_pipeline(Ctx *ctx, PfsTx *tx, const char *project, const char *name,
-                         int64_t *out_id);
-/* The same, false when there is none. */
+/* pps_find_pipeline, but false when there is none. */
 Status pps_has_pipeline(Ctx *ctx, PfsTx *tx, const char *project, const char *name, bool *out_found,
                         int64_t *out_id);
 

@@ -121,8 +121,9 @@ def name(prefix="r"):
 
 
 def raw_call(client, path, request=b"", metadata=None, timeout=30):
-    """A unary call of bytes, for what the generated client cannot say."""
-    call = client._channel.unary_unary(
-        path, request_serializer=lambda m: m, response_deserializer=lambda b: b
-    )
-    return call(request, metadata=metadata, timeout=timeout)
+    """A unary call of bytes over a plain channel, for what the client cannot say or changes."""
+    with grpc.insecure_channel(client.address) as channel:
+        call = channel.unary_unary(
+            path, request_serializer=lambda m: m, response_deserializer=lambda b: b
+        )
+        return call(request, metadata=metadata, timeout=timeout)

@@ -1,0 +1,214 @@
+/* pfs_admin_rpc.c - pfs_v2.API: checks, the cache of small values, tasks, egress. */
+#include "api/api_priv.h"
+
+#include "base/text.h"
+#include "codec/pb.h"
+#include "pfs/url.h"
+#include "pfs/view.h"
+
+/* --- projects --------------------------------------------------------------------------------- */
+
+static Status inspect_project_v2(Call *call, PfsTx *tx, const void *request, void **response)
+{
+    const PfsV2__InspectProjectV2Request *r = request;
+    PfsV2__InspectProjectV2Response *answer =
+        CALL_NEW(call, PfsV2__InspectProjectV2Response, pfs_v2__inspect_project_v2_response__init);
+    PpsV2__GetProjectDefaultsResponse *defaults;
+    TRY(pfs_inspect_project(call->ctx, tx, r->project, &answer->info));
+    TRY_WRAP(call->ctx, pps_get_project_defaults(call->ctx, tx, r->project, &defaults),
+             "could not inspect project %s", text_quote(call->ctx->arena, str(r->project->name)));
+    answer->defaults_json = defaults->project_defaults_json;
+    *response = answer;
+    return OK;
+}
+
+/* --- checks ----------------------------------------------------------------------------------- */
+
+static Status send_fault(void *call, Ctx *ctx, const char *error)
+{
+    PfsV2__FsckResponse answer;
+    pfs_v2__fsck_response__init(&answer);
+    answer.error = arena_strdup(ctx->arena, error);
+    return call_send(call, &answer.base);
+}
+
+static Status fsck(Call *call, const void *request)
+{
+    (void)request;
+    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+    TRY(pfs_begin_read(call->ctx, call->api->config.pfs, &tx));
+    return pfs_fsck(call->ctx, tx, send_fault, call);
+}
+
+typedef struct Scrub {
+    Bytes begin, end; /* an empty end is open */
+    int64_t blobs;
+} Scrub;
+
+static Status scrub_blob(void *arg, Ctx *ctx, const Hash *hash, const BlobPlace *place,
+                         Status health)
+{
+    (void)place;
+    Scrub *scrub = arg;
+    Bytes name = bytes(hash, sizeof(*hash));
+    if (bytes_cmp(name, scrub->begin) < 0)
+        return OK;
+    if (scrub->end.size && bytes_cmp(name, scrub->end) >= 0)
+        return OK;
+    scrub->blobs++;
+    return status_ok(health) ? OK : status_wrap(ctx, health, "check storage");
+}
+
+static Status check_storage(Call *call, const void *request, void **response)
+{
+    const PfsV2__CheckStorageRequest *r = request;
+    Pfs *pfs = call->api->config.pfs;
+    Scrub scrub = { .begin = bytes(r->chunk_begin.data, r->chunk_begin.len),
+                    .end = bytes(r->chunk_end.data, r->chunk_end.len) };
+    TRY(store_flush_index(call->ctx, pfs_store(pfs)));
+    if (r->read_chunk_data)
+        TRY(store_scrub(call->ctx, pfs_store(pfs), scrub_blob, &scrub));
+    else
+        TRY(db_store_count(call->ctx, pfs_db(pfs), scrub.begin, scrub.end, &scrub.blobs));
+    PfsV2__CheckStorageResponse *answer =
+        CALL_NEW(call, PfsV2__CheckStorageResponse, pfs_v2__check_storage_response__init);
+    answer->chunk_object_count = scrub.blobs;
+    *response = answer;
+    return OK;
+}
+
+/* --- the cache -------------------------------------------------------------------------------- */
+
+/* The least recently used entries beyond this many go. */
+#define CACHE_ENTRIES_MAX 10000
+
+static Status cache_evict(Ctx *ctx, DbTx *db)
+{
+    return db_exec(ctx, db, NULL,
+                   "DELETE FROM api_cache WHERE used <= (SELECT used FROM api_cache "
+                   "ORDER BY used DESC LIMIT 1 OFFSET ?)",
+                   "i", (int64_t)CACHE_ENTRIES_MAX);
+}
+
+static Status cache_insert(Ctx *ctx, DbTx *db, const PfsV2__PutCacheRequest *r,
+                           const char *filesets)
+{
+    Bytes value = r->value ? pb_pack_bytes(ctx, &r->value->base) : bytes("", 0);
+    int64_t used;
+    TRY(db_next_id(ctx, db, "api_cache_use", &used));
+    TRY(db_exec(ctx, db, NULL,
+                "INSERT INTO api_cache (name, value, filesets, tag, used) VALUES (?, ?, ?, ?, ?)",
+                "sbssi", r->key, value, filesets, r->tag, used));
+    return cache_evict(ctx, db);
+}
+
+static Status put_cache(Call *call, PfsTx *tx, const void *request, void **response)
+{
+    (void)response;
+    const PfsV2__PutCacheRequest *r = request;
+    Ctx *ctx = call->ctx;
+    const char *filesets =
+        text_join(ctx->arena, (const char *const *)r->file_set_ids, r->n_file_set_ids, "\n");
+    CLEANUP(db_rows_done) DbRows rows = { 0 };
+    TRY(db_query(ctx, pfs_tx_db(tx), &rows, "SELECT filesets FROM api_cache WHERE name = ?", "s",
+                 r->key));
+    bool found;
+    TRY(db_next(ctx, &rows, &found));
+    if (found && strcmp(db_text(ctx, &rows, 0), filesets) != 0)
+        return FAIL(ctx, UNKNOWN, "a different object exists at that id");
+    db_rows_done(&rows);
+    return found ? OK : cache_insert(ctx, pfs_tx_db(tx), r, filesets);
+}
+
+static Status get_cache(Call *call, PfsTx *tx, const void *request, void **response)
+{
+    const PfsV2__GetCacheRequest *r = request;
+    Ctx *ctx = call->ctx;
+    DbTx *db = pfs_tx_db(tx);
+    int64_t used;
+    TRY(db_next_id(ctx, db, "api_cache_use", &used));
+    CLEANUP(db_rows_done) DbRows rows = { 0 };
+    TRY(db_query(ctx, db, &rows, "UPDATE api_cache SET used = ? WHERE name = ? RETURNING value",
+                 "is", used, r->key));
+    bool found;
+    TRY(db_next(ctx, &rows, &found));
+    if (!found)
+        return FAIL(ctx, UNKNOWN, "sql: no rows in result set");
+    PfsV2__GetCacheResponse *answer =
+        CALL_NEW(call, PfsV2__GetCacheResponse, pfs_v2__get_cache_response__init);
+    *response = answer;
+    return PB_UNPACK(ctx, google__protobuf__any, db_bytes(ctx, &rows, 0), &answer->value);
+}
+
+/* A tag starts with a prefix when its first characters are the prefix: nothing in it is special. */
+static Status clear_cache(Call *call, PfsTx *tx, const void *request, void **response)
+{
+    (void)response;
+    const char *prefix = ((const PfsV2__ClearCacheRequest *)request)->tag_prefix;
+    return db_exec(call->ctx, pfs_tx_db(tx), NULL,
+                   "DELETE FROM api_cache WHERE substr(tag, 1, length(?)) = ?", "ss", prefix,
+                   prefix);
+}
+
+/* --- what other servers have ------------------------------------------------------------------ */
+
+/* Work is not distributed as tasks here, so there are none to list. */
+static Status list_task(Call *call, const void *request)
+{
+    const Taskapi__Group *group = ((const Taskapi__ListTaskRequest *)request)->group;
+    if (*group->group && !*group->namespace_)
+        return FAIL(call->ctx, UNKNOWN, "must provide a task namespace to list a group");
+    return OK;
+}
+
+static Status activate_auth(Call *call, const void *request, void **response)
+{
+    (void)request;
+    (void)response;
+    return auth_off(call->ctx);
+}
+
+static Status check_secret(Ctx *ctx, const PfsV2__SQLDatabaseEgress *target)
+{
+    if (!target->secret)
+        return FAIL(ctx, UNKNOWN, "egress.sql_database.secret is required");
+    if (!*target->secret->name || !*target->secret->key)
+        return FAIL(ctx, UNKNOWN,
+                    "egress.sql_database.secret.name and egress.sql_database.secret.key are "
+                    "required");
+    return OK;
+}
+
+static Status egress(Call *call, const void *request, void **response)
+{
+    (void)response;
+    const PfsV2__EgressRequest *r = request;
+    Ctx *ctx = call->ctx;
+    bool to_sql = r->target_case == PFS_V2__EGRESS_REQUEST__TARGET_SQL_DATABASE;
+    if (to_sql)
+        TRY(check_secret(ctx, r->sql_database));
+    PfsView view;
+    TRY_WRAP(ctx, pfs_view_open(ctx, call->api->config.pfs, r->commit, &view), "get file url");
+    if (to_sql)
+        return FAIL(ctx, UNIMPLEMENTED, "egress to SQL databases is not available: '%s'",
+                    r->sql_database->url);
+    if (r->target_case == PFS_V2__EGRESS_REQUEST__TARGET_OBJECT_STORAGE)
+        return pfs_url_export(ctx, r->object_storage->url);
+    return FAIL(ctx, UNKNOWN, "egress failed");
+}
+
+static const ApiMethod methods[] = {
+    { .path = "/pfs_v2.API/InspectProjectV2", .read = inspect_project_v2 },
+    { .path = "/pfs_v2.API/Fsck", .stream = fsck },
+    { .path = "/pfs_v2.API/CheckStorage", .unary = check_storage },
+    { .path = "/pfs_v2.API/PutCache", .write = put_cache },
+    { .path = "/pfs_v2.API/GetCache", .write = get_cache },
+    { .path = "/pfs_v2.API/ClearCache", .write = clear_cache },
+    { .path = "/pfs_v2.API/ListTask", .stream = list_task },
+    { .path = "/pps_v2.API/ListTask", .stream = list_task },
+    { .path = "/pfs_v2.API/ActivateAuth", .unary = activate_auth },
+    { .path = "/pps_v2.API/ActivateAuth", .unary = activate_auth },
+    { .path = "/pfs_v2.API/Egress", .unary = egress },
+};
+
+const ApiTable api_pfs_admin_table = { methods, ARRAY_LEN(methods) };
