@@ -1,0 +1,484 @@
+/* test_control.c - jobs moved along by the real controller, their datums run by a worker that the
+ * test plays: it takes orders and reports, so that every way a worker can behave is at hand without
+ * a process. */
+#include "testing.h"
+
+#include "base/clock.h"
+#include "codec/pb.h"
+#include "control/control.h"
+#include "pfs/view.h"
+#include "pfs/write.h"
+
+typedef struct Fixture {
+    Ctx ctx;
+    char *dir;
+    Db *db;
+    StoreIndex index;
+    Store *store;
+    Pfs *pfs;
+    Pps *pps;
+    Control *control;
+    ControlSession *session;
+} Fixture;
+
+#define PATIENCE_NS (20 * NS_PER_SEC)
+
+static Status resolve(void *self, Ctx *ctx, const char *image, const char **out_digest)
+{
+    (void)self;
+    if (strcmp(image, "missing") == 0)
+        return FAIL(ctx, NOT_FOUND, "image \"missing\" is not in the image store");
+    *out_digest = "host:test";
+    return OK;
+}
+
+static void open_all(Fixture *fx)
+{
+    DbMigration all[16];
+    size_t n = 0;
+    for (size_t i = 0; i < pfs_migration_count; i++)
+        all[n++] = pfs_migrations[i];
+    for (size_t i = 0; i < pps_migration_count; i++)
+        all[n++] = pps_migrations[i];
+    const StoreConfig store = { .dir = fx->dir };
+    const PpsHost host = { .resolve_image = resolve };
+    assert_ok(db_open(&fx->ctx, text_printf(fx->ctx.arena, "sqlite:%s/pcv.db", fx->dir), all, n,
+                      &fx->db));
+    fx->index = db_store_index(fx->db);
+    assert_ok(store_open(&fx->ctx, &store, &fx->index, &fx->store));
+    assert_ok(pfs_open(&fx->ctx, fx->db, fx->store, &fx->pfs));
+    assert_ok(pps_open(&fx->ctx, fx->pfs, &host, &fx->pps));
+    assert_ok(pfs_start(&fx->ctx, fx->pfs));
+    const ControlConfig control = { .pps = fx->pps };
+    assert_ok(control_start(&fx->ctx, &control, &fx->control));
+}
+
+static void close_all(Fixture *fx)
+{
+    fx->session = control_leave(fx->session);
+    fx->control = control_stop(fx->control);
+    fx->pps = pps_close(fx->pps);
+    fx->pfs = pfs_close(fx->pfs);
+    fx->store = store_close(fx->store);
+    fx->db = db_close(fx->db);
+}
+
+static int setup(void **state)
+{
+    Fixture *fx = test_calloc(1, sizeof(*fx));
+    ctx_init(&fx->ctx);
+    fx->ctx.deadline_ns = clock_mono_ns() + PATIENCE_NS;
+    fx->dir = scratch_dir(&fx->ctx);
+    open_all(fx);
+    *state = fx;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    Fixture *fx = *state;
+    close_all(fx);
+    assert_ok(file_remove_tree(&fx->ctx, fx->dir));
+    ctx_done(&fx->ctx);
+    test_free(fx);
+    return 0;
+}
+
+/* --- what users do
+ * -----------------------------------------------------------------------------------------------
+ */
+
+static void make_repo(Fixture *fx, const char *name)
+{
+    PfsTx *tx = NULL;
+    PfsV2__CreateRepoRequest request;
+    pfs_v2__create_repo_request__init(&request);
+    request.repo = pfs_repo_ref(&fx->ctx, "default", name, "user");
+    assert_ok(pfs_begin_write(&fx->ctx, fx->pfs, NULL, &tx));
+    assert_ok(pfs_create_repo(&fx->ctx, tx, &request));
+    assert_ok(pfs_commit(&fx->ctx, tx));
+}
+
+static void put(Fixture *fx, const char *repo, const char *path, const char *content)
+{
+    CLEANUP(pfs_writer_freep) PfsWriter *writer = pfs_writer_new(fx->pfs);
+    PfsV2__Commit *target = pfs_commit_ref(&fx->ctx, "default", repo, "");
+    target->branch = pfs_branch_ref(&fx->ctx, "default", repo, "master");
+    assert_ok(pfs_writer_target(&fx->ctx, writer, target));
+    assert_ok(pfs_writer_put(&fx->ctx, writer, str(path), STR(""), str_bytes(str(content))));
+    assert_ok(pfs_writer_commit(&fx->ctx, writer));
+}
+
+static void create(Fixture *fx, const char *spec, bool update)
+{
+    PfsTx *tx = NULL;
+    PpsV2__CreatePipelineV2Request request;
+    pps_v2__create_pipeline_v2_request__init(&request);
+    request.create_pipeline_request_json = arena_strdup(fx->ctx.arena, spec);
+    request.update = update;
+    PpsV2__CreatePipelineTransaction *prepared;
+    assert_ok(pfs_begin_write(&fx->ctx, fx->pfs, NULL, &tx));
+    assert_ok(pps_prepare(&fx->ctx, tx, &request, &prepared));
+    assert_ok(pps_create_pipeline(&fx->ctx, tx, fx->pps, prepared));
+    assert_ok(pfs_commit(&fx->ctx, tx));
+}
+
+#define PIPELINE(name, from, glob, extra)                                                          \
+    "{\"pipeline\":{\"name\":\"" name "\"},\"input\":{\"pfs\":{\"repo\":\"" from                   \
+    "\",\"glob\":\"" glob "\"}},\"transform\":{\"cmd\":[\"run\"]" extra "}}"
+
+typedef struct Newest {
+    char id[33];
+} Newest;
+
+static Status keep_newest(void *arg, Ctx *ctx, const PpsV2__JobInfo *info)
+{
+    (void)ctx;
+    Newest *newest = arg;
+    if (!newest->id[0])
+        snprintf(newest->id, sizeof(newest->id), "%s", info->job->id);
+    return OK;
+}
+
+/* The newest job of a pipeline, when it is over. */
+static PpsV2__JobInfo *finished_job(Fixture *fx, const char *pipeline)
+{
+    Newest newest = { 0 };
+    PfsTx *tx = NULL;
+    PpsV2__ListJobRequest list;
+    pps_v2__list_job_request__init(&list);
+    PpsV2__InspectJobRequest inspect;
+    pps_v2__inspect_job_request__init(&inspect);
+    inspect.job = PB_NEW(&fx->ctx, pps_v2__job, PpsV2__Job);
+    inspect.job->pipeline = list.pipeline = PB_NEW(&fx->ctx, pps_v2__pipeline, PpsV2__Pipeline);
+    list.pipeline->name = arena_strdup(fx->ctx.arena, pipeline);
+    assert_ok(pfs_begin_read(&fx->ctx, fx->pfs, &tx));
+    assert_ok(pps_list_job(&fx->ctx, tx, &list, keep_newest, &newest));
+    pfs_rollback(tx);
+    inspect.job->id = newest.id;
+    inspect.wait = true;
+    PpsV2__JobInfo *info;
+    assert_ok(pps_inspect_job(&fx->ctx, fx->pps, &inspect, &info));
+    return info;
+}
+
+typedef struct Gathered {
+    Buf buf;
+} Gathered;
+
+static Status gather(void *arg, Ctx *ctx, Bytes piece)
+{
+    (void)ctx;
+    buf_add_bytes(&((Gathered *)arg)->buf, piece);
+    return OK;
+}
+
+static void assert_file(Fixture *fx, const char *repo, const char *path, const char *content)
+{
+    PfsV2__GetFileRequest request;
+    pfs_v2__get_file_request__init(&request);
+    request.file = PB_NEW(&fx->ctx, pfs_v2__file, PfsV2__File);
+    request.file->commit = pfs_commit_ref(&fx->ctx, "default", repo, "");
+    request.file->commit->branch = pfs_branch_ref(&fx->ctx, "default", repo, "master");
+    request.file->path = arena_strdup(fx->ctx.arena, path);
+    Gathered got = { 0 };
+    Status s = pfs_get_file(&fx->ctx, fx->pfs, &request, gather, &got);
+    char *text = str_z(fx->ctx.arena, buf_str(&got.buf));
+    buf_done(&got.buf);
+    if (!content) {
+        assert_int_equal(s.code, STATUS_NOT_FOUND);
+        return;
+    }
+    assert_ok(s);
+    assert_string_equal(text, content);
+}
+
+/* --- what a worker does
+ * ---------------------------------------------------------------------------------------------- */
+
+static void join(Fixture *fx)
+{
+    Procavia__Work__WorkReport__Hello hello;
+    procavia__work__work_report__hello__init(&hello);
+    assert_ok(control_join(&fx->ctx, fx->control, &hello, &fx->session));
+}
+
+static Procavia__Work__WorkSet *next_set(Fixture *fx)
+{
+    Procavia__Work__WorkOrder *order;
+    assert_ok(control_next_order(&fx->ctx, fx->session, &order));
+    assert_int_equal(order->body_case, PROCAVIA__WORK__WORK_ORDER__BODY_RUN);
+    return order->run;
+}
+
+/* A file of the datum's first input's name, with the contents of all its inputs. */
+static Procavia__Work__WorkOutputFile *output_of(Fixture *fx,
+                                                 const Procavia__Work__WorkDatum *datum)
+{
+    Procavia__Work__WorkOutputFile *file =
+        PB_NEW(&fx->ctx, procavia__work__work_output_file, Procavia__Work__WorkOutputFile);
+    Buf content = { 0 };
+    for (size_t i = 0; i < datum->n_inputs; i++)
+        buf_add(&content, datum->inputs[i]->content.data, datum->inputs[i]->content.len);
+    file->path = datum->inputs[0]->file->path;
+    file->content.data = arena_memdup(fx->ctx.arena, content.data, content.size);
+    file->content.len = content.size;
+    buf_done(&content);
+    return file;
+}
+
+static void report(Fixture *fx, const Procavia__Work__WorkSet *set, size_t i,
+                   Procavia__Work__WorkResult__State state)
+{
+    Procavia__Work__WorkReport report;
+    procavia__work__work_report__init(&report);
+    Procavia__Work__WorkResult result;
+    procavia__work__work_result__init(&result);
+    report.body_case = PROCAVIA__WORK__WORK_REPORT__BODY_RESULT;
+    report.result = &result;
+    Procavia__Work__WorkOutputFile *file = output_of(fx, set->datums[i]);
+    result.lease = set->lease;
+    result.datum_id = set->datums[i]->id;
+    result.index = set->datums[i]->index;
+    result.state = state;
+    if (state == PROCAVIA__WORK__WORK_RESULT__STATE__PROCESSED) {
+        result.files = &file;
+        result.n_files = 1;
+    }
+    assert_ok(control_report(&fx->ctx, fx->session, &report));
+}
+
+static void done(Fixture *fx, const Procavia__Work__WorkSet *set)
+{
+    Procavia__Work__WorkReport report;
+    procavia__work__work_report__init(&report);
+    Procavia__Work__WorkReport__SetDone over;
+    procavia__work__work_report__set_done__init(&over);
+    report.body_case = PROCAVIA__WORK__WORK_REPORT__BODY_DONE;
+    report.done = &over;
+    over.lease = set->lease;
+    assert_ok(control_report(&fx->ctx, fx->session, &report));
+}
+
+/* Runs sets until n datums were run. */
+static void run_datums(Fixture *fx, size_t n)
+{
+    while (n) {
+        Procavia__Work__WorkSet *set = next_set(fx);
+        assert_true(set->n_datums <= n);
+        for (size_t i = 0; i < set->n_datums; i++)
+            report(fx, set, i, PROCAVIA__WORK__WORK_RESULT__STATE__PROCESSED);
+        n -= set->n_datums;
+        done(fx, set);
+    }
+}
+
+/* --- the tests
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+static void assert_job(PpsV2__JobInfo *info, PpsV2__JobState state, int64_t processed,
+                       int64_t skipped)
+{
+    assert_int_equal(info->state, state);
+    assert_int_equal(info->data_processed, processed);
+    assert_int_equal(info->data_skipped, skipped);
+}
+
+static void only_what_changed_is_run(void **state)
+{
+    Fixture *fx = *state;
+    make_repo(fx, "in");
+    put(fx, "in", "/a", "1");
+    put(fx, "in", "/b", "2");
+    join(fx);
+    create(fx, PIPELINE("p", "in", "/*", ""), false);
+    run_datums(fx, 2);
+    assert_job(finished_job(fx, "p"), PPS_V2__JOB_STATE__JOB_SUCCESS, 2, 0);
+    put(fx, "in", "/c", "3");
+    run_datums(fx, 1);
+    assert_job(finished_job(fx, "p"), PPS_V2__JOB_STATE__JOB_SUCCESS, 1, 2);
+    assert_file(fx, "p", "/a", "1");
+    assert_file(fx, "p", "/c", "3");
+}
+
+static void what_is_known_is_not_run_again(void **state)
+{
+    Fixture *fx = *state;
+    make_repo(fx, "in");
+    put(fx, "in", "/a", "good");
+    join(fx);
+    create(fx, PIPELINE("p", "in", "/*", ""), false);
+    run_datums(fx, 1);
+    put(fx, "in", "/a", "bad");
+    run_datums(fx, 1);
+    assert_job(finished_job(fx, "p"), PPS_V2__JOB_STATE__JOB_SUCCESS, 1, 0);
+    put(fx, "in", "/a", "good"); /* seen before, by its content */
+    assert_job(finished_job(fx, "p"), PPS_V2__JOB_STATE__JOB_SUCCESS, 0, 1);
+    assert_file(fx, "p", "/a", "good");
+    create(fx, PIPELINE("twin", "in", "/*", ""), false); /* the same step under another name */
+    assert_job(finished_job(fx, "twin"), PPS_V2__JOB_STATE__JOB_SUCCESS, 0, 1);
+    create(fx, PIPELINE("p", "in", "/*", ",\"env\":{\"X\":\"1\"}"), true);
+    run_datums(fx, 1); /* other code: run, without being told to reprocess */
+    assert_job(finished_job(fx, "p"), PPS_V2__JOB_STATE__JOB_SUCCESS, 1, 0);
+}
+
+static void a_failed_datum_fails_its_job_and_what_is_below_cannot_run(void **state)
+{
+    Fixture *fx = *state;
+    make_repo(fx, "in");
+    put(fx, "in", "/a", "1");
+    put(fx, "in", "/b", "2");
+    create(fx, PIPELINE("p", "in", "/*", ""), false);
+    create(fx, PIPELINE("q", "p", "/*", ""), false);
+    join(fx);
+    const char *failed = NULL;
+    for (int left = 2; left;) {
+        Procavia__Work__WorkSet *set = next_set(fx);
+        for (size_t i = 0; i < set->n_datums; i++, left--) {
+            failed = left == 1 ? set->datums[i]->id : failed;
+            report(fx, set, i,
+                   left == 1 ? PROCAVIA__WORK__WORK_RESULT__STATE__FAILED
+                             : PROCAVIA__WORK__WORK_RESULT__STATE__PROCESSED);
+        }
+        done(fx, set);
+    }
+    PpsV2__JobInfo *info = finished_job(fx, "p");
+    assert_job(info, PPS_V2__JOB_STATE__JOB_FAILURE, 1, 0);
+    assert_string_equal(info->reason, text_printf(fx->ctx.arena, "datum %s failed", failed));
+    info = finished_job(fx, "q");
+    assert_int_equal(info->state, PPS_V2__JOB_STATE__JOB_UNRUNNABLE);
+    assert_string_equal(info->reason,
+                        "unrunnable because the following upstream pipelines failed: p");
+}
+
+static void a_lost_worker_costs_only_what_it_had(void **state)
+{
+    Fixture *fx = *state;
+    make_repo(fx, "in");
+    put(fx, "in", "/a", "1");
+    create(fx, PIPELINE("p", "in", "/*", ""), false);
+    join(fx);
+    next_set(fx);
+    fx->session = control_leave(fx->session);
+    join(fx);
+    run_datums(fx, 1);
+    assert_job(finished_job(fx, "p"), PPS_V2__JOB_STATE__JOB_SUCCESS, 1, 0);
+}
+
+static void a_restart_goes_on_where_it_was(void **state)
+{
+    Fixture *fx = *state;
+    make_repo(fx, "in");
+    put(fx, "in", "/a", "1");
+    put(fx, "in", "/b", "2");
+    create(fx,
+           "{\"pipeline\":{\"name\":\"p\"},\"input\":{\"pfs\":{\"repo\":\"in\",\"glob\":\"/*\"}},"
+           "\"transform\":{\"cmd\":[\"run\"]},\"datumSetSpec\":{\"number\":\"1\"}}",
+           false);
+    join(fx);
+    Procavia__Work__WorkSet *set = next_set(fx);
+    assert_int_equal(set->n_datums, 1);
+    report(fx, set, 0, PROCAVIA__WORK__WORK_RESULT__STATE__PROCESSED);
+    done(fx, set);
+    close_all(fx);
+    open_all(fx);
+    join(fx);
+    run_datums(fx, 1); /* the other one */
+    PpsV2__JobInfo *info = finished_job(fx, "p");
+    assert_job(info, PPS_V2__JOB_STATE__JOB_SUCCESS, 1, 1);
+    assert_file(fx, "p", "/a", "1");
+    assert_file(fx, "p", "/b", "2");
+}
+
+static void a_stopped_job_recalls_its_worker(void **state)
+{
+    Fixture *fx = *state;
+    make_repo(fx, "in");
+    put(fx, "in", "/a", "1");
+    create(fx, PIPELINE("p", "in", "/*", ""), false);
+    join(fx);
+    Procavia__Work__WorkSet *set = next_set(fx);
+    PfsTx *tx = NULL;
+    PpsV2__StopJobRequest request;
+    pps_v2__stop_job_request__init(&request);
+    request.job = set->job;
+    assert_ok(pfs_begin_write(&fx->ctx, fx->pfs, NULL, &tx));
+    assert_ok(pps_stop_job(&fx->ctx, tx, &request));
+    assert_ok(pfs_commit(&fx->ctx, tx));
+    Procavia__Work__WorkOrder *order;
+    assert_ok(control_next_order(&fx->ctx, fx->session, &order));
+    assert_int_equal(order->body_case, PROCAVIA__WORK__WORK_ORDER__BODY_CANCEL);
+    assert_int_equal(order->cancel->lease, set->lease);
+    done(fx, set);
+    PpsV2__JobInfo *info = finished_job(fx, "p");
+    assert_int_equal(info->state, PPS_V2__JOB_STATE__JOB_KILLED);
+    assert_string_equal(info->reason, "job stopped");
+    put(fx, "in", "/b", "2"); /* the next job runs all that the killed one did not */
+    run_datums(fx, 2);
+    assert_job(finished_job(fx, "p"), PPS_V2__JOB_STATE__JOB_SUCCESS, 2, 0);
+}
+
+static void outputs_follow_their_inputs_away(void **state)
+{
+    Fixture *fx = *state;
+    make_repo(fx, "in");
+    put(fx, "in", "/a", "1");
+    put(fx, "in", "/b", "2");
+    create(fx, PIPELINE("p", "in", "/*", ""), false);
+    join(fx);
+    run_datums(fx, 2);
+    finished_job(fx, "p");
+    CLEANUP(pfs_writer_freep) PfsWriter *writer = pfs_writer_new(fx->pfs);
+    PfsV2__Commit *target = pfs_commit_ref(&fx->ctx, "default", "in", "");
+    target->branch = pfs_branch_ref(&fx->ctx, "default", "in", "master");
+    assert_ok(pfs_writer_target(&fx->ctx, writer, target));
+    assert_ok(pfs_writer_delete(&fx->ctx, writer, STR("/a"), STR("")));
+    assert_ok(pfs_writer_commit(&fx->ctx, writer));
+    assert_job(finished_job(fx, "p"), PPS_V2__JOB_STATE__JOB_SUCCESS, 0, 1);
+    assert_file(fx, "p", "/a", NULL);
+    assert_file(fx, "p", "/b", "2");
+}
+
+static Status see_state(void *arg, Ctx *ctx, const PpsPipelineRow *row)
+{
+    (void)ctx;
+    *(PpsV2__PipelineState *)arg = row->state;
+    return OK;
+}
+
+static void a_pipeline_without_its_image_crashes_with_the_reason(void **state)
+{
+    Fixture *fx = *state;
+    make_repo(fx, "in");
+    create(fx, PIPELINE("p", "in", "/*", ",\"image\":\"missing\""), false);
+    EventBus *bus = db_events(fx->db);
+    const uint64_t topic = pps_topic_pipeline("default", "p");
+    PpsV2__PipelineState now = PPS_V2__PIPELINE_STATE__PIPELINE_STARTING;
+    while (now != PPS_V2__PIPELINE_STATE__PIPELINE_CRASHING) {
+        uint64_t epoch = event_epoch(bus);
+        PfsTx *tx = NULL;
+        assert_ok(pfs_begin_read(&fx->ctx, fx->pfs, &tx));
+        assert_ok(pps_each_pipeline(&fx->ctx, tx, see_state, &now));
+        pfs_rollback(tx);
+        if (now != PPS_V2__PIPELINE_STATE__PIPELINE_CRASHING)
+            assert_ok(event_wait(&fx->ctx, bus, &topic, 1, epoch));
+    }
+}
+
+#define CONTROL_TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CONTROL_TEST(only_what_changed_is_run),
+        CONTROL_TEST(what_is_known_is_not_run_again),
+        CONTROL_TEST(a_failed_datum_fails_its_job_and_what_is_below_cannot_run),
+        CONTROL_TEST(a_lost_worker_costs_only_what_it_had),
+        CONTROL_TEST(a_restart_goes_on_where_it_was),
+        CONTROL_TEST(a_stopped_job_recalls_its_worker),
+        CONTROL_TEST(outputs_follow_their_inputs_away),
+        CONTROL_TEST(a_pipeline_without_its_image_crashes_with_the_reason),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
