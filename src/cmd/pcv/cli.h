@@ -85,7 +85,6 @@ struct Cli {
     Settings settings;
     WireClient *client; /* NULL until the first call */
     Buf out;            /* bytes for standard output */
-    int64_t now_ns;     /* for relative times: one moment for the whole run */
     bool color;
     bool raw_begun; /* --raw -o yaml: a document was printed */
 };

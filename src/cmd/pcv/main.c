@@ -48,7 +48,6 @@ static void show_help(Cli *cli, const char *group)
 
 static void prepare(Cli *cli)
 {
-    cli->now_ns = clock_wall_ns();
     const char *no_color = getenv("NO_COLOR");
     cli->color = isatty(STDOUT_FILENO) && !cli->opt[OPT_NO_COLOR].flag && !(no_color && *no_color);
     log_set_level(cli->opt[OPT_VERBOSE].flag ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN);

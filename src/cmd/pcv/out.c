@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "cmd/pcv/cli.h"
@@ -88,7 +89,7 @@ char *cli_ago(Cli *cli, const Google__Protobuf__Timestamp *at)
     char text[MOMENT_TEXT_SIZE];
     if (cli->opt[OPT_FULL_TIMESTAMPS].flag)
         return cli_time(cli, at);
-    moment_format_ago(pb_timestamp_ns(at), cli->now_ns, text);
+    moment_format_ago(pb_timestamp_ns(at), clock_wall_ns(), text);
     return arena_strdup(cli->ctx->arena, text);
 }
 

@@ -3,6 +3,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "cmd/pcv/verbs_priv.h"
 #include "codec/moment.h"
@@ -159,7 +160,7 @@ char *span_text(Cli *cli, const Google__Protobuf__Timestamp *from,
 {
     char text[DURATION_TEXT_SIZE] = "-";
     if (from)
-        duration_format_human((to ? pb_timestamp_ns(to) : cli->now_ns) - pb_timestamp_ns(from),
+        duration_format_human((to ? pb_timestamp_ns(to) : clock_wall_ns()) - pb_timestamp_ns(from),
                               text);
     return arena_strdup(cli->ctx->arena, text);
 }
