@@ -205,9 +205,7 @@ static const ApiMethod methods[] = {
     { .path = "/pfs_v2.API/GetCache", .write = get_cache },
     { .path = "/pfs_v2.API/ClearCache", .write = clear_cache },
     { .path = "/pfs_v2.API/ListTask", .stream = list_task },
-    { .path = "/pps_v2.API/ListTask", .stream = list_task },
     { .path = "/pfs_v2.API/ActivateAuth", .unary = activate_auth },
-    { .path = "/pps_v2.API/ActivateAuth", .unary = activate_auth },
     { .path = "/pfs_v2.API/Egress", .unary = egress },
 };
 

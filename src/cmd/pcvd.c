@@ -195,9 +195,11 @@ static Status serve(Ctx *ctx, Server *server, const sigset_t *signals)
     LOG_INFO(ctx, "server ready", "listen=%s data=%s started_ms=%lld",
              wire_server_address(server->wire), server->config.data,
              (long long)((clock_mono_ns() - began_ns) / NS_PER_MS));
-    int got;
-    sigwait(signals, &got);
-    LOG_INFO(ctx, "server stops", "signal=%s", got == SIGTERM ? "SIGTERM" : "SIGINT");
+    siginfo_t got = { 0 };
+    while (sigwaitinfo(signals, &got) < 0)
+        continue; /* EINTR: another signal was handled */
+    LOG_INFO(ctx, "server stops", "signal=%s sender_pid=%d sender_uid=%d",
+             got.si_signo == SIGTERM ? "SIGTERM" : "SIGINT", (int)got.si_pid, (int)got.si_uid);
     return OK;
 }
 

@@ -162,6 +162,7 @@ static Status write_running(JobRun *run)
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_write(ctx, pps_pfs(run->control->pps), NULL, &tx));
     TRY(pps_job_to(ctx, tx, run->job.id, PPS_V2__JOB_STATE__JOB_RUNNING, ""));
+    TRY(pps_pipeline_busy(ctx, tx, run->job.pipeline_id));
     TRY(pps_job_progress(ctx, tx, run->job.id, &run->counters, &run->plan.done, &run->basis));
     return pfs_commit(ctx, STEAL(tx));
 }

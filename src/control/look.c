@@ -75,6 +75,7 @@ static Status step_pipeline(Ctx *ctx, Control *control, const PpsPipelineRow *ro
     if (now.version != row->version || now.state != row->state || now.stopped != row->stopped)
         return OK; /* it moved meanwhile: the next pass sees it */
     TRY(pps_set_pipeline_state(ctx, tx, row->id, step.state, reason));
+    TRY(pps_pipeline_settle(ctx, tx, row->id));
     if (step.effects & PIPELINE_DO_STOP_JOBS)
         TRY(kill_jobs_of(ctx, tx, row, JOB_REASON_STOPPED));
     return pfs_commit(ctx, STEAL(tx));

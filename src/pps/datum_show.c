@@ -221,23 +221,32 @@ static int compare_ids(const void *a, const void *b)
                   (*(PpsV2__DatumInfo *const *)b)->datum->id);
 }
 
-static Status refuse_cron(void *arg, Ctx *ctx, PpsV2__Input *node)
+static Status refuse_cron(void *verb, Ctx *ctx, PpsV2__Input *node)
 {
-    (void)arg;
     if (input_kind(node) == INPUT_CRON)
         return FAIL(ctx, UNKNOWN,
-                    "can't list datums with a cron input, there will be no datums until the "
-                    "pipeline is created");
+                    "can't %s datums with a cron input, there will be no datums until the "
+                    "pipeline is created",
+                    (const char *)verb);
     return OK;
+}
+
+/* A copy of an input that belongs to no pipeline yet, with its defaults, checked. */
+static Status prepare_input(Ctx *ctx, const PpsV2__Input *given, const char *verb,
+                            PpsV2__Input **out)
+{
+    PpsV2__Input *input = PB_CLONE(ctx, PpsV2__Input, given);
+    TRY(input_check_size(ctx, input));
+    input_fill_defaults(ctx, input, pps_pipeline_ref(ctx, "default", ""), 0);
+    TRY(input_visit(ctx, input, refuse_cron, arena_strdup(ctx->arena, verb)));
+    *out = input;
+    return input_check(ctx, input);
 }
 
 static Status list_input_datums(Ctx *ctx, Pps *pps, DatumWalk *walk)
 {
-    PpsV2__Input *input = PB_CLONE(ctx, PpsV2__Input, walk->request->input);
-    TRY(input_check_size(ctx, input));
-    input_fill_defaults(ctx, input, pps_pipeline_ref(ctx, "default", ""), 0);
-    TRY(input_visit(ctx, input, refuse_cron, NULL));
-    TRY(input_check(ctx, input));
+    PpsV2__Input *input;
+    TRY(prepare_input(ctx, walk->request->input, "list", &input));
     PpsSource source = { pps, "" };
     const InputSource files = pps_source(&source);
     Gathered all = { 0 };
@@ -270,4 +279,64 @@ Status pps_list_datum(Ctx *ctx, Pps *pps, const PpsV2__ListDatumRequest *request
     };
     Status s = request->job ? list_job_datums(ctx, pps, &walk) : list_input_datums(ctx, pps, &walk);
     return s.code == STATUS_OUT_OF_RANGE && !s.detail ? OK : s;
+}
+
+/* --- datums of an input, as they are found (§26.10)
+ * ------------------------------------------------------------ */
+
+#define CREATE_SHARD_DATUMS 10000
+
+typedef struct CreateWalk {
+    const InputSource *files;
+    Gathered shard; /* in scratch */
+    Ctx scratch;
+    ArenaMark empty; /* of scratch */
+    PpsDatumFn fn;
+    void *arg;
+} CreateWalk;
+
+static Status send_shard(CreateWalk *walk, Ctx *ctx)
+{
+    Gathered *shard = &walk->shard;
+    if (shard->n)
+        qsort(shard->items, shard->n, sizeof(*shard->items), compare_ids);
+    for (size_t i = 0; i < shard->n; i++)
+        TRY(walk->fn(walk->arg, ctx, shard->items[i]));
+    walk->shard = (Gathered){ 0 };
+    arena_rewind(walk->scratch.arena, walk->empty);
+    return OK;
+}
+
+static Status add_to_shard(void *arg, Ctx *ctx, const Datum *datum)
+{
+    CreateWalk *walk = arg;
+    TRY(gather(&walk->shard, &walk->scratch, datum));
+    return walk->shard.n < CREATE_SHARD_DATUMS ? OK : send_shard(walk, ctx);
+}
+
+/* The children of a union follow one another; nobody waits for the last of them to be listed. */
+static Status create_below(CreateWalk *walk, Ctx *ctx, const PpsV2__Input *node)
+{
+    if (input_kind(node) != INPUT_UNION) {
+        TRY(datum_each(ctx, walk->files, node, add_to_shard, walk));
+        return send_shard(walk, ctx);
+    }
+    InputChildren children = input_children(node);
+    for (size_t i = 0; i < children.n; i++)
+        TRY(create_below(walk, ctx, children.items[i]));
+    return OK;
+}
+
+Status pps_create_datum(Ctx *ctx, Pps *pps, const PpsV2__Input *given, PpsDatumFn fn, void *arg)
+{
+    PpsV2__Input *input;
+    TRY_WRAP(ctx, prepare_input(ctx, given, "create", &input), "getting streaming iterator");
+    PpsSource source = { pps, "" };
+    const InputSource files = pps_source(&source);
+    CreateWalk walk = { .files = &files, .fn = fn, .arg = arg };
+    ctx_scratch(&walk.scratch, ctx);
+    walk.empty = arena_mark(walk.scratch.arena);
+    Status s = status_copy(ctx, create_below(&walk, ctx, input));
+    ctx_done(&walk.scratch);
+    return s;
 }

@@ -152,7 +152,7 @@ static Status write_state(Ctx *ctx, PfsTx *tx, const PpsJobRow *row, PpsV2__JobS
                 row->id));
     pps_note_job(tx, row->id);
     pps_note_pipeline(tx, row->project, row->pipeline);
-    return OK;
+    return terminal ? pps_pipeline_settle(ctx, tx, row->pipeline_id) : OK;
 }
 
 Status pps_job_to(Ctx *ctx, PfsTx *tx, int64_t job, PpsV2__JobState state, const char *reason)

@@ -112,6 +112,46 @@ Status pps_set_pipeline_state(Ctx *ctx, PfsTx *tx, int64_t id, PpsV2__PipelineSt
     return OK;
 }
 
+/* Is there an open job that nothing but workers keeps waiting? */
+static Status has_work(Ctx *ctx, PfsTx *tx, int64_t pipeline, bool *out)
+{
+    int64_t ignored;
+    Status s = db_query_int(
+        ctx, pfs_tx_db(tx), &ignored,
+        "SELECT 1 FROM pps_job j WHERE j.pipeline = ? AND j.state NOT IN (4, 5, 6, 9) "
+        "AND NOT EXISTS (SELECT 1 FROM pfs_commit_prov e JOIN pfs_commit c ON c.id = e.up_id "
+        "WHERE e.down_id = j.output_commit AND c.state <> ?) LIMIT 1",
+        "ii", pipeline, (int64_t)PFS_FINISHED);
+    *out = status_ok(s);
+    return s.code == STATUS_NOT_FOUND ? OK : s;
+}
+
+static Status tell_pipeline(Ctx *ctx, PfsTx *tx, int64_t id, PipelineEvent event)
+{
+    PpsPipelineRow row;
+    Status s = pps_pipeline_row(ctx, tx, id, &row);
+    if (s.code == STATUS_NOT_FOUND)
+        return OK; /* its jobs end as it is deleted */
+    TRY(s);
+    const PipelineFacts facts = { row.state, row.stopped, row.info->details->autoscaling };
+    if (!facts.autoscaling)
+        return OK;
+    PipelineStep step = pipeline_step(&facts, event);
+    return step.changed ? pps_set_pipeline_state(ctx, tx, id, step.state, "") : OK;
+}
+
+Status pps_pipeline_busy(Ctx *ctx, PfsTx *tx, int64_t id)
+{
+    return tell_pipeline(ctx, tx, id, PIPELINE_EV_WORK);
+}
+
+Status pps_pipeline_settle(Ctx *ctx, PfsTx *tx, int64_t id)
+{
+    bool busy;
+    TRY(has_work(ctx, tx, id, &busy));
+    return busy ? OK : tell_pipeline(ctx, tx, id, PIPELINE_EV_IDLE);
+}
+
 Status pps_retry_image(Ctx *ctx, PfsTx *tx, Pps *pps, int64_t id, bool *out_found)
 {
     PpsPipelineRow row;

@@ -102,6 +102,10 @@ Status pps_each_pipeline(Ctx *ctx, PfsTx *tx,
                          Status (*fn)(void *arg, Ctx *ctx, const PpsPipelineRow *row), void *arg);
 Status pps_set_pipeline_state(Ctx *ctx, PfsTx *tx, int64_t id, PpsV2__PipelineState state,
                               const char *reason);
+/* §8.4: an autoscaling pipeline leaves standby as its first job begins, and is back in it in the
+ * transaction that ends the last job whose inputs are finished. Any other pipeline stays as it is. */
+Status pps_pipeline_busy(Ctx *ctx, PfsTx *tx, int64_t id);
+Status pps_pipeline_settle(Ctx *ctx, PfsTx *tx, int64_t id);
 /* Looks the image up again; true when a crashing pipeline's image is there now. */
 Status pps_retry_image(Ctx *ctx, PfsTx *tx, Pps *pps, int64_t id, bool *out_found);
 
@@ -192,6 +196,9 @@ Status pps_datum_info(Ctx *ctx, const DatumRecord *record, const PpsJobRow *job,
 Status pps_inspect_datum(Ctx *ctx, Pps *pps, const PpsV2__Datum *datum, PpsV2__DatumInfo **out);
 Status pps_list_datum(Ctx *ctx, Pps *pps, const PpsV2__ListDatumRequest *request, PpsDatumFn fn,
                       void *arg);
+/* §26.10: the datums that a pipeline with this input would have, in the order that its leaves give
+ * them; ascending by id within each 10,000. Ends early when fn fails. */
+Status pps_create_datum(Ctx *ctx, Pps *pps, const PpsV2__Input *input, PpsDatumFn fn, void *arg);
 
 /* --- the record (record_show.c) ----------------------------------------------------------------- */
 

@@ -83,6 +83,13 @@ void call_end_input(WireCall *call)
     call->in_ended = true;
 }
 
+void call_fail_input(WireCall *call, InFault fault)
+{
+    call->input_over = true;
+    LOCKED(&call->lock);
+    call->in_fault = fault;
+}
+
 size_t call_settle(WireCall *call)
 {
     LOCKED(&call->lock);
@@ -171,7 +178,7 @@ static Status wait_for_input(Ctx *ctx, WireCall *call)
 {
     if (!has_input(call)) {
         call->receiving = true;
-        if (call->received >= call->given + WINDOW_GIVE_BYTES)
+        if (call->received >= call->given + WINDOW_GIVE_BYTES || call->expects)
             call_post(call);
     }
     Status s = wait_for(ctx, call, has_input);

@@ -67,6 +67,7 @@ struct WireCall {
     InFault in_fault;
     size_t in_fault_size;
     bool in_ended;
+    bool expects;   /* HTTP/1.1: the client waits for "100 Continue" before it sends a body */
     bool receiving; /* the handler waits for input: the window may open for all that came */
     uint64_t received, taken, given; /* bytes of the stream: came, taken by the handler, window given back for */
     Buf spare;      /* memory of a large message, for the next one */
@@ -81,6 +82,7 @@ struct WireCall {
     InBlock *current;
     Fields trailers; /* set by wire_set_trailer */
     Fields answer;   /* HTTP: ":status" and header fields */
+    int64_t answer_left; /* HTTP: bytes of its body not written yet; -1: not known */
     bool no_body;    /* HTTP: a HEAD request, 204 or 304: what is written is dropped */
     Status result;
 
@@ -107,6 +109,7 @@ WireCall *call_new(Calls *calls, struct Conn *conn, const char *peer);
 void call_free(WireCall *call); /* its handler is not running */
 void call_deliver(WireCall *call, Bytes data);
 void call_end_input(WireCall *call);
+void call_fail_input(WireCall *call, InFault fault);
 /* Starts the handler. RESOURCE_EXHAUSTED when too many run. */
 Status call_start(WireCall *call);
 /* Wakes the handler if it waits for what came; returns how much of the window it gives back. */

@@ -238,13 +238,15 @@ static void sleep_until_ready(Ctx *ctx, WireClient *client)
         { .fd = client->fd, .events = (short)(POLLIN | (client->link.out.size ? POLLOUT : 0)) },
         { .fd = client->wake_fd, .events = POLLIN },
     };
-    int timeout_ms = -1;
-    if (ctx->deadline_ns != DEADLINE_NONE)
-        timeout_ms = (int)MIN(MAX(ctx->deadline_ns - clock_mono_ns(), 0) / NS_PER_MS + 1, INT32_MAX);
+    int64_t left_ms = -1;
+    if (ctx->deadline_ns != DEADLINE_NONE) {
+        int64_t left_ns = ctx->deadline_ns - clock_mono_ns();
+        left_ms = MAX(left_ns, 0) / NS_PER_MS + 1;
+    }
     CancelHook hook = { .fn = wake, .arg = client };
     if (ctx->cancel)
         cancel_hook(ctx->cancel, &hook);
-    poll(fds, ARRAY_LEN(fds), timeout_ms);
+    poll(fds, ARRAY_LEN(fds), (int)MIN(left_ms, INT32_MAX));
     if (ctx->cancel)
         cancel_unhook(ctx->cancel, &hook);
     eventfd_t woken;

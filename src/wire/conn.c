@@ -76,13 +76,15 @@ static void detect(Conn *conn, Bytes data)
     size_t n = MIN(data.size, PREFACE_BYTES - conn->first_size);
     memcpy(conn->first + conn->first_size, data.data, n);
     conn->first_size += n;
-    if (memcmp(conn->first, preface, conn->first_size) != 0) {
-        conn->broken = true;
-    } else if (conn->first_size == PREFACE_BYTES) {
+    bool is_h2 = memcmp(conn->first, preface, conn->first_size) == 0;
+    if (is_h2 && conn->first_size < PREFACE_BYTES)
+        return;
+    if (is_h2)
         h2_begin(conn);
-        conn_feed(conn, bytes(conn->first, conn->first_size));
-        conn_feed(conn, (Bytes){ data.data + n, data.size - n });
-    }
+    else
+        h1_begin(conn);
+    conn_feed(conn, bytes(conn->first, conn->first_size));
+    conn_feed(conn, (Bytes){ data.data + n, data.size - n });
 }
 
 void conn_feed(Conn *conn, Bytes data)
@@ -125,4 +127,9 @@ void conn_shut(Conn *conn)
     conn->shut = true;
     if (conn->ops)
         conn->ops->shut(conn, false);
+}
+
+int64_t conn_patience_ns(const Conn *conn)
+{
+    return conn->ops ? conn->ops->patience_ns(conn) : CONN_FIRST_PATIENCE_NS;
 }

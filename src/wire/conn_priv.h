@@ -19,6 +19,10 @@
 #define CONN_FRAMES_WAITING_MAX 10000
 
 typedef struct Conn Conn;
+typedef struct H1 H1;
+
+/* How long a client may take to show its protocol. */
+#define CONN_FIRST_PATIENCE_NS (30 * NS_PER_SEC)
 
 /* What a protocol does with a connection. */
 typedef struct ConnOps {
@@ -27,6 +31,7 @@ typedef struct ConnOps {
     bool (*fill)(Conn *conn);                     /* moves output into link.out; false: beyond use */
     bool (*finished)(const Conn *conn);           /* nothing more comes or goes */
     void (*shut)(Conn *conn, bool last);          /* say: no new requests; last: none runs any more. Repeatable */
+    int64_t (*patience_ns)(const Conn *conn);     /* how long it may make no progress; INT64_MAX: for ever */
     void (*done)(Conn *conn);                     /* frees what the protocol holds; its calls are detached */
 } ConnOps;
 
@@ -43,12 +48,19 @@ struct Conn {
     WireCall *touched; /* got something since the last settle */
     size_t unread;     /* bytes of calls that were not given back */
     size_t owed;       /* of the connection's window, because of them */
+    H1 *h1;            /* HTTP/1.1's state */
     bool broken;       /* close without another word */
     bool shut;         /* takes no new requests */
 
-    /* For the owner of the socket. */
+    /* For the owner of the socket: */
+    bool paused;   /* do not read */
+    bool progress; /* something was achieved since this was last reset */
+    bool linger;   /* when finished, let the client read its answer before it learns that we read no more */
+
+    /* Its own: */
     int fd;
-    bool dirty, waits_for_room;
+    bool dirty, waits_for_room, reads, lingers;
+    int64_t since_ns; /* of the last progress */
     Conn *prev, *next, *next_dirty;
 };
 
@@ -60,9 +72,11 @@ void conn_serve(Conn *conn, WireCall *call); /* one of its calls was posted */
 bool conn_fill(Conn *conn);
 /* Takes no new requests; finished when those that run are answered. */
 void conn_shut(Conn *conn);
+int64_t conn_patience_ns(const Conn *conn);
 void conn_add_stream(Conn *conn, WireCall *call);
 void conn_drop_stream(Conn *conn, WireCall *call); /* detaches it */
 void conn_touch(Conn *conn, WireCall *call);
 
-extern const ConnOps h2_ops;
-void h2_begin(Conn *conn); /* the preface came (it is not fed yet) */
+/* The protocol is known; no byte was fed yet. */
+void h1_begin(Conn *conn);
+void h2_begin(Conn *conn);

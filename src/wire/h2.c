@@ -47,22 +47,25 @@ static void hold(Conn *conn, size_t size)
 
 /* --- answers ----------------------------------------------------------------------------------------- */
 
+/* The call's arena is its handler's while that runs: what is made here lives in one of its own. nghttp2 copies. */
 static void submit(Conn *conn, WireCall *call, const Fields *fields, bool with_body)
 {
+    CLEANUP(arena_freep) Arena *arena = arena_new(0);
     size_t count;
-    nghttp2_nv *nvs = link_nvs(call->ctx.arena, fields, &count);
+    nghttp2_nv *nvs = link_nvs(arena, fields, &count);
     nghttp2_data_provider provider = link_provider(&call->out);
     call->responded = true;
     if (nghttp2_submit_response(conn->link.session, call->stream_id, nvs, count, with_body ? &provider : NULL) != 0)
         conn->broken = true;
 }
 
-static Fields grpc_head(Arena *arena)
+/* The head of a gRPC answer; headers and trailers are one when no message was sent. */
+static void submit_grpc(Conn *conn, WireCall *call, bool with_body)
 {
-    Fields head = { 0 };
-    fields_add(arena, &head, STR(":status"), STR("200"));
-    fields_add(arena, &head, STR("content-type"), STR("application/grpc"));
-    return head;
+    Field type = { .name = "content-type", .value = "application/grpc" };
+    Field status = { .name = ":status", .value = "200", .next = &type };
+    type.next = with_body ? NULL : call->closing.head;
+    submit(conn, call, &(Fields){ .head = &status }, with_body);
 }
 
 /* What ends the call: the status, then what the handler set. */
@@ -90,13 +93,8 @@ static void serve_grpc(Conn *conn, WireCall *call)
     bool output = settle_output(call, &call->closing);
     if (call->responded) {
         nghttp2_session_resume_data(conn->link.session, call->stream_id);
-    } else if (output) {
-        Fields head = grpc_head(call->ctx.arena);
-        submit(conn, call, &head, true);
-    } else if (call->ended) {
-        Fields head = grpc_head(call->ctx.arena); /* headers and trailers in one */
-        fields_join(&head, &call->closing);
-        submit(conn, call, &head, false);
+    } else if (output || call->ended) {
+        submit_grpc(conn, call, output);
     }
 }
 
@@ -170,6 +168,10 @@ static void check_http(WireCall *call)
     const char *size = fields_get(&call->headers, "content-length", 0);
     if (!size || !str_to_i64(str(size), &call->body_size))
         call->body_size = call->input_over ? 0 : -1;
+    if (!*call->authority && fields_get(&call->headers, "host", 0))
+        call->authority = fields_get(&call->headers, "host", 0);
+    else if (!fields_get(&call->headers, "host", 0))
+        fields_add(call->ctx.arena, &call->headers, STR("host"), str(call->authority)); /* signatures cover it */
 }
 
 /* The request's head is whole: it can be judged, and started when all that came with it is read. */
@@ -364,17 +366,6 @@ static const nghttp2_settings_entry settings[] = {
     { NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, CONN_HEADER_BYTES_MAX },
 };
 
-void h2_begin(Conn *conn)
-{
-    conn->ops = &h2_ops;
-    conn->link.session = session_new(&conn->link);
-    if (nghttp2_submit_settings(conn->link.session, NGHTTP2_FLAG_NONE, settings, ARRAY_LEN(settings)) != 0 ||
-        nghttp2_session_set_local_window_size(conn->link.session, NGHTTP2_FLAG_NONE, 0, CONN_WINDOW_BYTES) != 0)
-        abort(); /* only when memory is out */
-    if (conn->shut)
-        conn_shut(conn);
-}
-
 static bool h2_feed(Conn *conn, Bytes data)
 {
     bool understood = nghttp2_session_mem_recv(conn->link.session, data.data, data.size) >= 0;
@@ -401,11 +392,35 @@ static void h2_shut(Conn *conn, bool last)
         nghttp2_submit_shutdown_notice(conn->link.session);
 }
 
+/* Clients keep connections open for the next call. */
+static int64_t h2_patience_ns(const Conn *conn)
+{
+    (void)conn;
+    return INT64_MAX;
+}
+
 static void h2_done(Conn *conn)
 {
     link_done(&conn->link);
 }
 
-const ConnOps h2_ops = {
-    .feed = h2_feed, .serve = h2_serve, .fill = h2_fill, .finished = h2_finished, .shut = h2_shut, .done = h2_done,
+static const ConnOps h2_ops = {
+    .feed = h2_feed,
+    .serve = h2_serve,
+    .fill = h2_fill,
+    .finished = h2_finished,
+    .shut = h2_shut,
+    .patience_ns = h2_patience_ns,
+    .done = h2_done,
 };
+
+void h2_begin(Conn *conn)
+{
+    conn->ops = &h2_ops;
+    conn->link.session = session_new(&conn->link);
+    if (nghttp2_submit_settings(conn->link.session, NGHTTP2_FLAG_NONE, settings, ARRAY_LEN(settings)) != 0 ||
+        nghttp2_session_set_local_window_size(conn->link.session, NGHTTP2_FLAG_NONE, 0, CONN_WINDOW_BYTES) != 0)
+        abort(); /* only when memory is out */
+    if (conn->shut)
+        conn_shut(conn);
+}

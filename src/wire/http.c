@@ -3,7 +3,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "wire/call_priv.h"
 
@@ -19,8 +21,7 @@ const char *wire_http_target(const WireHttp *http)
 
 const char *wire_http_host(const WireHttp *http)
 {
-    const char *host = fields_get(&http->headers, "host", 0);
-    return host ? host : http->authority;
+    return http->authority;
 }
 
 const char *wire_http_peer(const WireHttp *http)
@@ -99,6 +100,15 @@ bool call_has_answer(WireCall *call)
     return call->answered;
 }
 
+static char *http_date(Arena *arena)
+{
+    time_t now = (time_t)(clock_wall_ns() / NS_PER_SEC);
+    struct tm utc;
+    char *text = arena_must(arena, 32);
+    strftime(text, 32, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &utc));
+    return text;
+}
+
 /* Status line, length, then what was set: the answer's head, in http->answer. */
 static void make_head(WireHttp *http, int status, int64_t body_size)
 {
@@ -106,7 +116,10 @@ static void make_head(WireHttp *http, int status, int64_t body_size)
     fields_add(arena, &http->answer, STR(":status"), str(text_printf(arena, "%d", status)));
     if (body_size >= 0 && status != 204)
         fields_add(arena, &http->answer, STR("content-length"), str(text_printf(arena, "%lld", (long long)body_size)));
+    if (!fields_get(&http->trailers, "date", 0))
+        fields_add(arena, &http->answer, STR("date"), str(http_date(arena)));
     fields_join(&http->answer, &http->trailers);
+    http->answer_left = body_size;
     http->no_body = strcmp(http->method, "HEAD") == 0 || status == 204 || status == 304;
 }
 
@@ -128,6 +141,11 @@ Status wire_http_write(Ctx *ctx, WireHttp *http, Bytes body)
     assert(http->answer.head);
     if (http->no_body || !body.size)
         return ctx_check(ctx);
+    if (http->answer_left >= 0) {
+        if (body.size > (uint64_t)http->answer_left)
+            return FAIL(ctx, INTERNAL, "answer to %s %s is longer than it said", http->method, http->path);
+        http->answer_left -= (int64_t)body.size;
+    }
     return call_write(ctx, http, (Bytes){ 0 }, body);
 }
 
@@ -163,6 +181,8 @@ Status http_run(Ctx *ctx, WireHttp *http, const WireHttpHandler *handler)
     Status s = handler ? handler->handle(handler->self, ctx, http) : FAIL(ctx, NOT_FOUND, "not found");
     if (status_ok(s) && !http->answer.head)
         s = FAIL(ctx, INTERNAL, "no answer to %s %s", http->method, http->path);
+    if (status_ok(s) && http->answer_left > 0 && !http->no_body)
+        s = FAIL(ctx, INTERNAL, "answer to %s %s is shorter than it said", http->method, http->path);
     if (status_ok(s) || http->answer.head)
         return s;
     http_refuse(http, s);

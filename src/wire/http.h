@@ -42,7 +42,8 @@ Status wire_http_read(Ctx *ctx, WireHttp *http, void *out, size_t capacity, size
 void wire_http_set_header(WireHttp *http, const char *name, const char *value);
 /* Begins the answer. body_size -1: not known, the end of the body is marked by its framing. Once per request. */
 Status wire_http_respond(Ctx *ctx, WireHttp *http, int status, int64_t body_size);
-/* Body bytes. Blocks while a window of bytes waits. Writing past body_size is an error of the caller. */
+/* Body bytes. Blocks while a window of bytes waits. More or less than body_size in all is INTERNAL,
+ * and cuts the answer short. */
 Status wire_http_write(Ctx *ctx, WireHttp *http, Bytes body);
 /* The whole answer at once. content_type may be NULL. */
 Status wire_http_answer(Ctx *ctx, WireHttp *http, int status, const char *content_type, Bytes body);

@@ -181,6 +181,8 @@ Status message_fault_status(Ctx *ctx, InFault fault, size_t size)
         return FAIL(ctx, INTERNAL, "received compressed message without grpc-encoding");
     case IN_FAULT_CUT_SHORT:
         return FAIL(ctx, INTERNAL, "stream ended inside a message");
+    case IN_FAULT_BAD_CHUNK:
+        return FAIL(ctx, INVALID_ARGUMENT, "malformed chunk in the request's body");
     default:
         return STATUS(INTERNAL);
     }

@@ -51,6 +51,7 @@ typedef enum InFault {
     IN_FAULT_BAD_FLAGS,
     IN_FAULT_BAD_ENCODING, /* compressed, but no grpc-encoding said how */
     IN_FAULT_CUT_SHORT,    /* the stream ended inside a message */
+    IN_FAULT_BAD_CHUNK,    /* the framing of an HTTP/1.1 body */
 } InFault;
 
 typedef struct MessageReader {

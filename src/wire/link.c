@@ -16,6 +16,14 @@ static ssize_t send_control(nghttp2_session *session, const uint8_t *data, size_
     return (ssize_t)size;
 }
 
+void out_stream_tell_room(OutStream *out)
+{
+    if (out->wants_room && out->queue.size <= OUT_LOW_BYTES) {
+        out->wants_room = false;
+        pthread_cond_broadcast(out->changed);
+    }
+}
+
 static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t size,
                      nghttp2_data_source *source, void *self)
 {
@@ -27,10 +35,7 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8
     out_chain_copy(&link->out, bytes(head, FRAME_HEAD_BYTES));
     LOCKED(out->lock);
     out_chain_move(&link->out, &out->queue, size);
-    if (out->wants_room && out->queue.size <= OUT_LOW_BYTES) {
-        out->wants_room = false;
-        pthread_cond_broadcast(out->changed);
-    }
+    out_stream_tell_room(out);
     return 0;
 }
 

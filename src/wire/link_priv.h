@@ -37,6 +37,8 @@ typedef struct OutStream {
 
 /* Callbacks that send; user_data of the session must be the Link. The caller adds its own. */
 nghttp2_session_callbacks *link_callbacks_new(void);
+/* With the lock held, after bytes were taken: wakes who waits for room, if there is enough. */
+void out_stream_tell_room(OutStream *out);
 nghttp2_data_provider link_provider(OutStream *out);
 /* Moves what the session has to say into link->out until that is full. False: the session is beyond use. */
 bool link_fill(Link *link);

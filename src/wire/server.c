@@ -22,6 +22,8 @@
 /* Written to one connection before the others get their turn. */
 #define FLUSH_BYTES_MAX (2 * MiB)
 #define EVENTS_MAX 64
+/* How often silent connections are looked for, while there are any that must not be silent. */
+#define SWEEP_NS (15 * NS_PER_SEC)
 /* After calls were cancelled, how long their last answers may take to leave. */
 #define LINGER_NS NS_PER_SEC
 
@@ -37,6 +39,7 @@ struct WireServer {
     /* The network thread's. */
     Conn *conns, *dirty;
     uint8_t *input;
+    int64_t sweep_at_ns; /* INT64_MAX: never */
     bool draining, cancelled;
     int64_t linger_until_ns;
 };
@@ -54,19 +57,22 @@ static void mark_dirty(WireServer *server, Conn *conn)
 
 static void watch(WireServer *server, Conn *conn, int operation)
 {
-    struct epoll_event event = { .events = EPOLLIN | (conn->waits_for_room ? EPOLLOUT : 0u), .data.ptr = conn };
+    uint32_t events = (conn->reads ? EPOLLIN : 0u) | (conn->waits_for_room ? EPOLLOUT : 0u);
+    struct epoll_event event = { .events = events, .data.ptr = conn };
     if (epoll_ctl(server->epoll_fd, operation, conn->fd, &event) != 0) {
         conn->broken = true;
         mark_dirty(server, conn);
     }
 }
 
-static void wait_for_room(WireServer *server, Conn *conn, bool wait)
+/* Watches for what the connection waits for now. */
+static void rewatch(WireServer *server, Conn *conn, bool waits_for_room)
 {
-    if (conn->waits_for_room != wait) {
-        conn->waits_for_room = wait;
-        watch(server, conn, EPOLL_CTL_MOD);
-    }
+    if (conn->waits_for_room == waits_for_room && conn->reads == !conn->paused)
+        return;
+    conn->waits_for_room = waits_for_room;
+    conn->reads = !conn->paused;
+    watch(server, conn, EPOLL_CTL_MOD);
 }
 
 static void add_conn(WireServer *server, int fd)
@@ -76,11 +82,13 @@ static void add_conn(WireServer *server, int fd)
     address_of_peer(fd, peer);
     Conn *conn = conn_new(&server->calls, peer);
     conn->fd = fd;
+    conn->reads = conn->progress = true;
     conn->next = server->conns;
     if (server->conns)
         server->conns->prev = conn;
     server->conns = conn;
     watch(server, conn, EPOLL_CTL_ADD);
+    mark_dirty(server, conn);
 }
 
 /* It must not be on the dirty list. */
@@ -124,6 +132,8 @@ static void accept_conns(WireServer *server)
 static void read_conn(WireServer *server, Conn *conn)
 {
     ssize_t size = recv(conn->fd, server->input, READ_BYTES, 0);
+    if (size > 0 && conn->lingers)
+        return; /* nobody wants it */
     if (size > 0)
         conn_feed(conn, bytes(server->input, (size_t)size));
     else if (size == 0 || (errno != EAGAIN && errno != EINTR))
@@ -144,27 +154,80 @@ static Sent send_chain(int fd, OutChain *chain)
     return chain->size ? SENT_SOME : SENT_ALL;
 }
 
+/* Closing a socket that has unread bytes resets it, and the client may lose the answer that it did not read yet. So
+ * the connection only says that no more comes, and is closed when the client has closed it, or after a while. */
+static bool begin_linger(WireServer *server, Conn *conn)
+{
+    if (!conn->linger || shutdown(conn->fd, SHUT_WR) != 0)
+        return false;
+    conn->lingers = conn->progress = true;
+    conn->paused = false;
+    rewatch(server, conn, false);
+    return true;
+}
+
 /* Writes what the connection has to say, as far as the socket takes it. False: it is to be closed. */
 static bool flush(WireServer *server, Conn *conn)
 {
+    if (conn->lingers)
+        return !conn->broken;
     for (size_t turn = 0; turn < FLUSH_BYTES_MAX / OUT_CHAIN_BYTES_MAX; turn++) {
         bool open = conn_fill(conn);
         if (conn->broken)
             return false;
         if (!conn->link.out.size) {
-            wait_for_room(server, conn, false);
-            return open;
+            rewatch(server, conn, false);
+            return open || begin_linger(server, conn);
         }
         Sent sent = send_chain(conn->fd, &conn->link.out);
         if (sent == SENT_FAILED)
             return false;
         if (sent == SENT_SOME) {
-            wait_for_room(server, conn, true);
+            rewatch(server, conn, true);
             return true;
         }
     }
     mark_dirty(server, conn);
     return true;
+}
+
+/* --- patience ---------------------------------------------------------------------------------------- */
+
+static int64_t patience_ns(const Conn *conn)
+{
+    return conn->lingers ? LINGER_NS : conn_patience_ns(conn);
+}
+
+/* A sweep is due only while some connection's patience is limited, so idle gRPC clients cost no wake-ups. */
+static void note_progress(WireServer *server, Conn *conn)
+{
+    if (!conn->progress && server->sweep_at_ns != INT64_MAX)
+        return;
+    int64_t now_ns = clock_mono_ns(), limit_ns = patience_ns(conn);
+    if (conn->progress)
+        conn->since_ns = now_ns;
+    conn->progress = false;
+    if (limit_ns != INT64_MAX)
+        server->sweep_at_ns = MIN(server->sweep_at_ns, now_ns + MIN(limit_ns, SWEEP_NS));
+}
+
+/* Drops connections that have made no progress for longer than they may. */
+static void sweep(WireServer *server)
+{
+    int64_t now_ns = clock_mono_ns();
+    if (now_ns < server->sweep_at_ns)
+        return;
+    server->sweep_at_ns = INT64_MAX;
+    for (Conn *conn = server->conns; conn; conn = conn->next) {
+        int64_t limit_ns = patience_ns(conn);
+        if (limit_ns == INT64_MAX)
+            continue;
+        if (now_ns - conn->since_ns > limit_ns) {
+            conn->broken = true;
+            mark_dirty(server, conn);
+        }
+        server->sweep_at_ns = MIN(server->sweep_at_ns, now_ns + MIN(limit_ns, SWEEP_NS));
+    }
 }
 
 static void flush_dirty(WireServer *server)
@@ -176,6 +239,8 @@ static void flush_dirty(WireServer *server)
         conn->dirty = false;
         if (!flush(server, conn))
             close_conn(server, conn);
+        else
+            note_progress(server, conn);
     }
 }
 
@@ -199,11 +264,11 @@ static int sleep_ms(WireServer *server)
 {
     if (!calls_may_sleep(&server->calls) || server->dirty)
         return 0;
-    if (!server->draining)
-        return -1;
-    int64_t until_ns = server->cancelled ? server->linger_until_ns : atomic_load(&server->drain_until_ns);
-    int64_t left_ms = (until_ns - clock_mono_ns()) / NS_PER_MS + 1;
-    return left_ms < 0 ? -1 : (int)MIN(left_ms, INT32_MAX); /* past it, only a handler's return matters */
+    int64_t now_ns = clock_mono_ns(), until_ns = server->sweep_at_ns;
+    int64_t drain_ns = server->cancelled ? server->linger_until_ns : atomic_load(&server->drain_until_ns);
+    if (server->draining && drain_ns > now_ns) /* past it, only a handler's return matters */
+        until_ns = MIN(until_ns, drain_ns);
+    return until_ns == INT64_MAX ? -1 : (int)MIN(MAX(until_ns - now_ns, 0) / NS_PER_MS + 1, INT32_MAX);
 }
 
 static void take_events(WireServer *server)
@@ -265,6 +330,7 @@ static void *network_thread(void *arg)
     while (!drained(server)) {
         take_events(server);
         serve_posted(server);
+        sweep(server);
         flush_dirty(server);
     }
     return NULL;
@@ -315,6 +381,7 @@ Status wire_server_start(Ctx *ctx, const WireConfig *config, WireServer **out)
     WireServer *server = calloc(1, sizeof(*server));
     if (!server || !(server->input = malloc(READ_BYTES)))
         abort();
+    server->sweep_at_ns = INT64_MAX;
     server->listen_fd = server->epoll_fd = server->wake_fd = server->spare_fd = -1;
     Status s = open_all(ctx, server, config->listen);
     calls_init(&server->calls, config, server->wake_fd, true);
