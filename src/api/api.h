@@ -22,6 +22,7 @@ extern const size_t api_migration_count;
 typedef struct ApiConfig {
     Pfs *pfs;
     Pps *pps;
+    ImageStore *images;
     Control *control;
     const char *cluster_id; /* a UUID made at first start */
 } ApiConfig;

@@ -12,7 +12,7 @@ static const ApiTable *const tables[] = {
     &api_pfs_meta_table, &api_pfs_commit_table, &api_pfs_file_table, &api_pfs_admin_table,
     &api_pps_table,      &api_pps_ask_table,    &api_misc_table,     &api_work_table,
     &api_record_table,   &api_transaction_table, &api_fileset_table, &api_metadata_table,
-    &api_auth_table,
+    &api_auth_table,     &api_image_table,
 };
 
 Api *api_new(const ApiConfig *config)

@@ -14,6 +14,7 @@
 
 struct Host {
     char *digest; /* "host:<hex>" */
+    ImageStore *images;
 };
 
 static void add_file(Ctx *ctx, Hasher *hasher, const char *path)
@@ -25,9 +26,8 @@ static void add_file(Ctx *ctx, Hasher *hasher, const char *path)
     buf_done(&content);
 }
 
-Status host_open(Ctx *ctx, const char *data, Host **out)
+Status host_open(Ctx *ctx, ImageStore *images, Host **out)
 {
-    (void)data;
     CLEANUP(hasher_freep) Hasher *hasher = hasher_new();
     struct utsname name;
     if (uname(&name) == 0)
@@ -40,6 +40,7 @@ Status host_open(Ctx *ctx, const char *data, Host **out)
     if (!host)
         return STATUS(RESOURCE_EXHAUSTED);
     host->digest = strdup(text_printf(ctx->arena, "host:%s", hash_hex(&hash, hex)));
+    host->images = images;
     *out = host;
     return OK;
 }
@@ -57,7 +58,7 @@ Status host_resolve_image(void *self, Ctx *ctx, const char *image, const char **
 {
     const Host *host = self;
     if (*image && strcmp(image, "host") != 0)
-        return FAIL(ctx, NOT_FOUND, "image \"%s\" is not in the image store", image);
+        return image_find(ctx, host->images, image, out_digest);
     *out_digest = host->digest;
     return OK;
 }

@@ -1,13 +1,14 @@
-/* host.h - images, as pps asks for them: for now the host's own root, fingerprinted. */
+/* host.h - images, as pps asks for them: the host's own root, fingerprinted, and the image store's. */
 #pragma once
 
-#include "base/ctx.h"
+#include "image/image.h"
 
 typedef struct Host Host;
 
-Status host_open(Ctx *ctx, const char *data, Host **out) NODISCARD;
+/* images must outlive it. */
+Status host_open(Ctx *ctx, ImageStore *images, Host **out) NODISCARD;
 Host *host_close(Host *host); /* NULL is fine */
 
-/* PpsHost.resolve_image: "" and "host" are this machine's root, "host:<fingerprint>". NOT_FOUND for
- * any other. */
+/* PpsHost.resolve_image: "" and "host" are this machine's root, "host:<fingerprint>". Others are
+ * the image store's digests; NOT_FOUND when it has none. */
 Status host_resolve_image(void *self, Ctx *ctx, const char *image, const char **out_digest);

@@ -23,6 +23,7 @@ typedef struct Server {
     StoreIndex index;
     Store *store;
     Pfs *pfs;
+    ImageStore *images;
     Host *host;
     Pps *pps;
     Engine *engine;
@@ -42,9 +43,11 @@ static Status open_db(Ctx *ctx, Server *server)
         size_t n;
     } lists[] = { { pfs_migrations, pfs_migration_count },
                   { pps_migrations, pps_migration_count },
-                  { api_migrations, api_migration_count } };
+                  { api_migrations, api_migration_count },
+                  { image_migrations, image_migration_count } };
     DbMigration *all = ARENA_NEW(ctx->arena, DbMigration,
-                                 pfs_migration_count + pps_migration_count + api_migration_count);
+                                 pfs_migration_count + pps_migration_count + api_migration_count +
+                                     image_migration_count);
     if (!all)
         return STATUS(RESOURCE_EXHAUSTED);
     size_t n = 0;
@@ -99,6 +102,26 @@ static Status open_engine(Ctx *ctx, Server *server)
     return engine_local_new(ctx, &local, &server->engine);
 }
 
+static Status image_user(void *self, Ctx *ctx, const char *digest, const char **out_by)
+{
+    const Server *server = self;
+    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+    TRY(pfs_begin_read(ctx, server->pfs, &tx));
+    return pps_image_user(ctx, tx, digest, out_by);
+}
+
+static Status open_images(Ctx *ctx, Server *server)
+{
+    const ImageStoreConfig config = {
+        .db = server->db,
+        .dir = text_printf(ctx->arena, "%s/images", server->config.data),
+        .used = image_user,
+        .self = server,
+    };
+    TRY_WRAP(ctx, image_store_open(ctx, &config, &server->images), "could not open the images");
+    return host_open(ctx, server->images, &server->host);
+}
+
 static Status open_floors(Ctx *ctx, Server *server)
 {
     TRY(file_make_dirs(ctx, server->config.data, 0700));
@@ -109,14 +132,15 @@ static Status open_floors(Ctx *ctx, Server *server)
     TRY_WRAP(ctx, store_open(ctx, &store, &server->index, &server->store),
              "could not open the store");
     TRY(pfs_open(ctx, server->db, server->store, &server->pfs));
-    TRY(host_open(ctx, server->config.data, &server->host));
+    TRY(open_images(ctx, server));
     const PpsHost host = { host_resolve_image, server->host };
     TRY(pps_open(ctx, server->pfs, &host, &server->pps));
     TRY(pfs_start(ctx, server->pfs));
     TRY(open_engine(ctx, server));
-    const ControlConfig control = { server->pps, server->engine };
+    const ControlConfig control = { server->pps, server->images, server->engine };
     TRY(control_start(ctx, &control, &server->control));
-    const ApiConfig api = { server->pfs, server->pps, server->control, server->cluster_id };
+    const ApiConfig api = { server->pfs, server->pps, server->images, server->control,
+                            server->cluster_id };
     server->api = api_new(&api);
     return OK;
 }
@@ -168,6 +192,7 @@ static void close_floors(Ctx *ctx, Server *server)
     server->engine = engine_free(server->engine);
     server->pps = pps_close(server->pps);
     server->host = host_close(server->host);
+    server->images = image_store_close(server->images);
     server->pfs = pfs_close(server->pfs);
     server->store = store_close(server->store);
     server->db = db_close(server->db);

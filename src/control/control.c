@@ -42,7 +42,7 @@ static void *control_thread(void *arg)
 {
     Control *control = arg;
     EventBus *bus = db_events(pfs_db(pps_pfs(control->pps)));
-    const uint64_t topics[] = { pps_topic_any(), control_topic() };
+    const uint64_t topics[] = { pps_topic_any(), control_topic(), image_topic() };
     while (!cancel_is_set(control->stopping)) {
         CLEANUP(ctx_done) Ctx ctx;
         ctx_init(&ctx);
@@ -68,6 +68,7 @@ Status control_start(Ctx *ctx, const ControlConfig *config, Control **out)
     if (!control)
         return STATUS(RESOURCE_EXHAUSTED);
     control->pps = config->pps;
+    control->images = config->images;
     control->engine = config->engine;
     content_init(&control->content, pfs_store(pps_pfs(config->pps)));
     control->pool = pool_new("job", RUNS_MAX);

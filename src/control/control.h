@@ -8,6 +8,7 @@
 #pragma once
 
 #include "engine/engine.h"
+#include "image/image.h"
 #include "pps/pps.h"
 #include "procavia/work/work.pb-c.h"
 
@@ -15,6 +16,7 @@ typedef struct Control Control;
 
 typedef struct ControlConfig {
     Pps *pps;
+    ImageStore *images; /* may be NULL in tests: pipelines then run on the host's root only */
     Engine *engine; /* may be NULL in tests: workers then join by themselves */
 } ControlConfig;
 

@@ -86,6 +86,7 @@ typedef struct CronTimer {
 
 struct Control {
     Pps *pps;
+    ImageStore *images;
     Engine *engine;
     Content content;
     Pool *pool;

@@ -135,6 +135,30 @@ static Status add_secrets(Ctx *ctx, Control *control, const PpsV2__Transform *tr
     return OK;
 }
 
+/* The root to run in, and what the image says about it. */
+static Status add_image(Ctx *ctx, Control *control, const char *digest,
+                        Procavia__Work__WorkSet *set)
+{
+    if (str_starts(str(digest), STR("host:")))
+        return OK;
+    if (!control->images)
+        return FAIL(ctx, FAILED_PRECONDITION, "there is no image store");
+    ImageRoot root;
+    TRY(image_root(ctx, control->images, digest, &root));
+    Procavia__Work__WorkSet__ImageConfig *image =
+        PB_NEW(ctx, procavia__work__work_set__image_config, Procavia__Work__WorkSet__ImageConfig);
+    image->working_dir = arena_strdup(ctx->arena, root.working_dir);
+    image->user = arena_strdup(ctx->arena, root.user);
+    image->env = ARENA_NEW(ctx->arena, char *, root.env_count + 1);
+    if (!image->env)
+        return STATUS(RESOURCE_EXHAUSTED);
+    for (size_t i = 0; i < root.env_count; i++)
+        image->env[image->n_env++] = arena_strdup(ctx->arena, root.env[i]);
+    set->root_dir = arena_strdup(ctx->arena, root.root_dir);
+    set->image = image;
+    return OK;
+}
+
 Status order_make(Ctx *ctx, Control *control, Lease *lease, Procavia__Work__WorkSet **out)
 {
     const JobRun *run = lease->run;
@@ -154,6 +178,7 @@ Status order_make(Ctx *ctx, Control *control, Lease *lease, Procavia__Work__Work
     set->resource_limits = PB_CLONE(ctx, PpsV2__ResourceSpec, info->details->resource_limits);
     set->s3_out = info->details->s3_out;
     set->datum_batching = info->details->transform->datum_batching;
+    TRY(add_image(ctx, control, run->spec.image_digest, set));
     TRY(add_secrets(ctx, control, info->details->transform, set));
     OrderMaker maker = { .control = control,
                          .run = run,

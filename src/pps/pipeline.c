@@ -168,6 +168,22 @@ Status pps_retry_image(Ctx *ctx, PfsTx *tx, Pps *pps, int64_t id, bool *out_foun
         "sii", digest, id, (int64_t)row.version);
 }
 
+Status pps_image_user(Ctx *ctx, PfsTx *tx, const char *digest, const char **out)
+{
+    CLEANUP(db_rows_done) DbRows rows = { 0 };
+    bool more;
+    TRY(db_query(ctx, pfs_tx_db(tx), &rows,
+                 "SELECT p.project, p.name FROM pps_pipeline_version v JOIN pps_pipeline p "
+                 "ON p.id = v.pipeline WHERE v.image_digest = ? AND (v.version = p.version OR EXISTS "
+                 "(SELECT 1 FROM pps_job j WHERE j.pipeline = v.pipeline AND j.version = v.version "
+                 "AND j.state NOT IN (4, 5, 6, 9))) LIMIT 1",
+                 "s", digest));
+    TRY(db_next(ctx, &rows, &more));
+    *out = more ? text_printf(ctx->arena, "%s/%s", db_text(ctx, &rows, 0), db_text(ctx, &rows, 1))
+                : NULL;
+    return OK;
+}
+
 /* --- what the API shows
  * ------------------------------------------------------------------------------------ */
 

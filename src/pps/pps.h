@@ -109,6 +109,10 @@ Status pps_pipeline_settle(Ctx *ctx, PfsTx *tx, int64_t id);
 /* Looks the image up again; true when a crashing pipeline's image is there now. */
 Status pps_retry_image(Ctx *ctx, PfsTx *tx, Pps *pps, int64_t id, bool *out_found);
 
+/* "project/name" of a pipeline whose current version, or whose open jobs, run in the image; NULL when
+ * there is none. */
+Status pps_image_user(Ctx *ctx, PfsTx *tx, const char *digest, const char **out);
+
 /* --- jobs (§9, §26.1-26.7)
  * ------------------------------------------------------------------------------------ */
 

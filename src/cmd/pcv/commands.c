@@ -4,5 +4,6 @@
 const CommandTable *const pcv_tables[] = {
     &project_commands, &repo_commands,   &branch_commands,   &commit_commands,  &put_commands,
     &get_commands,     &file_commands,   &pipeline_commands, &job_commands,     &datum_commands,
-    &log_commands,     &secret_commands, &defaults_commands, &cluster_commands, NULL,
+    &log_commands,     &secret_commands, &defaults_commands, &cluster_commands,
+    &image_commands, NULL,
 };
