@@ -17,7 +17,7 @@ for argument in "$@"; do
     esac
 done
 
-bin=$PWD/${BUILD:-build}/bin
+bin=$(realpath -m "${BUILD:-build}")/bin
 for program in pcvd pcv pcv-worker; do
     [ -x "$bin/$program" ] || { echo "demo: no $bin/$program; build first: make" >&2; exit 1; }
 done
