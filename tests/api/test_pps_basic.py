@@ -1,0 +1,254 @@
+"""Pipelines from creation to deletion, their jobs and their output."""
+
+import unittest
+
+from pachyderm_sdk.api import pfs, pps
+
+from harness import name as unique
+from pps_case import KILLED, SUCCESS, PpsCase
+
+RUNNING = pps.PipelineState.PIPELINE_RUNNING
+
+
+class Basic(PpsCase):
+    def test_from_messages(self):
+        repo, name = self.repo(files={"/a": b"1", "/b": b"2"}), unique("p")
+        self.client.pps.create_pipeline(
+            pipeline=pps.Pipeline(name=name),
+            transform=pps.Transform(image="host", cmd=["sh"], stdin=["cp /pfs/in/* /pfs/out/"]),
+            input=pps.Input(pfs=pps.PfsInput(repo=repo, glob="/*", name="in")))
+        info = self.succeeds(name)
+        self.assertEqual((info.data_total, info.data_processed), (2, 2))
+        self.assertEqual(self.paths(name), ["/a", "/b"])
+        self.assertEqual(self.read(name, "/b"), b"2")
+        self.assertEqual(self.until_state(name, RUNNING).version, 1)
+
+    def test_one_commit_one_job(self):
+        repo = self.repo()
+        name = self.pipeline(repo)
+        self.assertEqual(len(self.jobs(name)), 1)   # of the empty head
+        commit = self.put(repo, {"/a": b"1"})
+        info = self.succeeds(name, commit.id)
+        self.assertEqual(info.data_processed, 1)
+        commit = self.put(repo, {"/b": b"2"})
+        info = self.succeeds(name, commit.id)
+        self.assertEqual((info.data_processed, info.data_skipped), (1, 1))
+        self.assertEqual(self.paths(name), ["/a", "/b"])
+
+    def test_files_go_with_their_datum(self):
+        repo = self.repo(files={"/a": b"1", "/b": b"2"})
+        name = self.pipeline(repo)
+        self.succeeds(name)
+        commit = self.put(repo, {}, delete=["/a"])
+        self.succeeds(name, commit.id)
+        self.assertEqual(self.paths(name), ["/b"])
+
+    def test_list_and_inspect(self):
+        repo = self.repo(files={"/a": b"1"})
+        name = self.pipeline(repo, description="what it is for")
+        self.pipeline(repo, "true", name=name, update=True)
+        found = [i for i in self.client.pps.list_pipeline() if i.pipeline.name == name]
+        self.assertEqual([i.version for i in found], [2])
+        versions = self.client.pps.list_pipeline(pipeline=pps.Pipeline(name=name), history=-1)
+        self.assertEqual([i.version for i in versions], [2, 1])
+        versions = self.client.pps.list_pipeline(pipeline=pps.Pipeline(name=name), history=-1,
+                                                 details=True)
+        self.assertEqual([i.details.description for i in versions], ["", "what it is for"])
+        old = self.client.pps.inspect_pipeline(pipeline=pps.Pipeline(name=name + "^"),
+                                               details=True)
+        self.assertEqual((old.version, old.details.description), (1, "what it is for"))
+        self.assertIsNone(self.info(name, details=False).details.transform or None)
+
+    def test_list_job(self):
+        repo = self.repo(files={"/a": b"1"})
+        first, second = self.pipeline(repo), self.pipeline(repo)
+        ids = [self.succeeds(first).job.id]
+        for i in range(3):
+            ids.insert(0, self.put(repo, {f"/{i}": b"x"}).id)
+            self.succeeds(first, ids[0])
+        self.assertEqual([j.job.id for j in self.jobs(first)], ids)
+        one = list(self.client.pps.list_job(pipeline=pps.Pipeline(name=first), number=2))
+        self.assertEqual([j.job.id for j in one], ids[:2])
+        oldest = list(self.client.pps.list_job(pipeline=pps.Pipeline(name=first), number=2,
+                                               reverse=True))
+        self.assertEqual([j.job.id for j in oldest], ids[:-3:-1])
+        filtered = list(self.client.pps.list_job(pipeline=pps.Pipeline(name=first),
+                                                 jq_filter='select(.state == "JOB_FAILURE")'))
+        self.assertEqual(filtered, [])
+        commit = pfs.Commit(repo=pfs.Repo.from_uri(repo), id=ids[0])
+        by_input = list(self.client.pps.list_job(input_commit=[commit],
+                                                 pipeline=pps.Pipeline(name=second)))
+        self.assertEqual([j.job.id for j in by_input], ids[:1])
+        sets = {s.job_set.id: s for s in self.client.pps.list_job_set()}
+        self.assertEqual(len(sets[ids[0]].jobs), 2)
+
+    def test_job_set_waits(self):
+        repo = self.repo()
+        first = self.pipeline(repo, "sleep 0.2; cp /pfs/in/* /pfs/out/")
+        second = self.pipeline(first)
+        commit = self.put(repo, {"/a": b"1"})
+        jobs = list(self.client.pps.inspect_job_set(job_set=pps.JobSet(id=commit.id), wait=True))
+        self.assertEqual({j.job.pipeline.name for j in jobs}, {first, second})
+        self.assertEqual({j.state for j in jobs}, {SUCCESS})
+
+    def test_update(self):
+        repo = self.repo(files={"/a": b"1", "/b": b"2"})
+        name = self.pipeline(repo, "for f in /pfs/in/*; do echo one > /pfs/out/${f##*/}; done")
+        self.succeeds(name)
+        self.pipeline(repo, "for f in /pfs/in/*; do echo two > /pfs/out/${f##*/}; done", name=name,
+                      update=True)
+        info = self.succeeds(name)
+        self.assertEqual((info.data_processed, info.pipeline_version), (2, 2))
+        self.assertEqual(self.read(name, "/a"), b"two\n")
+        with self.fails("ALREADY_EXISTS", "already exists"):
+            self.pipeline(repo, name=name)
+
+    def test_update_nothing_runs_nothing(self):
+        repo = self.repo(files={"/a": b"1", "/b": b"2"})
+        name = self.pipeline(repo)
+        self.succeeds(name)
+        self.pipeline(repo, name=name, update=True, description="only words")
+        info = self.succeeds(name)
+        self.assertEqual((info.data_processed, info.data_skipped), (0, 2))
+        self.pipeline(repo, name=name, update=True, reprocess=True)
+        info = self.succeeds(name)
+        self.assertEqual((info.data_processed, info.data_skipped), (2, 0))
+
+    def test_exact_remembers(self):
+        repo = self.repo(files={"/a": b"1", "/b": b"2"})
+        script = "cp /pfs/in/* /pfs/out/; : " + unique("x")
+        name = self.pipeline(repo, script)
+        self.assertEqual(self.succeeds(name).data_processed, 2)
+        self.client.pps.delete_pipeline(pipeline=pps.Pipeline(name=name))
+        self.pipeline(repo, script, name=name)
+        info = self.succeeds(name)
+        self.assertEqual((info.data_processed, info.data_skipped), (0, 2))
+        self.assertEqual(self.paths(name), ["/a", "/b"])
+        commit = self.put(repo, {"/a": b"changed"})
+        self.assertEqual(self.succeeds(name, commit.id).data_processed, 1)
+        commit = self.put(repo, {"/a": b"1"})
+        self.assertEqual(self.succeeds(name, commit.id).data_processed, 0)
+        self.assertEqual(self.read(name, "/a"), b"1")
+
+    def test_stop_start(self):
+        repo = self.repo(files={"/a": b"1"})
+        name = self.pipeline(repo)
+        self.succeeds(name)
+        self.client.pps.stop_pipeline(pipeline=pps.Pipeline(name=name))
+        info = self.until_state(name, pps.PipelineState.PIPELINE_PAUSED)
+        self.assertTrue(info.stopped)
+        count = len(self.jobs(name))
+        self.put(repo, {"/b": b"2"})
+        self.assertEqual(len(self.jobs(name)), count)
+        self.client.pps.start_pipeline(pipeline=pps.Pipeline(name=name))
+        self.until_state(name, RUNNING)
+        self.until(lambda: len(self.jobs(name)) == count + 1)
+        self.succeeds(name)
+        self.assertEqual(self.paths(name), ["/a", "/b"])
+
+    def test_stop_kills(self):
+        repo = self.repo(files={"/a": b"1"})
+        name = self.pipeline(repo, "echo begun; sleep 100")
+        job = self.until_job_runs(name)
+        self.client.pps.stop_pipeline(pipeline=pps.Pipeline(name=name))
+        info = self.job(name, job.id)
+        self.assertEqual(info.state, KILLED)
+        self.assertIn("all jobs killed because pipeline was stopped", info.reason)
+
+    def test_update_kills(self):
+        repo = self.repo(files={"/a": b"1"})
+        name = self.pipeline(repo, "echo begun; sleep 100")
+        job = self.until_job_runs(name)
+        self.pipeline(repo, name=name, update=True)
+        info = self.job(name, job.id)
+        self.assertEqual(info.state, KILLED)
+        self.assertIn("all jobs killed because pipeline was updated", info.reason)
+        self.succeeds(name)
+
+    def test_stop_job(self):
+        repo = self.repo(files={"/a": b"1"})
+        name = self.pipeline(repo, "echo begun; sleep 100")
+        down = self.pipeline(name)
+        job = self.until_job_runs(name)
+        self.client.pps.stop_job(job=job, reason="enough")
+        info = self.job(name, job.id)
+        self.assertEqual((info.state, info.reason), (KILLED, "enough"))
+        self.job(down)
+        # The next datum gets its worker at once.
+        self.pipeline(repo, name=name, update=True)
+        self.succeeds(name)
+
+    def test_rerun(self):
+        repo = self.repo(files={"/a": b"1"})
+        name = self.pipeline(repo)
+        self.succeeds(name)
+        self.client.pps.rerun_pipeline(pipeline=pps.Pipeline(name=name), reprocess=True)
+        self.until(lambda: len(self.jobs(name)) == 2)
+        self.assertEqual(self.succeeds(name).data_processed, 1)
+        self.client.pps.rerun_pipeline(pipeline=pps.Pipeline(name=name), reprocess=False)
+        self.until(lambda: len(self.jobs(name)) == 3)
+        self.assertEqual(self.succeeds(name).data_processed, 0)
+
+    def test_delete(self):
+        repo = self.repo(files={"/a": b"1"})
+        name = self.pipeline(repo)
+        self.succeeds(name)
+        with self.fails("UNKNOWN", "cannot delete a repo associated with a pipeline"):
+            self.client.pfs.delete_repo(repo=pfs.Repo.from_uri(name))
+        self.client.pps.delete_pipeline(pipeline=pps.Pipeline(name=name))
+        with self.fails("NOT_FOUND", "not found"):
+            self.info(name)
+        self.assertFalse(self.client.pfs.repo_exists(pfs.Repo.from_uri(name)))
+
+    def test_delete_keeps_repo(self):
+        repo = self.repo(files={"/a": b"1"})
+        name = self.pipeline(repo)
+        self.succeeds(name)
+        self.client.pps.delete_pipeline(pipeline=pps.Pipeline(name=name), keep_repo=True)
+        self.assertEqual(self.read(name, "/a"), b"1")
+
+    def test_delete_while_it_runs(self):
+        repo = self.repo(files={"/a": b"1"})
+        name = self.pipeline(repo, "echo begun; sleep 100")
+        self.until_job_runs(name)
+        self.client.pps.delete_pipeline(pipeline=pps.Pipeline(name=name), force=True)
+        self.pipeline(repo, name=name)
+        self.succeeds(name)
+
+    def test_nothing_to_run(self):
+        repo, name = self.repo(files={"/a": b"1"}), unique("p")
+        self.create_json({"pipeline": {"name": name}, "transform": {"image": "host"},
+                          "input": {"pfs": {"repo": repo, "glob": "/"}}})
+        info = self.until_state(name, pps.PipelineState.PIPELINE_FAILURE)
+        self.assertEqual(info.reason, "nothing to run: no transform.cmd")
+        self.assertEqual(self.job(name).state, KILLED)
+
+    def test_unknown_image(self):
+        repo = self.repo(files={"/a": b"1"})
+        name = self.pipeline(repo, transform={"image": "no-such-image:1"})
+        info = self.until_state(name, pps.PipelineState.PIPELINE_CRASHING)
+        self.assertIn("no-such-image:1", info.reason)
+        self.pipeline(repo, name=name, update=True)
+        self.succeeds(name)
+
+    def test_chain(self):
+        repo = self.repo()
+        chain = [self.pipeline(repo, "sed s/$/1/ /pfs/in/a > /pfs/out/a")]
+        for i in range(4):
+            chain.append(self.pipeline(chain[-1], "sed s/$/1/ /pfs/in/a > /pfs/out/a"))
+        commit = self.put(repo, {"/a": b"x\n"})
+        for name in chain:
+            self.assertEqual(self.succeeds(name, commit.id).job.id, commit.id)
+        self.assertEqual(self.read(chain[-1], "/a"), b"x11111\n")
+
+    def test_fan_out(self):
+        repo = self.repo()
+        names = [self.pipeline(repo) for _ in range(20)]
+        commit = self.put(repo, {"/a": b"x"})
+        jobs = list(self.client.pps.inspect_job_set(job_set=pps.JobSet(id=commit.id), wait=True))
+        self.assertEqual({j.job.pipeline.name for j in jobs}, set(names))
+        self.assertEqual({j.state for j in jobs}, {SUCCESS})
+
+
+if __name__ == "__main__":
+    unittest.main()
