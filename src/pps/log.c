@@ -10,6 +10,7 @@
  * buffer is taken out first, stands in `flushing` while it is written (so readers still see it),
  * and goes when its row is durable.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -17,6 +18,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/thread.h"
+#include "codec/base64.h"
+#include "pfs/content.h"
 #include "pps/pps_priv.h"
 
 #define SEGMENT_BYTES (256 * KiB)
@@ -224,6 +227,20 @@ Status pps_log_flush(Ctx *ctx, Pps *pps, int64_t job)
  * ------------------------------------------------------------------------------------------------------
  */
 
+/* A job whose lines are read. */
+typedef struct LogJob {
+    const char *set_id;
+    Hash plan; /* of the datums that are done */
+} LogJob;
+
+/* What the datum of the last line read: lines of one datum mostly follow each other. */
+typedef struct LogData {
+    Arena *arena; /* holds files */
+    char job[33], datum[HASH_HEX_SIZE];
+    PpsV2__InputFile **files;
+    size_t n;
+} LogData;
+
 typedef struct LogReader {
     Pps *pps;
     const PpsV2__GetLogsRequest *request;
@@ -235,8 +252,85 @@ typedef struct LogReader {
     int64_t skip; /* lines to leave out before the tail */
     int64_t seen; /* lines that passed */
     bool counting;
+    Content content;
+    LogData data;
 } LogReader;
 
+static PpsV2__InputFile *input_file(Ctx *ctx, const DatumInput *input)
+{
+    PpsV2__InputFile *file = PB_NEW(ctx, pps_v2__input_file, PpsV2__InputFile);
+    file->path = str_z(ctx->arena, input->path);
+    file->hash.data = arena_memdup(ctx->arena, input->hash.bytes, HASH_SIZE);
+    file->hash.len = HASH_SIZE;
+    return file;
+}
+
+static Status read_data(Ctx *ctx, LogReader *reader, const LogJob *job, const Hash *id)
+{
+    LogData *data = &reader->data;
+    DatumRecord record;
+    Status s = plan_get(ctx, &reader->content.io, &job->plan, id, &record);
+    if (s.code == STATUS_NOT_FOUND)
+        return OK;
+    TRY(s);
+    Ctx into = { .arena = data->arena, .deadline_ns = DEADLINE_NONE, .user = "" };
+    data->files = ARENA_NEW(data->arena, PpsV2__InputFile *, record.datum.input_count + 1);
+    if (!data->files)
+        return STATUS(RESOURCE_EXHAUSTED);
+    for (size_t i = 0; i < record.datum.input_count; i++)
+        data->files[data->n++] = input_file(&into, record.datum.inputs[i]);
+    return OK;
+}
+
+/* Says what the line's datum read. Nothing is known of a datum that still runs. */
+static Status fill_data(Ctx *ctx, LogReader *reader, const LogJob *job, PpsV2__LogMessage *line)
+{
+    LogData *data = &reader->data;
+    Hash id;
+    if (!hash_parse(str(line->datum_id), &id))
+        return OK;
+    if (strcmp(data->datum, line->datum_id) != 0 || strcmp(data->job, job->set_id) != 0) {
+        arena_free(data->arena);
+        *data = (LogData){ .arena = arena_new(0) };
+        TRY(read_data(ctx, reader, job, &id));
+        if (data->n) {
+            snprintf(data->job, sizeof(data->job), "%s", job->set_id);
+            snprintf(data->datum, sizeof(data->datum), "%s", line->datum_id);
+        }
+    }
+    line->data = data->files;
+    line->n_data = data->n;
+    return OK;
+}
+
+static bool names_file(const char *filter, const PpsV2__InputFile *file)
+{
+    char hex[HASH_HEX_SIZE];
+    Hash hash;
+    memcpy(hash.bytes, file->hash.data, HASH_SIZE);
+    if (strcmp(filter, file->path) == 0 || strcmp(filter, hash_hex(&hash, hex)) == 0)
+        return true;
+    Buf base64 = { 0 };
+    base64_encode(bytes(file->hash.data, file->hash.len), &base64);
+    bool same = str_eq_c(buf_str(&base64), filter);
+    buf_done(&base64);
+    return same;
+}
+
+/* Is each filter a path or hash of the line's data? */
+static bool data_match(const PpsV2__GetLogsRequest *request, const PpsV2__LogMessage *line)
+{
+    for (size_t f = 0; f < request->n_data_filters; f++) {
+        bool found = false;
+        for (size_t i = 0; !found && i < line->n_data; i++)
+            found = names_file(request->data_filters[f], line->data[i]);
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+/* What can be told without the datum. */
 static bool passes(const LogReader *reader, const PpsV2__LogMessage *line)
 {
     const PpsV2__GetLogsRequest *r = reader->request;
@@ -245,22 +339,30 @@ static bool passes(const LogReader *reader, const PpsV2__LogMessage *line)
     return !r->datum || !*r->datum->id || strcmp(r->datum->id, line->datum_id) == 0;
 }
 
-static Status read_lines(Ctx *ctx, LogReader *reader, Bytes segment, const char *job_id)
+static Status take_line(Ctx *ctx, LogReader *reader, const LogJob *job, PpsV2__LogMessage *line)
+{
+    if (!passes(reader, line))
+        return OK;
+    TRY(fill_data(ctx, reader, job, line));
+    if (!data_match(reader->request, line) || reader->seen++ < reader->skip || reader->counting)
+        return OK;
+    line->project_name = arena_strdup(ctx->arena, reader->project);
+    line->pipeline_name = arena_strdup(ctx->arena, reader->name);
+    line->job_id = arena_strdup(ctx->arena, job->set_id);
+    return reader->fn(reader->arg, ctx, line);
+}
+
+static Status read_lines(Ctx *ctx, LogReader *reader, Bytes segment, const LogJob *job)
 {
     for (size_t at = 0; at < segment.size;) {
         ArenaMark mark = arena_mark(ctx->arena);
         uint64_t size;
         PpsV2__LogMessage *line;
         if (!bytes_read_varint(segment, &at, &size) || size > segment.size - at)
-            return FAIL(ctx, DATA_LOSS, "a log segment of job %s is cut short", job_id);
+            return FAIL(ctx, DATA_LOSS, "a log segment of job %s is cut short", job->set_id);
         TRY(PB_UNPACK(ctx, pps_v2__log_message, bytes(segment.data + at, (size_t)size), &line));
         at += (size_t)size;
-        if (passes(reader, line) && reader->seen++ >= reader->skip && !reader->counting) {
-            line->project_name = arena_strdup(ctx->arena, reader->project);
-            line->pipeline_name = arena_strdup(ctx->arena, reader->name);
-            line->job_id = arena_strdup(ctx->arena, job_id);
-            TRY(reader->fn(reader->arg, ctx, line));
-        }
+        TRY(take_line(ctx, reader, job, line));
         arena_rewind(ctx->arena, mark);
     }
     return OK;
@@ -272,7 +374,7 @@ static Status read_segments(Ctx *ctx, LogReader *reader, PfsTx *tx, int64_t *las
     CLEANUP(db_rows_done) DbRows rows = { 0 };
     TRY(db_query(
         ctx, pfs_tx_db(tx), &rows,
-        "SELECT s.id, s.blob, j.set_id FROM pps_log_segment s JOIN pps_job j ON j.id = s.job "
+        "SELECT s.id, s.blob, j.set_id, j.plan FROM pps_log_segment s JOIN pps_job j ON j.id = s.job "
         "WHERE s.pipeline = ? AND (? = 0 OR s.job = ?) AND s.last_ts >= ? AND s.id > ? ORDER BY "
         "s.id",
         "iiiii", reader->pipeline, reader->job, reader->job, reader->since_ns, *last));
@@ -285,8 +387,9 @@ static Status read_segments(Ctx *ctx, LogReader *reader, PfsTx *tx, int64_t *las
         const Hash blob = db_hash(&rows, 1);
         buf_clear(&segment);
         s = store_get(ctx, pfs_store(reader->pps->pfs), &blob, &segment);
+        const LogJob job = { db_text(ctx, &rows, 2), db_hash(&rows, 3) };
         if (status_ok(s))
-            s = read_lines(ctx, reader, buf_bytes(&segment), db_text(ctx, &rows, 2));
+            s = read_lines(ctx, reader, buf_bytes(&segment), &job);
         *last = db_int(&rows, 0);
     }
     buf_done(&segment);
@@ -324,7 +427,8 @@ static Status read_gathered(Ctx *ctx, LogReader *reader, PfsTx *tx, const Gather
         if (s.code == STATUS_NOT_FOUND)
             continue;
         TRY(s);
-        TRY(read_lines(ctx, reader, buf_bytes(&gathered[i].lines), job.set_id));
+        const LogJob open = { job.set_id, job.plan };
+        TRY(read_lines(ctx, reader, buf_bytes(&gathered[i].lines), &open));
     }
     return OK;
 }
@@ -414,23 +518,29 @@ static Status find_target(Ctx *ctx, LogReader *reader)
 
 #define SINCE_DEFAULT_NS (24 * 3600 * NS_PER_SEC)
 
+static Status read_asked(Ctx *ctx, LogReader *reader)
+{
+    if (reader->request->tail > 0) {
+        reader->counting = true;
+        TRY(read_all(ctx, reader));
+        reader->skip = MAX(reader->seen - reader->request->tail, INT64_C(0));
+        reader->seen = 0;
+        reader->counting = false;
+    }
+    return reader->request->follow ? follow(ctx, reader) : read_all(ctx, reader);
+}
+
 Status pps_get_logs(Ctx *ctx, Pps *pps, const PpsV2__GetLogsRequest *request,
                     Status (*fn)(void *arg, Ctx *ctx, const PpsV2__LogMessage *line), void *arg)
 {
     LogReader reader = { .pps = pps, .request = request, .fn = fn, .arg = arg };
+    content_init(&reader.content, pfs_store(pps->pfs));
     TRY(find_target(ctx, &reader));
     if (request->since)
         reader.since_ns = clock_wall_ns() - pb_duration_ns(request->since);
     else if (!request->job)
         reader.since_ns = clock_wall_ns() - SINCE_DEFAULT_NS;
-    if (request->tail > 0) {
-        reader.counting = true;
-        TRY(read_all(ctx, &reader));
-        reader.skip = MAX(reader.seen - request->tail, INT64_C(0));
-        reader.seen = 0;
-        reader.counting = false;
-    }
-    if (request->follow)
-        return follow(ctx, &reader);
-    return read_all(ctx, &reader);
+    Status s = read_asked(ctx, &reader);
+    arena_free(reader.data.arena);
+    return s;
 }

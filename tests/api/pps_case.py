@@ -39,12 +39,14 @@ class PpsCase(ApiTest):
             create_pipeline_request_json=json.dumps(spec), update=update, reprocess=reprocess)
 
     def pipeline(self, repo=None, script="cp -r /pfs/in/. /pfs/out/", *, glob="/*", input=None,
-                 name=None, update=False, reprocess=False, **more):
-        """Creates a pipeline that runs a shell script; gives its name. With repo, one input "in"."""
+                 name=None, update=False, reprocess=False, known=False, **more):
+        """Creates a pipeline that runs a shell script; gives its name. With repo, one input "in".
+        No datum of it ran before, unless the script may be a known one."""
         name = name or unique("p")
         if input is None and repo:
             input = {"pfs": {"repo": repo, "glob": glob, "name": "in"}}
-        transform = {"cmd": ["sh", "-e"], "stdin": [script], "image": "host",
+        lines = [script] if known else [script, ": " + unique()]
+        transform = {"cmd": ["sh", "-e"], "stdin": lines, "image": "host",
                      **more.pop("transform", {})}
         spec = {"pipeline": {"name": name}, "transform": transform, **more}
         if input:
@@ -107,3 +109,6 @@ class PpsCase(ApiTest):
         self.assertEqual(info.state, SUCCESS, f"{info.state} {info.reason}\n"
                          + "\n".join(self.lines(job=info.job)))
         return info
+
+    def refused(self, code, text):
+        return self.fails(code.name, text)

@@ -72,9 +72,6 @@ class Basic(PpsCase):
         oldest = list(self.client.pps.list_job(pipeline=pps.Pipeline(name=first), number=2,
                                                reverse=True))
         self.assertEqual([j.job.id for j in oldest], ids[:-3:-1])
-        filtered = list(self.client.pps.list_job(pipeline=pps.Pipeline(name=first),
-                                                 jq_filter='select(.state == "JOB_FAILURE")'))
-        self.assertEqual(filtered, [])
         commit = pfs.Commit(repo=pfs.Repo.from_uri(repo), id=ids[0])
         by_input = list(self.client.pps.list_job(input_commit=[commit],
                                                  pipeline=pps.Pipeline(name=second)))
@@ -105,22 +102,23 @@ class Basic(PpsCase):
 
     def test_update_nothing_runs_nothing(self):
         repo = self.repo(files={"/a": b"1", "/b": b"2"})
-        name = self.pipeline(repo)
+        script = "cp /pfs/in/* /pfs/out/; : " + unique()
+        name = self.pipeline(repo, script, known=True)
         self.succeeds(name)
-        self.pipeline(repo, name=name, update=True, description="only words")
+        self.pipeline(repo, script, known=True, name=name, update=True, description="only words")
         info = self.succeeds(name)
         self.assertEqual((info.data_processed, info.data_skipped), (0, 2))
-        self.pipeline(repo, name=name, update=True, reprocess=True)
+        self.pipeline(repo, script, known=True, name=name, update=True, reprocess=True)
         info = self.succeeds(name)
         self.assertEqual((info.data_processed, info.data_skipped), (2, 0))
 
     def test_exact_remembers(self):
         repo = self.repo(files={"/a": b"1", "/b": b"2"})
         script = "cp /pfs/in/* /pfs/out/; : " + unique("x")
-        name = self.pipeline(repo, script)
+        name = self.pipeline(repo, script, known=True)
         self.assertEqual(self.succeeds(name).data_processed, 2)
         self.client.pps.delete_pipeline(pipeline=pps.Pipeline(name=name))
-        self.pipeline(repo, script, name=name)
+        self.pipeline(repo, script, known=True, name=name)
         info = self.succeeds(name)
         self.assertEqual((info.data_processed, info.data_skipped), (0, 2))
         self.assertEqual(self.paths(name), ["/a", "/b"])
@@ -183,11 +181,14 @@ class Basic(PpsCase):
         name = self.pipeline(repo)
         self.succeeds(name)
         self.client.pps.rerun_pipeline(pipeline=pps.Pipeline(name=name), reprocess=True)
-        self.until(lambda: len(self.jobs(name)) == 2)
+        self.assertEqual(self.info(name).version, 2)
         self.assertEqual(self.succeeds(name).data_processed, 1)
         self.client.pps.rerun_pipeline(pipeline=pps.Pipeline(name=name), reprocess=False)
-        self.until(lambda: len(self.jobs(name)) == 3)
+        self.assertEqual(self.info(name).version, 3)
         self.assertEqual(self.succeeds(name).data_processed, 0)
+        self.assertEqual(len(self.jobs(name)), 1)
+        self.assertEqual(len(list(self.client.pps.list_job(
+            pipeline=pps.Pipeline(name=name), history=-1))), 3)
 
     def test_delete(self):
         repo = self.repo(files={"/a": b"1"})
