@@ -1,4 +1,4 @@
-/* record_rpc.c - procavia.v1.API: questions about the record. */
+/* record_rpc.c - procavia.v1.API: merging, and questions about the record. */
 #include "api/api_priv.h"
 
 static Status explain_file(Call *call, const void *request, void **response)
@@ -19,7 +19,14 @@ static Status why_datum(Call *call, const void *request)
     return pps_why(call->ctx, call->api->config.pps, request, send_why, call);
 }
 
+static Status merge_branch(Call *call, const void *request, void **response)
+{
+    return pfs_merge_branch(call->ctx, call->api->config.pfs, request,
+                            (Procavia__V1__MergeBranchResponse **)response);
+}
+
 static const ApiMethod methods[] = {
+    { .path = "/procavia.v1.API/MergeBranch", .unary = merge_branch },
     { .path = "/procavia.v1.API/ExplainFile", .unary = explain_file },
     { .path = "/procavia.v1.API/WhyDatum", .stream = why_datum },
 };

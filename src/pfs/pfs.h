@@ -13,6 +13,7 @@
 
 #include "db/db.h"
 #include "pfs/pfs.pb-c.h"
+#include "procavia/v1/procavia.pb-c.h"
 #include "store/store.h"
 
 typedef struct Pfs Pfs;
@@ -207,6 +208,14 @@ Status pfs_walk_commits(Ctx *ctx, Pfs *pfs, PfsV2__CommitPicker *const *start, s
  * each fault. */
 typedef Status (*PfsFsckFn)(void *arg, Ctx *ctx, const char *error);
 Status pfs_fsck(Ctx *ctx, PfsTx *tx, PfsFsckFn fn, void *arg);
+
+/* Brings the changes of `from` into `into`, a branch of the same repo, as a commit on it: O(changes).
+ * Heads must be finished. Nothing to bring: no commit, and no files changed. A path that both sides
+ * changed in different ways is a conflict: by policy nothing is merged, or one side's stays; all are
+ * in the answer. What breaks a rule of §13.4 after the merge is one under any policy, at "/". Errors:
+ * NOT_FOUND; INVALID_ARGUMENT; UNKNOWN "commit … not finished"; ABORTED when heads keep moving. */
+Status pfs_merge_branch(Ctx *ctx, Pfs *pfs, const Procavia__V1__MergeBranchRequest *request,
+                        Procavia__V1__MergeBranchResponse **out);
 
 /* --- metadata: what users note on objects ----------------------------------------------------- */
 

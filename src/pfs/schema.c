@@ -113,5 +113,11 @@ const DbMigration pfs_migrations[] = {
       "  name TEXT NOT NULL,"
       "  value TEXT NOT NULL,"
       "  PRIMARY KEY (kind, object_id, name));" },
+
+    /* The head that a commit took in beside its parent. It may be gone by now. */
+    { "pfs: merges",
+      "CREATE TABLE pfs_merge ("
+      "  commit_id BIGINT PRIMARY KEY REFERENCES pfs_commit (id) ON DELETE CASCADE,"
+      "  from_id BIGINT NOT NULL);" },
 };
 const size_t pfs_migration_count = ARRAY_LEN(pfs_migrations);
