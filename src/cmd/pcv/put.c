@@ -251,13 +251,20 @@ static Status put_dir_fd(Put *put, int fd, const char *name);
 static Status put_at(Put *put, int dir_fd, const char *name)
 {
     struct stat st;
+    bool is_dir = name[strlen(name) - 1] == '/';
+    if (!is_dir && put->known && put_known_has(put->known, dir_fd, name, buf_str(&put->path))) {
+        put_file_done(put);
+        return OK;
+    }
     AUTO_FD fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return status_errno(put->cli->ctx, errno, "open " STR_FMT, STR_ARG(buf_str(&put->path)));
-    if (name[strlen(name) - 1] == '/')
+    if (is_dir)
         return put_dir_fd(put, fd_steal(&fd), name);
     if (fstat(fd, &st) != 0)
         return status_errno(put->cli->ctx, errno, "stat %s", name);
+    if (put->known)
+        put_known_add(put->known, buf_str(&put->path), &st);
     return put_fd(put, fd, (size_t)st.st_size, name, buf_str(&put->path));
 }
 
@@ -455,6 +462,31 @@ static Status put_all(Put *put, PfsV2__Commit *commit, char **sources, size_t co
     return OK;
 }
 
+/* One whole folder that overwrites: files that the branch's head has already are passed over. */
+static Status put_folder(Put *put, PfsV2__Commit *commit, char **source)
+{
+    TRY(put_target(put, *source, true));
+    put->known = put_known_open(put->cli, commit, buf_str(&put->path), *source);
+    TRY(put_all(put, commit, source, 1));
+    bool again = false;
+    if (put->known)
+        TRY(put_known_finish(put->known, &again));
+    if (!again)
+        return OK;
+    put->known = put_known_free(put->known);
+    put->stream = wire_stream_close(put->stream);
+    put->files = put->size_bytes = 0;
+    return put_all(put, commit, source, 1);
+}
+
+static Status put_sources(Put *put, PfsV2__Commit *commit, char **sources, size_t count)
+{
+    bool is_one_folder = count == 1 && put->recursive && !put->append && !ref_is_url(sources[0]) &&
+                         is_folder(sources[0]);
+    return is_one_folder ? put_folder(put, commit, sources)
+                         : put_all(put, commit, sources, count);
+}
+
 static Status put_file(Cli *cli)
 {
     PfsV2__File *file;
@@ -474,7 +506,9 @@ static Status put_file(Cli *cli)
             (progress->set ? progress->flag : isatty(STDOUT_FILENO)) && isatty(STDERR_FILENO),
         .piece = malloc(PUT_PIECE_BYTES),
     };
-    Status s = put.piece ? put_all(&put, file->commit, sources, count) : STATUS(RESOURCE_EXHAUSTED);
+    Status s =
+        put.piece ? put_sources(&put, file->commit, sources, count) : STATUS(RESOURCE_EXHAUSTED);
+    put_known_free(put.known);
     wire_stream_close(put.stream);
     free(put.piece);
     buf_done(&put.message);

@@ -10,12 +10,14 @@
 #pragma once
 
 #include "cmd/pcv/cli.h"
+#include "cmd/pcv/put_known.h"
 
 #define PUT_PIECE_BYTES (2 * MiB) /* what the server's other clients send at a time */
 
 typedef struct Put {
     Cli *cli;
     WireStream *stream;
+    PutKnown *known;    /* NULL: all is put */
     const char *target; /* path of the argument; "" when there is none */
     bool append, recursive, full_path, untar, progress;
     uint8_t *piece; /* PUT_PIECE_BYTES */
