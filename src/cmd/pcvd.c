@@ -75,15 +75,14 @@ static Status read_cluster_id(Ctx *ctx, Server *server)
     return s;
 }
 
-static const char *worker_program(Ctx *ctx, const PcvdConfig *config)
+/* A program of ours, beside this one. */
+static const char *sibling_program(Ctx *ctx, const char *name)
 {
-    if (*config->worker)
-        return config->worker;
     char self[4096];
     ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
     self[MAX(size, (ssize_t)0)] = '\0';
     char *slash = strrchr(self, '/');
-    return text_printf(ctx->arena, "%.*s/pcv-worker", slash ? (int)(slash - self) : 0, self);
+    return text_printf(ctx->arena, "%.*s/%s", slash ? (int)(slash - self) : 0, self, name);
 }
 
 static Status open_engine(Ctx *ctx, Server *server)
@@ -91,7 +90,7 @@ static Status open_engine(Ctx *ctx, Server *server)
     const PcvdConfig *config = &server->config;
     char *full = realpath(config->data, NULL);
     const EngineLocalConfig local = {
-        .program = worker_program(ctx, config),
+        .program = *config->worker ? config->worker : sibling_program(ctx, "pcv-worker"),
         .address = text_printf(ctx->arena, "unix:%s/worker.sock", config->data),
         .scratch = text_printf(ctx->arena, "%s/work", config->data),
         .hidden = arena_strdup(ctx->arena, full ? full : config->data),
@@ -139,8 +138,12 @@ static Status open_floors(Ctx *ctx, Server *server)
     TRY(open_engine(ctx, server));
     const ControlConfig control = { server->pps, server->images, server->engine };
     TRY(control_start(ctx, &control, &server->control));
-    const ApiConfig api = { server->pfs, server->pps, server->images, server->control,
-                            server->cluster_id };
+    const ApiConfig api = { .pfs = server->pfs,
+                            .pps = server->pps,
+                            .images = server->images,
+                            .control = server->control,
+                            .cluster_id = server->cluster_id,
+                            .eval_program = sibling_program(ctx, "pcv-eval") };
     server->api = api_new(&api);
     return OK;
 }
