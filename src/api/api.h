@@ -24,7 +24,8 @@ typedef struct ApiConfig {
     Pps *pps;
     ImageStore *images;
     Control *control;
-    const char *cluster_id; /* a UUID made at first start */
+    const char *cluster_id;   /* a UUID made at first start */
+    const char *eval_program; /* path of pcv-eval */
 } ApiConfig;
 
 Api *api_new(const ApiConfig *config); /* config's strings must outlive it */

@@ -1,7 +1,8 @@
 /* pps_ask_rpc.c - pps_v2.API, what asks and changes nothing: datums of an input that has no
  * pipeline yet, tasks, and what only a cluster on Kubernetes could tell. */
 #include "api/api_priv.h"
-#include "task/task.pb-c.h"
+#include "codec/pbjson.h"
+#include "engine/eval.h"
 
 /* --- CreateDatum (§26.10)
  * ------------------------------------------------------------------------------------------- */
@@ -87,6 +88,78 @@ static Status list_task(Call *call, const void *request)
     return OK;
 }
 
+/* --- RenderTemplate (§26.29)
+ * ------------------------------------------------------------------------------------------ */
+
+#define TEMPLATE_NS (20 * NS_PER_SEC) /* with its imports */
+
+static Str template_question(Ctx *ctx, const PpsV2__RenderTemplateRequest *request)
+{
+    JsonValue *question = json_object(ctx->arena), *args = json_object(ctx->arena);
+    for (size_t i = 0; i < request->n_args; i++)
+        json_set(ctx->arena, args, str(request->args[i]->key),
+                 json_string(ctx->arena, str(request->args[i]->value)));
+    json_set(ctx->arena, question, STR("template"),
+             json_string(ctx->arena, str(request->template_)));
+    json_set(ctx->arena, question, STR("args"), args);
+    return json_print(ctx->arena, question, (JsonStyle){ 0 });
+}
+
+static Status render(Call *call, const PpsV2__RenderTemplateRequest *request, Str *out_json)
+{
+    CLEANUP(eval_freep) Eval *eval = NULL;
+    EvalKind kind;
+    TRY(eval_start(call->ctx, call->api->config.eval_program, "jsonnet", TEMPLATE_NS, &eval));
+    TRY_WRAP(call->ctx,
+             eval_ask(call->ctx, eval, template_question(call->ctx, request), &kind, out_json),
+             "template err");
+    if (kind != EVAL_YES)
+        return FAIL(call->ctx, UNKNOWN, "template err: " STR_FMT, STR_ARG(*out_json));
+    return OK;
+}
+
+/* An array's specs are read leniently, a lone object strictly, as clients know it. */
+static Status read_spec(Ctx *ctx, const JsonValue *value, bool lenient,
+                        PpsV2__CreatePipelineRequest **out)
+{
+    const PbJsonOptions options = { .ignore_unknown = lenient };
+    ProtobufCMessage *message;
+    Status s = pbjson_from_value(ctx, &pps_v2__create_pipeline_request__descriptor, value, &options,
+                                 &message);
+    if (!status_ok(s))
+        return FAIL(ctx, UNKNOWN, "%s", status_message(s));
+    *out = (PpsV2__CreatePipelineRequest *)message;
+    return OK;
+}
+
+static Status read_specs(Ctx *ctx, Str json, PpsV2__RenderTemplateResponse *answer)
+{
+    JsonValue *value;
+    TRY(json_parse(ctx, json, &value));
+    bool many = json_is(value, JSON_ARRAY);
+    if (!many && !json_is(value, JSON_OBJECT))
+        return FAIL(ctx, UNKNOWN, "not a json object or list: " STR_FMT, STR_ARG(json));
+    size_t n = many ? value->count : 1;
+    answer->specs = ARENA_NEW(ctx->arena, PpsV2__CreatePipelineRequest *, n);
+    if (!answer->specs)
+        return STATUS(RESOURCE_EXHAUSTED);
+    for (size_t i = 0; i < n; i++)
+        TRY(read_spec(ctx, many ? value->items[i] : value, many, &answer->specs[i]));
+    answer->n_specs = n;
+    return OK;
+}
+
+static Status render_template(Call *call, const void *request, void **response)
+{
+    Str json;
+    TRY(render(call, request, &json));
+    PpsV2__RenderTemplateResponse *answer =
+        CALL_NEW(call, PpsV2__RenderTemplateResponse, pps_v2__render_template_response__init);
+    answer->json = str_z(call->ctx->arena, json);
+    *response = answer;
+    return read_specs(call->ctx, json, answer);
+}
+
 /* --- what this server has not
  * --------------------------------------------------------------------------------------- */
 
@@ -117,6 +190,7 @@ static Status run_load_test(Call *call, const void *request, void **response)
 
 static const ApiMethod methods[] = {
     { .path = "/pps_v2.API/CreateDatum", .bidi = create_datum },
+    { .path = "/pps_v2.API/RenderTemplate", .unary = render_template },
     { .path = "/pps_v2.API/ListTask", .stream = list_task },
     { .path = "/pps_v2.API/QueryLoki", .stream = no_loki },
     { .path = "/pps_v2.API/GetKubeEvents", .stream = no_loki },

@@ -1,5 +1,5 @@
 /* pps_rpc.c - pps_v2.API. */
-#include "api/api_priv.h"
+#include "api/sieve.h"
 #include "codec/pb.h"
 
 /* --- pipelines
@@ -32,17 +32,21 @@ static Status inspect_pipeline(Call *call, PfsTx *tx, const void *request, void 
     return pps_inspect_pipeline(call->ctx, tx, request, (PpsV2__PipelineInfo **)response);
 }
 
-static Status send_pipeline(void *call, Ctx *ctx, const PpsV2__PipelineInfo *info)
+static Status send_pipeline(void *sieve, Ctx *ctx, const PpsV2__PipelineInfo *info)
 {
-    (void)ctx;
-    return call_send(call, &info->base);
+    Status s = sieve_send(ctx, sieve, &info->base);
+    return s.code == STATUS_UNKNOWN ? status_wrap(ctx, s, "could not list pipeline info") : s;
 }
 
+/* A page is cut before the filter looks at it. */
 static Status list_pipeline(Call *call, const void *request)
 {
+    const PpsV2__ListPipelineRequest *r = request;
+    CLEANUP(sieve_done) Sieve sieve;
+    TRY(sieve_begin(call, r->jqfilter, "pipeline", 0, &sieve));
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_read(call->ctx, call->api->config.pfs, &tx));
-    return pps_list_pipeline(call->ctx, tx, request, send_pipeline, call);
+    return pps_list_pipeline(call->ctx, tx, r, send_pipeline, &sieve);
 }
 
 static Status delete_pipeline(Call *call, PfsTx *tx, const void *request, void **response)
@@ -153,24 +157,37 @@ static Status inspect_job_set(Call *call, const void *request)
     return pps_inspect_job_set(call->ctx, call->api->config.pps, request, send_job, call);
 }
 
-static Status list_job(Call *call, const void *request)
+static Status list_kept_job(void *sieve, Ctx *ctx, const PpsV2__JobInfo *info)
 {
-    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
-    TRY(pfs_begin_read(call->ctx, call->api->config.pfs, &tx));
-    return pps_list_job(call->ctx, tx, request, send_job, call);
+    return sieve_send(ctx, sieve, &info->base);
 }
 
-static Status send_job_set(void *call, Ctx *ctx, const PpsV2__JobSetInfo *info)
+/* Of what the filter keeps `number` are sent: so the sieve counts, not the walk. */
+static Status list_job(Call *call, const void *request)
 {
-    (void)ctx;
-    return call_send(call, &info->base);
+    PpsV2__ListJobRequest all = *(const PpsV2__ListJobRequest *)request;
+    CLEANUP(sieve_done) Sieve sieve;
+    TRY(sieve_begin(call, all.jqfilter, "job", all.number, &sieve));
+    all.number = 0;
+    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+    TRY(pfs_begin_read(call->ctx, call->api->config.pfs, &tx));
+    return sieve_result(pps_list_job(call->ctx, tx, &all, list_kept_job, &sieve));
+}
+
+static Status list_kept_set(void *sieve, Ctx *ctx, const PpsV2__JobSetInfo *info)
+{
+    return sieve_send(ctx, sieve, &info->base);
 }
 
 static Status list_job_set(Call *call, const void *request)
 {
+    PpsV2__ListJobSetRequest all = *(const PpsV2__ListJobSetRequest *)request;
+    CLEANUP(sieve_done) Sieve sieve;
+    TRY(sieve_begin(call, all.jqfilter, "job", all.number, &sieve));
+    all.number = MIN(all.number, INT64_C(0)); /* a negative one is refused below */
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_read(call->ctx, call->api->config.pfs, &tx));
-    return pps_list_job_set(call->ctx, tx, request, send_job_set, call);
+    return sieve_result(pps_list_job_set(call->ctx, tx, &all, list_kept_set, &sieve));
 }
 
 static Status subscribe_job(Call *call, const void *request)
