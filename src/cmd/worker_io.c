@@ -400,6 +400,11 @@ static void io_started(WorkerIo *base, const WorkerDatum *datum)
     link_report(io->link, report);
 }
 
+static void io_attempt(WorkerIo *base, const WorkerDatum *datum, Cancel *attempt)
+{
+    link_attempt(of(base)->link, datum->id, attempt);
+}
+
 /* --- the object
  * -------------------------------------------------------------------------------------------------------------
  */
@@ -417,7 +422,8 @@ ServerIo *server_io_new(const char *address, Link *link)
                            .output_finish = io_output_finish,
                            .output_abort = io_output_abort,
                            .log = io_log,
-                           .started = io_started };
+                           .started = io_started,
+                           .attempt = io_attempt };
     io->address = strdup(address);
     io->link = link;
     io->owner = pthread_self();

@@ -45,19 +45,29 @@ static Status load(JobRun *run)
     return OK;
 }
 
-/* A hash of each secret's value: what user code sees of it is part of a result's key. */
+static Status add_to_hash(void *arg, Ctx *ctx, Str key, Bytes value)
+{
+    (void)ctx;
+    Buf *all = arg;
+    buf_add_varint(all, key.size);
+    buf_add_str(all, key);
+    buf_add_varint(all, value.size);
+    buf_add_bytes(all, value);
+    return OK;
+}
+
+/* A hash of each secret's values: what user code sees of it is part of a result's key. */
 static Status hash_secrets(Ctx *ctx, PfsTx *tx, const PpsV2__Transform *transform, Hash **out)
 {
     *out = ARENA_NEW(ctx->arena, Hash, transform->n_secrets + 1);
     if (!*out)
         return STATUS(RESOURCE_EXHAUSTED);
     for (size_t i = 0; i < transform->n_secrets; i++) {
-        Bytes value = { 0 };
-        Status s = pps_secret_value(ctx, tx, transform->secrets[i]->name,
-                                    transform->secrets[i]->key, &value);
+        CLEANUP(buf_done) Buf all = { 0 };
+        Status s = pps_secret_each(ctx, tx, transform->secrets[i]->name, add_to_hash, &all);
         if (!status_ok(s) && s.code != STATUS_NOT_FOUND)
             return s;
-        (*out)[i] = hash_of(value);
+        (*out)[i] = hash_of(buf_bytes(&all));
     }
     return OK;
 }

@@ -94,28 +94,50 @@ static Status add_datum(void *arg, Ctx *ctx, const DatumRecord *record)
     return OK;
 }
 
-/* Secrets that the transform names: variables, and files at their mount path. */
-static Status add_secret(Ctx *ctx, PfsTx *tx, const PpsV2__SecretMount *mount,
-                         Procavia__Work__WorkSet *set)
+static Status add_secret_env(Ctx *ctx, PfsTx *tx, const PpsV2__SecretMount *mount,
+                             Procavia__Work__WorkSet *set)
 {
     Bytes value;
     TRY(pps_secret_value(ctx, tx, mount->name, mount->key, &value));
-    if (*mount->env_var) {
-        Procavia__Work__WorkSet__EnvEntry *entry =
-            PB_NEW(ctx, procavia__work__work_set__env_entry, Procavia__Work__WorkSet__EnvEntry);
-        entry->key = arena_strdup(ctx->arena, mount->env_var);
-        entry->value = arena_strndup(ctx->arena, (const char *)value.data, value.size);
-        set->env[set->n_env++] = entry;
-    }
-    if (*mount->mount_path) {
-        Procavia__Work__WorkSet__SecretFile *file =
-            PB_NEW(ctx, procavia__work__work_set__secret_file, Procavia__Work__WorkSet__SecretFile);
-        file->path = text_printf(ctx->arena, "%s/%s", mount->mount_path, mount->key);
-        file->content.data = arena_memdup(ctx->arena, value.data, value.size);
-        file->content.len = value.size;
-        set->secret_files[set->n_secret_files++] = file;
-    }
+    Procavia__Work__WorkSet__EnvEntry *entry =
+        PB_NEW(ctx, procavia__work__work_set__env_entry, Procavia__Work__WorkSet__EnvEntry);
+    entry->key = arena_strdup(ctx->arena, mount->env_var);
+    entry->value = arena_strndup(ctx->arena, (const char *)value.data, value.size);
+    set->env[set->n_env++] = entry;
     return OK;
+}
+
+typedef struct SecretFiles {
+    const char *mount_path;
+    Procavia__Work__WorkSet *set;
+} SecretFiles;
+
+#define SECRET_FILES_MAX 1024 /* of all secrets of a transform */
+
+static Status add_secret_file(void *arg, Ctx *ctx, Str key, Bytes value)
+{
+    const SecretFiles *files = arg;
+    Procavia__Work__WorkSet *set = files->set;
+    if (set->n_secret_files == SECRET_FILES_MAX)
+        return FAIL(ctx, RESOURCE_EXHAUSTED, "the secrets of a transform have more than %d keys",
+                    SECRET_FILES_MAX);
+    Procavia__Work__WorkSet__SecretFile *file =
+        PB_NEW(ctx, procavia__work__work_set__secret_file, Procavia__Work__WorkSet__SecretFile);
+    file->path = text_printf(ctx->arena, "%s/" STR_FMT, files->mount_path, STR_ARG(key));
+    file->content.data = arena_memdup(ctx->arena, value.data, value.size);
+    file->content.len = value.size;
+    set->secret_files[set->n_secret_files++] = file;
+    return OK;
+}
+
+/* Secrets that the transform names: variables, and at a mount path a file for each key (§14.6). */
+static Status add_secret(Ctx *ctx, PfsTx *tx, const PpsV2__SecretMount *mount,
+                         Procavia__Work__WorkSet *set)
+{
+    if (*mount->env_var)
+        TRY(add_secret_env(ctx, tx, mount, set));
+    SecretFiles files = { mount->mount_path, set };
+    return *mount->mount_path ? pps_secret_each(ctx, tx, mount->name, add_secret_file, &files) : OK;
 }
 
 static Status add_secrets(Ctx *ctx, Control *control, const PpsV2__Transform *transform,
@@ -125,7 +147,7 @@ static Status add_secrets(Ctx *ctx, Control *control, const PpsV2__Transform *tr
         return OK;
     set->env = ARENA_NEW(ctx->arena, Procavia__Work__WorkSet__EnvEntry *, transform->n_secrets);
     set->secret_files =
-        ARENA_NEW(ctx->arena, Procavia__Work__WorkSet__SecretFile *, transform->n_secrets);
+        ARENA_NEW(ctx->arena, Procavia__Work__WorkSet__SecretFile *, SECRET_FILES_MAX);
     if (!set->env || !set->secret_files)
         return STATUS(RESOURCE_EXHAUSTED);
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;

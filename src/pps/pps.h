@@ -235,6 +235,9 @@ Status pps_inspect_secret(Ctx *ctx, PfsTx *tx, const char *name, PpsV2__SecretIn
 Status pps_list_secret(Ctx *ctx, PfsTx *tx, PpsV2__SecretInfos **out);
 /* One key's plaintext, for a worker. NOT_FOUND names what is missing. */
 Status pps_secret_value(Ctx *ctx, PfsTx *tx, const char *name, const char *key, Bytes *out);
+/* All keys of one, as it was given. NOT_FOUND names what is missing. */
+typedef Status (*PpsSecretFn)(void *arg, Ctx *ctx, Str key, Bytes value);
+Status pps_secret_each(Ctx *ctx, PfsTx *tx, const char *name, PpsSecretFn fn, void *arg);
 
 /* One line of a datum's (or the worker's own) log. */
 typedef struct PpsLogLine {

@@ -113,7 +113,7 @@ Status pps_list_secret(Ctx *ctx, PfsTx *tx, PpsV2__SecretInfos **out)
     return OK;
 }
 
-Status pps_secret_value(Ctx *ctx, PfsTx *tx, const char *name, const char *key, Bytes *out)
+static Status read_secret(Ctx *ctx, PfsTx *tx, const char *name, JsonValue **out)
 {
     CLEANUP(db_rows_done) DbRows rows = { 0 };
     TRY(db_query(ctx, pfs_tx_db(tx), &rows, "SELECT data FROM pps_secret WHERE name = ?", "s",
@@ -122,10 +122,27 @@ Status pps_secret_value(Ctx *ctx, PfsTx *tx, const char *name, const char *key, 
     TRY(db_next(ctx, &rows, &more));
     if (!more)
         return FAIL(ctx, NOT_FOUND, "secrets \"%s\" not found", name);
+    return json_parse(ctx, str(db_text(ctx, &rows, 0)), out);
+}
+
+Status pps_secret_value(Ctx *ctx, PfsTx *tx, const char *name, const char *key, Bytes *out)
+{
     JsonValue *data;
-    TRY(json_parse(ctx, str(db_text(ctx, &rows, 0)), &data));
+    TRY(read_secret(ctx, tx, name, &data));
     const JsonValue *value = json_get(data, key);
     if (!value)
         return FAIL(ctx, NOT_FOUND, "secret \"%s\" has no key \"%s\"", name, key);
     return from_base64(ctx, json_text(value), out);
+}
+
+Status pps_secret_each(Ctx *ctx, PfsTx *tx, const char *name, PpsSecretFn fn, void *arg)
+{
+    JsonValue *data;
+    TRY(read_secret(ctx, tx, name, &data));
+    for (size_t i = 0; i < data->count; i++) {
+        Bytes value;
+        TRY(from_base64(ctx, json_text(data->members[i].value), &value));
+        TRY(fn(arg, ctx, data->members[i].name, value));
+    }
+    return OK;
 }

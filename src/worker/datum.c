@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/event.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "codec/moment.h"
@@ -173,9 +174,16 @@ static const char *check_disk(Run *run)
     return NULL;
 }
 
-/* Waits for the end. What makes us kill the process is *out_cause, else NULL. */
-static Status wait_process(Run *run, SandboxExit *out_exit, const char **out_cause)
+static void end_attempt(void *attempt)
 {
+    cancel_set(attempt);
+}
+
+/* Waits for the end. What makes us kill the process is *out_cause, else NULL. */
+static Status wait_attempt(Run *run, Cancel *cancel, SandboxExit *out_exit, const char **out_cause)
+{
+    Ctx attempt = *run->ctx;
+    attempt.cancel = cancel;
     int64_t start_ns = clock_mono_ns(), pause_ns = DISK_CHECK_NS;
     int64_t timeout_ns = run->spec->timeout_ns;
     int64_t deadline_ns = timeout_ns > 0 ? start_ns + timeout_ns : DEADLINE_NONE;
@@ -184,7 +192,12 @@ static Status wait_process(Run *run, SandboxExit *out_exit, const char **out_cau
         SandboxEvent event;
         int64_t look_ns = clock_mono_ns() + pause_ns;
         int64_t until_ns = *out_cause ? DEADLINE_NONE : MIN(deadline_ns, look_ns);
-        TRY(sandbox_wait(run->ctx, run->sandbox, -1, until_ns, &event, out_exit));
+        Status s = sandbox_wait(&attempt, run->sandbox, -1, until_ns, &event, out_exit);
+        if (s.code == STATUS_CANCELLED && !cancel_is_set(run->ctx->cancel)) {
+            *out_cause = "context canceled"; /* a restart: this attempt's end, not the set's */
+            return OK;
+        }
+        TRY(s);
         if (event == SANDBOX_ENDED)
             return OK;
         int64_t now_ns = clock_mono_ns();
@@ -193,6 +206,24 @@ static Status wait_process(Run *run, SandboxExit *out_exit, const char **out_cau
         if (*out_cause)
             sandbox_kill(run->sandbox);
     }
+}
+
+/* The owner may end the attempt alone (a restart of the datum); whoever ends the set ends it too. */
+static Status wait_process(Run *run, SandboxExit *out_exit, const char **out_cause)
+{
+    Cancel *attempt = cancel_new();
+    CancelHook hook = { .fn = end_attempt, .arg = attempt };
+    if (run->ctx->cancel)
+        cancel_hook(run->ctx->cancel, &hook);
+    if (run->io->attempt)
+        run->io->attempt(run->io, run->datum, attempt);
+    Status s = wait_attempt(run, attempt, out_exit, out_cause);
+    if (run->io->attempt)
+        run->io->attempt(run->io, run->datum, NULL);
+    if (run->ctx->cancel)
+        cancel_unhook(run->ctx->cancel, &hook);
+    cancel_unref(attempt);
+    return s;
 }
 
 static bool is_accepted(const WorkerSpec *spec, const SandboxExit *ended)

@@ -125,6 +125,9 @@ struct WorkerIo {
                 Str line, int64_t wall_ns);
     /* An attempt's user code is about to run. May be NULL. */
     void (*started)(WorkerIo *io, const WorkerDatum *datum);
+    /* May be NULL. The process that runs now; who sets attempt fails this try. NULL: it ended, and
+     * attempt must not be used any more. */
+    void (*attempt)(WorkerIo *io, const WorkerDatum *datum, Cancel *attempt);
 };
 
 /* --- what came of it ------------------------------------------------------------------------- */

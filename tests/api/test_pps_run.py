@@ -146,9 +146,9 @@ class Surroundings(PpsCase):
                                       data={"key": base64.b64encode(b"hidden").decode()})
         repo = self.repo(files={"/a": b"1"})
         name = self.pipeline(
-            repo, "echo $WORD > /pfs/out/env; cp /tmp/sec/key /pfs/out/file",
+            repo, "echo $WORD > /pfs/out/env; cp /mnt/key /pfs/out/file",
             transform={"secrets": [{"name": secret, "key": "key", "env_var": "WORD"},
-                                   {"name": secret, "mount_path": "/tmp/sec"}]})
+                                   {"name": secret, "mount_path": "/mnt"}]})
         self.succeeds(name)
         self.assertEqual(self.read(name, "/env"), b"hidden\n")
         self.assertEqual(self.read(name, "/file"), b"hidden")

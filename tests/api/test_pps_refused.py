@@ -1,0 +1,105 @@
+"""What is wrong is refused with its reason, and leaves nothing behind."""
+
+import unittest
+
+from pachyderm_sdk.api import pfs, pps
+
+from harness import name as unique
+from pps_case import FAILURE, PpsCase
+
+
+class Refused(PpsCase):
+    def spec(self, name, **more):
+        return {"pipeline": {"name": name}, "transform": {"cmd": ["true"], "image": "host"}, **more}
+
+    def assert_nothing(self, name):
+        with self.fails("NOT_FOUND", "not found"):
+            self.info(name)
+        self.assertFalse(self.client.pfs.repo_exists(pfs.Repo.from_uri(name)))
+
+    def refuses(self, code, text, spec):
+        with self.fails(code, text):
+            self.create_json(spec)
+        self.assert_nothing(spec["pipeline"]["name"])
+
+    def test_unknown_repo(self):
+        name = unique()
+        self.refuses("NOT_FOUND", "not found",
+                     self.spec(name, input={"pfs": {"repo": "none-such", "glob": "/"}}))
+
+    def test_input_rules(self):
+        repo, name = self.repo(), unique()
+        for text, input in [("must specify a glob", {"pfs": {"repo": repo}}),
+                            ("must specify a repo", {"pfs": {"glob": "/", "name": "x"}}),
+                            ("cannot be named out", {"pfs": {"repo": repo, "glob": "/",
+                                                             "name": "out"}}),
+                            ("no input set", {"cross": [{}]}),
+                            ("was used more than once", {"cross": [
+                                {"pfs": {"repo": repo, "glob": "/", "name": "x"}},
+                                {"pfs": {"repo": repo, "glob": "/*", "name": "x"}}]}),
+                            ("error parsing cron-spec", {"cron": {"name": "t", "spec": "soon"}})]:
+            with self.subTest(text):
+                self.refuses("UNKNOWN", text, self.spec(name, input=input))
+
+    def test_bad_glob(self):
+        name = self.pipeline(self.repo(files={"/a": b"1"}), glob="/[a")
+        info = self.job(name)
+        self.assertEqual(info.state, FAILURE)
+        self.assertIn("/[a", info.reason)
+
+    def test_json(self):
+        for text, json_text in [("unknown field", '{"pipeline": {"name": "p"}, "typo": 1}'),
+                                ("", '{"pipeline": {"name": "p"},\n"transform": }'),
+                                ("", '{"pipeline": {"name": 7}}')]:
+            with self.subTest(json_text):
+                with self.assertRaises(Exception) as caught:
+                    self.client.pps.create_pipeline_v2(create_pipeline_request_json=json_text)
+                self.assertIn(text, caught.exception.details())
+
+    def test_names(self):
+        repo = self.repo()
+        for name, text in [("a b", "only alphanumeric"), ("-a", "must start with"),
+                           ("a" * 64, "longer than the")]:
+            with self.subTest(name):
+                with self.fails("UNKNOWN", text):
+                    self.create_json(self.spec(name, input={"pfs": {"repo": repo, "glob": "/"}}))
+
+    def test_update_that_fails_changes_nothing(self):
+        repo = self.repo(files={"/a": b"1"})
+        name = self.pipeline(repo)
+        self.succeeds(name)
+        with self.fails("UNKNOWN", "must specify a glob"):
+            self.create_json(self.spec(name, input={"pfs": {"repo": repo}}), update=True)
+        self.assertEqual(self.info(name).version, 1)
+        self.assertEqual(len(self.jobs(name)), 1)
+
+    def test_name_of_a_repo(self):
+        repo, taken = self.repo(), self.repo()
+        with self.fails("UNKNOWN", "a repo with the same name already exists"):
+            self.create_json(self.spec(taken, input={"pfs": {"repo": repo, "glob": "/"}}))
+
+    def test_names_that_climb(self):
+        repo = self.repo(files={"/a": b"1"})
+        name = self.pipeline(repo, "mkdir -p '/pfs/out/a..'; touch '/pfs/out/a../..b'",
+                             datum_tries=1)
+        self.succeeds(name)
+        self.assertEqual(self.paths(name), ["/a../..b"])
+
+    def test_unknown_job(self):
+        job = pps.Job(pipeline=pps.Pipeline(name="none-such"), id="0" * 32)
+        for call in [self.client.pps.inspect_job, self.client.pps.stop_job,
+                     self.client.pps.delete_job]:
+            with self.fails("NOT_FOUND", "not found"):
+                call(job=job)
+
+    def test_unknown_pipeline(self):
+        pipeline = pps.Pipeline(name="none-such")
+        for call in [self.client.pps.inspect_pipeline, self.client.pps.start_pipeline, self.client.pps.rerun_pipeline,
+                     self.client.pps.run_cron]:
+            with self.subTest(call.__name__):
+                with self.fails("NOT_FOUND", "not found"):
+                    call(pipeline=pipeline)
+
+
+if __name__ == "__main__":
+    unittest.main()
