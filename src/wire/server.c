@@ -101,6 +101,9 @@ static void close_conn(WireServer *server, Conn *conn)
         server->conns = conn->next;
     if (conn->next)
         conn->next->prev = conn->prev;
+    /* By hand: while a worker is being started its process holds the descriptor too, and closing ours
+     * alone would leave it in the set, its events naming a connection that is gone. */
+    epoll_ctl(server->epoll_fd, EPOLL_CTL_DEL, conn->fd, NULL);
     close(conn->fd);
     conn_free(conn);
 }
