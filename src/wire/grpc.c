@@ -129,6 +129,8 @@ static bool percent_encode(Str text, size_t size_max, Buf *out)
             buf_printf(out, "%%%02X", c);
         if (out->size > size_max) {
             out->size = boundary;
+            while (out->size && out->data[out->size - 1] == ' ')
+                out->size--; /* the cut made a new end */
             return false;
         }
     }

@@ -88,6 +88,13 @@ static void long_messages_are_cut(void **state)
     assert_int_equal(strncmp(status_message(back), text, strlen(status_message(back))), 0);
     assert_true(strlen(status_message(back)) > 2000);
     assert_null(back.detail->any);
+
+    Fields blank_at_cut = { 0 };
+    memset(text, 'x', 20000);
+    memset(text + GRPC_TRAILERS_BYTES_MAX - 3, ' ', 3);
+    grpc_trailers_add(ctx->arena, &blank_at_cut, status_new(ctx, STATUS_UNKNOWN, "%s", text));
+    const char *message = fields_get(&blank_at_cut, "grpc-message", 0);
+    assert_int_equal(strlen(message), GRPC_TRAILERS_BYTES_MAX - 3);
 }
 
 static void without_a_status_http_counts(void **state)
