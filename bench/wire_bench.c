@@ -1,5 +1,5 @@
-/* wire_bench.c - what a call and a byte cost in wire: one JSON object a line. Server and client are in one process,
- * joined by loopback; CPU is that of both. */
+/* wire_bench.c - what a call and a byte cost in wire: one JSON object a line. Server and client are
+ * in one process, joined by loopback; CPU is that of both. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -7,10 +7,10 @@
 #include "base/clock.h"
 #include "wire/wire.h"
 
-#define UNARY_CALLS 20000
-#define BULK_BYTES (1 * GiB)
-#define BULK_MESSAGE_BYTES (2 * MiB)
-#define SMALL_MESSAGES 100000
+#define UNARY_CALLS         20000
+#define BULK_BYTES          (1 * GiB)
+#define BULK_MESSAGE_BYTES  (2 * MiB)
+#define SMALL_MESSAGES      100000
 #define SMALL_MESSAGE_BYTES 1000
 
 static void must(Status s)
@@ -100,10 +100,12 @@ static void bench_unary(Ctx *ctx, WireClient *client)
 static void report_bytes(const char *name, size_t total, Times took)
 {
     printf("{\"bench\":\"%s\",\"mb_per_s\":%.0f,\"wall_s\":%.3f,\"cpu_s\":%.3f}\n", name,
-           (double)total / 1e6 / seconds(took.wall_ns), seconds(took.wall_ns), seconds(took.cpu_ns));
+           (double)total / 1e6 / seconds(took.wall_ns), seconds(took.wall_ns),
+           seconds(took.cpu_ns));
 }
 
-static void bench_upload(Ctx *ctx, WireClient *client, const char *name, size_t messages, size_t size)
+static void bench_upload(Ctx *ctx, WireClient *client, const char *name, size_t messages,
+                         size_t size)
 {
     CLEANUP(wire_stream_closep) WireStream *stream = NULL;
     CLEANUP(buf_done) Buf message = { 0 };
@@ -143,7 +145,8 @@ int main(void)
     must(wire_server_start(&ctx, &config, &server));
     must(wire_client_open(&ctx, wire_server_address(server), &client));
     bench_unary(&ctx, client);
-    bench_upload(&ctx, client, "wire_upload_1gib", BULK_BYTES / BULK_MESSAGE_BYTES, BULK_MESSAGE_BYTES);
+    bench_upload(&ctx, client, "wire_upload_1gib", BULK_BYTES / BULK_MESSAGE_BYTES,
+                 BULK_MESSAGE_BYTES);
     bench_upload(&ctx, client, "wire_upload_small", SMALL_MESSAGES, SMALL_MESSAGE_BYTES);
     bench_download(&ctx, client);
     wire_client_close(client);

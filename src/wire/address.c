@@ -47,7 +47,8 @@ static Status parse_unix(Ctx *ctx, const char *text, Place *out)
     const char *path = text + strlen("unix:");
     out->unix_path = strncmp(path, "//", 2) == 0 ? path + 2 : path;
     if (!*out->unix_path || strlen(out->unix_path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-        return FAIL(ctx, INVALID_ARGUMENT, "address '%s' has no path that fits a unix socket", text);
+        return FAIL(ctx, INVALID_ARGUMENT, "address '%s' has no path that fits a unix socket",
+                    text);
     return OK;
 }
 
@@ -59,7 +60,8 @@ static Status parse(Ctx *ctx, const char *text, Place *out)
     Str rest = str(address_authority(text));
     const char *colon = memrchr(rest.data, ':', rest.size);
     if (!colon || !colon[1] || (rest.data[0] != '[' && memchr(rest.data, ':', rest.size) != colon))
-        return FAIL(ctx, INVALID_ARGUMENT, "address '%s' is not HOST:PORT, [IPV6]:PORT or unix:PATH", text);
+        return FAIL(ctx, INVALID_ARGUMENT,
+                    "address '%s' is not HOST:PORT, [IPV6]:PORT or unix:PATH", text);
     Str host = str_sub(rest, 0, (size_t)(colon - rest.data));
     if (str_starts(host, STR("[")) && str_ends(host, STR("]")))
         host = str_sub(host, 1, host.size - 1);
@@ -74,12 +76,16 @@ static void free_infop(struct addrinfo **infos)
         freeaddrinfo(*infos);
 }
 
-static Status resolve(Ctx *ctx, const Place *place, const char *text, int flags, struct addrinfo **out)
+static Status resolve(Ctx *ctx, const Place *place, const char *text, int flags,
+                      struct addrinfo **out)
 {
-    struct addrinfo hints = { .ai_flags = flags, .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
+    struct addrinfo hints = { .ai_flags = flags,
+                              .ai_family = AF_UNSPEC,
+                              .ai_socktype = SOCK_STREAM };
     int error = getaddrinfo(*place->host ? place->host : NULL, place->port, &hints, out);
     if (error)
-        return FAIL(ctx, UNAVAILABLE, "could not resolve address '%s': %s", text, gai_strerror(error));
+        return FAIL(ctx, UNAVAILABLE, "could not resolve address '%s': %s", text,
+                    gai_strerror(error));
     return OK;
 }
 
@@ -95,12 +101,13 @@ static int open_socket(int family)
     return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
-/* --- listening --------------------------------------------------------------------------------------- */
+/* --- listening ------------------------------------------------------------------------------- */
 
 static bool nobody_listens(const struct sockaddr_un *address)
 {
     AUTO_FD fd = open_socket(AF_UNIX);
-    return connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0 && errno == ECONNREFUSED;
+    return connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0 &&
+           errno == ECONNREFUSED;
 }
 
 static Status listen_unix(Ctx *ctx, const char *path, int *out_fd)
@@ -110,7 +117,8 @@ static Status listen_unix(Ctx *ctx, const char *path, int *out_fd)
     if (lstat(path, &found) == 0 && S_ISSOCK(found.st_mode) && nobody_listens(&address))
         unlink(path);
     AUTO_FD fd = open_socket(AF_UNIX);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(fd, LISTEN_BACKLOG) != 0)
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+        listen(fd, LISTEN_BACKLOG) != 0)
         return status_errno(ctx, errno, "could not listen on 'unix:%s'", path);
     *out_fd = fd_steal(&fd);
     return OK;
@@ -134,7 +142,8 @@ static void print_address(const struct sockaddr *address, socklen_t size, char o
 {
     char host[64], port[8];
     if (address->sa_family == AF_UNIX ||
-        getnameinfo(address, size, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        getnameinfo(address, size, host, sizeof(host), port, sizeof(port),
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
         snprintf(out, ADDRESS_SIZE, "unix");
     else
         snprintf(out, ADDRESS_SIZE, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
@@ -190,10 +199,11 @@ void address_tune(int fd)
         { IPPROTO_TCP, TCP_USER_TIMEOUT, PEER_SILENT_SECONDS * 1000 },
     };
     for (size_t i = 0; i < ARRAY_LEN(options); i++)
-        setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(options[i].value));
+        setsockopt(fd, options[i].level, options[i].name, &options[i].value,
+                   sizeof(options[i].value));
 }
 
-/* --- connecting -------------------------------------------------------------------------------------- */
+/* --- connecting ------------------------------------------------------------------------------ */
 
 /* Waits until the socket is connected; the errno if it is not. */
 static Status wait_connected(Ctx *ctx, int fd, int *out_error)
@@ -201,7 +211,9 @@ static Status wait_connected(Ctx *ctx, int fd, int *out_error)
     struct pollfd one = { .fd = fd, .events = POLLOUT };
     for (;;) {
         TRY(ctx_check(ctx));
-        int64_t left_ms = ctx->deadline_ns == DEADLINE_NONE ? -1 : (ctx->deadline_ns - clock_mono_ns()) / NS_PER_MS + 1;
+        int64_t left_ms = ctx->deadline_ns == DEADLINE_NONE
+                              ? -1
+                              : (ctx->deadline_ns - clock_mono_ns()) / NS_PER_MS + 1;
         if (poll(&one, 1, (int)MIN(left_ms, INT32_MAX)) > 0)
             break;
     }
@@ -210,7 +222,8 @@ static Status wait_connected(Ctx *ctx, int fd, int *out_error)
     return OK;
 }
 
-static Status connect_one(Ctx *ctx, const struct sockaddr *address, socklen_t size, int *out_fd, int *out_error)
+static Status connect_one(Ctx *ctx, const struct sockaddr *address, socklen_t size, int *out_fd,
+                          int *out_error)
 {
     AUTO_FD fd = open_socket(address->sa_family);
     *out_error = 0;
@@ -226,7 +239,8 @@ static Status connect_one(Ctx *ctx, const struct sockaddr *address, socklen_t si
 static Status nobody_answers(Ctx *ctx, const char *text, int error)
 {
     char reason[128];
-    return FAIL(ctx, UNAVAILABLE, "could not connect to '%s': %s", text, strerror_r(error, reason, sizeof(reason)));
+    return FAIL(ctx, UNAVAILABLE, "could not connect to '%s': %s", text,
+                strerror_r(error, reason, sizeof(reason)));
 }
 
 Status address_connect(Ctx *ctx, const char *text, int *out_fd)

@@ -5,12 +5,14 @@
 
 #define ADDRESS_SIZE 128 /* the longest text of a bound or peer address, with its NUL */
 
-/* A listening socket, not blocking. out_bound: the address as bound, with the real port. A unix socket that nobody
- * listens on any more is replaced. Errors: INVALID_ARGUMENT (text), and what the system says, naming the address. */
-Status address_listen(Ctx *ctx, const char *text, int *out_fd, char out_bound[ADDRESS_SIZE]) NODISCARD;
+/* A listening socket, not blocking. out_bound: the address as bound, with the real port. A unix
+ * socket that nobody listens on any more is replaced. Errors: INVALID_ARGUMENT (text), and what the
+ * system says, naming the address. */
+Status address_listen(Ctx *ctx, const char *text, int *out_fd,
+                      char out_bound[ADDRESS_SIZE]) NODISCARD;
 
-/* A connected socket, not blocking. A "grpc://" or "http://" before HOST is skipped. Errors: INVALID_ARGUMENT;
- * UNAVAILABLE when nobody answers; CANCELLED, DEADLINE_EXCEEDED. */
+/* A connected socket, not blocking. A "grpc://" or "http://" before HOST is skipped. Errors:
+ * INVALID_ARGUMENT; UNAVAILABLE when nobody answers; CANCELLED, DEADLINE_EXCEEDED. */
 Status address_connect(Ctx *ctx, const char *text, int *out_fd) NODISCARD;
 
 const char *address_authority(const char *text); /* "HOST:PORT" of it; "localhost" for a path */

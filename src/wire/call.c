@@ -47,7 +47,7 @@ void call_free(WireCall *call)
     free(call);
 }
 
-/* --- the network thread's side ----------------------------------------------------------------------- */
+/* --- the network thread's side --------------------------------------------------------------- */
 
 static InQueue read_data(WireCall *call, Bytes data)
 {
@@ -94,7 +94,8 @@ size_t call_settle(WireCall *call)
 {
     LOCKED(&call->lock);
     /* Who waits wants all that comes: the rest of a message may not fit into the window. */
-    uint64_t until = call->receiving || call->ended ? call->received : MAX(call->taken, call->given);
+    uint64_t until =
+        call->receiving || call->ended ? call->received : MAX(call->taken, call->given);
     size_t give = (size_t)(until - call->given);
     call->given = until;
     if (call->receiving && (call->in.head || call->in_ended || call->in_fault))
@@ -117,7 +118,7 @@ void call_detach(WireCall *call)
     cancel_set(call->ctx.cancel);
 }
 
-/* --- the handler's side ------------------------------------------------------------------------------ */
+/* --- the handler's side ---------------------------------------------------------------------- */
 
 static void wake(void *arg)
 {
@@ -137,8 +138,8 @@ static bool sleep_once(WireCall *call, int64_t deadline_ns)
 
 typedef bool Condition(const WireCall *call);
 
-/* Sleeps until the condition, cancellation or the deadline. A hook must not be set or removed under the lock that
- * it takes; the lock is held before and after. */
+/* Sleeps until the condition, cancellation or the deadline. A hook must not be set or removed under
+ * the lock that it takes; the lock is held before and after. */
 static Status sleep_until(Ctx *ctx, WireCall *call, Condition *met)
 {
     CancelHook hook = { .fn = wake, .arg = call };

@@ -1,12 +1,13 @@
 /* call_priv.h - one call: what its handler's thread and the network thread share.
  *
- * The handler's thread blocks, the network thread never does. Bytes cross in the two queues under call->lock;
- * the network thread is told by posting the call, which wakes it at most once until it has looked.
+ * The handler's thread blocks, the network thread never does. Bytes cross in the two queues under
+ * call->lock; the network thread is told by posting the call, which wakes it at most once until it
+ * has looked.
  *
  *   network thread                         handler's thread
- *   call_deliver -> in ------------------> wire_recv    (posts when much of the window can be given back)
- *   link_read    <- out <----------------- wire_send    (posts when the network thread had run out of bytes)
- *   call_detach  -> closed, ctx.cancel --> any wait ends
+ *   call_deliver -> in ------------------> wire_recv    (posts when much of the window can be given
+ * back) link_read    <- out <----------------- wire_send    (posts when the network thread had run
+ * out of bytes) call_detach  -> closed, ctx.cancel --> any wait ends
  *                <- finished ------------- the handler returned (posts)
  *
  * A call is freed by the network thread, once its stream is gone and its handler has returned.
@@ -24,7 +25,8 @@
 
 struct Conn;
 
-/* What a client may send to one stream before its handler reads: enough for a 10 Gbit/s path of 3 ms. */
+/* What a client may send to one stream before its handler reads: enough for a 10 Gbit/s path of 3
+ * ms. */
 #define STREAM_WINDOW_BYTES (4 * MiB)
 /* The handler's thread gives window back in pieces of this size, not per message. */
 #define WINDOW_GIVE_BYTES (STREAM_WINDOW_BYTES / 8)
@@ -32,7 +34,7 @@ struct Conn;
 /* Runs calls, and keeps the list of those that want the network thread's eye. */
 typedef struct Calls {
     WireConfig config;
-    Pool *pool; /* NULL: a handler runs on the thread that starts it (fuzzing) */
+    Pool *pool;     /* NULL: a handler runs on the thread that starts it (fuzzing) */
     size_t running; /* handlers that have not returned; network thread only */
 
     pthread_mutex_t lock; /* guards the rest, and `posted` and `finished` of every call */
@@ -69,8 +71,9 @@ struct WireCall {
     bool in_ended;
     bool expects;   /* HTTP/1.1: the client waits for "100 Continue" before it sends a body */
     bool receiving; /* the handler waits for input: the window may open for all that came */
-    uint64_t received, taken, given; /* bytes of the stream: came, taken by the handler, window given back for */
-    Buf spare;      /* memory of a large message, for the next one */
+    uint64_t received, taken,
+        given; /* bytes of the stream: came, taken by the handler, window given back for */
+    Buf spare; /* memory of a large message, for the next one */
     OutStream out;
     bool answered; /* `answer` is complete: an HTTP answer's head may go */
     bool closed;   /* the stream is gone */
@@ -80,16 +83,16 @@ struct WireCall {
 
     /* The handler's thread only. */
     InBlock *current;
-    Fields trailers; /* set by wire_set_trailer */
-    Fields answer;   /* HTTP: ":status" and header fields */
+    Fields trailers;     /* set by wire_set_trailer */
+    Fields answer;       /* HTTP: ":status" and header fields */
     int64_t answer_left; /* HTTP: bytes of its body not written yet; -1: not known */
-    bool no_body;    /* HTTP: a HEAD request, 204 or 304: what is written is dropped */
+    bool no_body;        /* HTTP: a HEAD request, 204 or 304: what is written is dropped */
     Status result;
 
     /* The network thread only. */
-    struct Conn *conn; /* NULL: the stream is gone */
+    struct Conn *conn;     /* NULL: the stream is gone */
     WireCall *prev, *next; /* of the same connection */
-    WireCall *next_taken; /* of the list being served: a call may be posted again meanwhile */
+    WireCall *next_taken;  /* of the list being served: a call may be posted again meanwhile */
     WireCall *next_touched;
     bool touched;
     bool ready;     /* the request's head is whole */
@@ -114,7 +117,8 @@ void call_fail_input(WireCall *call, InFault fault);
 Status call_start(WireCall *call);
 /* Wakes the handler if it waits for what came; returns how much of the window it gives back. */
 size_t call_settle(WireCall *call);
-/* The stream is gone: the handler's waits end, and the call is freed now or when its handler returns. */
+/* The stream is gone: the handler's waits end, and the call is freed now or when its handler
+ * returns. */
 void call_detach(WireCall *call);
 
 void call_post(WireCall *call); /* any thread: the network thread shall look at it */
@@ -124,7 +128,8 @@ Status call_write(Ctx *ctx, WireCall *call, Bytes head, Bytes body);
 /* Waits until input is there and makes it `current`; leaves that NULL at the end of input. */
 Status call_next_block(Ctx *ctx, WireCall *call);
 void call_retire_block(WireCall *call); /* `current` is read */
-/* Runs the handler of an HTTP request (NULL: 404) and turns its error into an answer if there is none yet. */
+/* Runs the handler of an HTTP request (NULL: 404) and turns its error into an answer if there is
+ * none yet. */
 Status http_run(Ctx *ctx, WireHttp *http, const WireHttpHandler *handler);
 /* For the network thread: answers a request whose handler never ran. */
 void http_refuse(WireHttp *http, Status why);

@@ -1,4 +1,5 @@
-/* calls.c - runs handlers, and hands calls from their threads to the network thread. See call_priv.h. */
+/* calls.c - runs handlers, and hands calls from their threads to the network thread. See
+ * call_priv.h. */
 #include "wire/call_priv.h"
 
 #include <sys/eventfd.h>

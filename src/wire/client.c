@@ -1,4 +1,5 @@
-/* client.c - a connection of the client: one thread at a time drives it, by poll. See client_priv.h. */
+/* client.c - a connection of the client: one thread at a time drives it, by poll. See
+ * client_priv.h. */
 #include "wire/client_priv.h"
 
 #include <errno.h>
@@ -15,26 +16,28 @@
 
 #define READ_BYTES (256 * KiB)
 
-/* --- nghttp2's callbacks ----------------------------------------------------------------------------- */
+/* --- nghttp2's callbacks --------------------------------------------------------------------- */
 
 static WireClient *client_of(void *link)
 {
     return CONTAINER_OF((Link *)link, WireClient, link);
 }
 
-static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_size,
-                     const uint8_t *value, size_t value_size, uint8_t flags, void *self)
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+                     size_t name_size, const uint8_t *value, size_t value_size, uint8_t flags,
+                     void *self)
 {
     (void)session, (void)flags;
     WireStream *stream = client_stream(client_of(self), frame->hd.stream_id);
     if (stream)
-        stream_header(stream, bytes_str(bytes(name, name_size)), bytes_str(bytes(value, value_size)));
+        stream_header(stream, bytes_str(bytes(name, name_size)),
+                      bytes_str(bytes(value, value_size)));
     return 0;
 }
 
 /* The connection's window opens at once: each stream's own bounds what waits. */
-static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *data, size_t size,
-                   void *self)
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *data,
+                   size_t size, void *self)
 {
     (void)flags;
     WireStream *stream = client_stream(client_of(self), stream_id);
@@ -59,7 +62,8 @@ static int on_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int
 {
     (void)reason;
     bool request = frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST;
-    return request ? on_stream_close(session, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM, self) : 0;
+    return request ? on_stream_close(session, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM, self)
+                   : 0;
 }
 
 static nghttp2_session *session_new(Link *link)
@@ -92,12 +96,14 @@ static const nghttp2_settings_entry settings[] = {
 static void begin_session(Link *link)
 {
     link->session = session_new(link);
-    if (nghttp2_submit_settings(link->session, NGHTTP2_FLAG_NONE, settings, ARRAY_LEN(settings)) != 0 ||
-        nghttp2_session_set_local_window_size(link->session, NGHTTP2_FLAG_NONE, 0, CLIENT_WINDOW_BYTES) != 0)
+    if (nghttp2_submit_settings(link->session, NGHTTP2_FLAG_NONE, settings, ARRAY_LEN(settings)) !=
+            0 ||
+        nghttp2_session_set_local_window_size(link->session, NGHTTP2_FLAG_NONE, 0,
+                                              CLIENT_WINDOW_BYTES) != 0)
         abort(); /* only when memory is out */
 }
 
-/* --- open and close ---------------------------------------------------------------------------------- */
+/* --- open and close -------------------------------------------------------------------------- */
 
 Status wire_client_open(Ctx *ctx, const char *address, WireClient **out)
 {
@@ -167,7 +173,7 @@ int wire_client_fd(const WireClient *client)
     return client->fd;
 }
 
-/* --- turns ------------------------------------------------------------------------------------------- */
+/* --- turns ----------------------------------------------------------------------------------- */
 
 Status client_lost(Ctx *ctx, const WireClient *client)
 {
@@ -209,7 +215,8 @@ Status client_write(Ctx *ctx, WireClient *client)
     }
 }
 
-/* What a server that does not speak HTTP/2 answers makes no session, and neither does one that ends it. */
+/* What a server that does not speak HTTP/2 answers makes no session, and neither does one that ends
+ * it. */
 static Status client_read(Ctx *ctx, WireClient *client)
 {
     if (client->lost)
@@ -220,7 +227,8 @@ static Status client_read(Ctx *ctx, WireClient *client)
             return errno == EAGAIN ? OK : lose_by_errno(ctx, client, errno);
         if (size == 0)
             return lose(ctx, client, "closed by the server");
-        if (size > 0 && nghttp2_session_mem_recv(client->link.session, client->input, (size_t)size) < 0)
+        if (size > 0 &&
+            nghttp2_session_mem_recv(client->link.session, client->input, (size_t)size) < 0)
             return lose(ctx, client, "the answer is not HTTP/2");
     }
     return OK;

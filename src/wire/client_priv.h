@@ -7,7 +7,7 @@
 
 /* What the server may send before we read: a stream, and all of them. */
 #define CLIENT_STREAM_WINDOW_BYTES (4 * MiB)
-#define CLIENT_WINDOW_BYTES (32 * MiB)
+#define CLIENT_WINDOW_BYTES        (32 * MiB)
 /* Streams at once, until the server has said its own limit: what ours says. */
 #define CLIENT_STREAMS_MAX 1000
 
@@ -34,19 +34,20 @@ struct WireStream {
     InQueue in;
     InBlock *current;
     uint64_t received, taken, given; /* as in a WireCall */
-    Ctx ctx;                         /* only its arena: what the server's headers and trailers said */
+    Ctx ctx; /* only its arena: what the server's headers and trailers said */
     Fields trailers;
     int http_status;
-    bool closed;     /* nothing more comes */
-    bool abandoned;  /* the caller closed it: freed when nghttp2 lets go of it */
-    uint32_t error;  /* why it closed (RFC 9113, 7) */
+    bool closed;    /* nothing more comes */
+    bool abandoned; /* the caller closed it: freed when nghttp2 lets go of it */
+    uint32_t error; /* why it closed (RFC 9113, 7) */
 };
 
 /* Both fail with UNAVAILABLE when the connection is lost; all its streams are then closed. */
 /* Writes what the kernel takes at once. */
 Status client_write(Ctx *ctx, WireClient *client);
-/* Reads what is there, and writes. With block set first waits until one of them is possible: all that can be
- * written must have been, and the caller must still lack what it waits for. Errors: CANCELLED, DEADLINE_EXCEEDED. */
+/* Reads what is there, and writes. With block set first waits until one of them is possible: all
+ * that can be written must have been, and the caller must still lack what it waits for. Errors:
+ * CANCELLED, DEADLINE_EXCEEDED. */
 Status client_turn(Ctx *ctx, WireClient *client, bool block);
 Status client_lost(Ctx *ctx, const WireClient *client);
 

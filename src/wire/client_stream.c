@@ -9,11 +9,11 @@
 
 /* Queued bytes worth a system call: many small messages go out as one. */
 #define WRITE_BATCH_BYTES (64 * KiB)
-#define COPY_BYTES_MAX OUT_BLOCK_BYTES_MAX
+#define COPY_BYTES_MAX    OUT_BLOCK_BYTES_MAX
 #define WINDOW_GIVE_BYTES (CLIENT_STREAM_WINDOW_BYTES / 8)
-#define USER_AGENT "procavia/" PCV_VERSION
+#define USER_AGENT        "procavia/" PCV_VERSION
 
-/* --- what comes in ----------------------------------------------------------------------------------- */
+/* --- what comes in --------------------------------------------------------------------------- */
 
 WireStream *client_stream(WireClient *client, int32_t id)
 {
@@ -71,7 +71,7 @@ void stream_closed(WireStream *stream, uint32_t error)
     }
 }
 
-/* --- open and close ---------------------------------------------------------------------------------- */
+/* --- open and close -------------------------------------------------------------------------- */
 
 static void add_head(Ctx *ctx, const WireClient *client, const char *path, Fields *head)
 {
@@ -113,7 +113,8 @@ Status wire_stream_open(Ctx *ctx, WireClient *client, const char *path, WireStre
     if (client->lost)
         return client_lost(ctx, client);
     if (!nghttp2_session_check_request_allowed(client->link.session))
-        return FAIL(ctx, UNAVAILABLE, "the server at '%s' takes no more calls on this connection", client->address);
+        return FAIL(ctx, UNAVAILABLE, "the server at '%s' takes no more calls on this connection",
+                    client->address);
     Fields head = { 0 };
     size_t count;
     add_head(ctx, client, path, &head);
@@ -122,7 +123,8 @@ Status wire_stream_open(Ctx *ctx, WireClient *client, const char *path, WireStre
     nghttp2_data_provider provider = link_provider(&stream->out);
     stream->id = nghttp2_submit_request(client->link.session, NULL, nvs, count, &provider, NULL);
     if (stream->id < 0) {
-        Status s = FAIL(ctx, UNAVAILABLE, "could not call %s: %s", path, nghttp2_strerror(stream->id));
+        Status s =
+            FAIL(ctx, UNAVAILABLE, "could not call %s: %s", path, nghttp2_strerror(stream->id));
         stream_free(stream);
         return s;
     }
@@ -147,7 +149,7 @@ WireStream *wire_stream_close(WireStream *stream)
     return NULL;
 }
 
-/* --- sending ----------------------------------------------------------------------------------------- */
+/* --- sending --------------------------------------------------------------------------------- */
 
 static Status final_status(Ctx *ctx, const WireStream *stream);
 
@@ -190,19 +192,21 @@ static Status add_bytes(Ctx *ctx, WireStream *stream, Bytes data)
     return OK;
 }
 
-/* Once a message is begun nothing but a lost connection stops it: the stream never holds half of one. */
+/* Once a message is begun nothing but a lost connection stops it: the stream never holds half of
+ * one. */
 Status wire_stream_send(Ctx *ctx, WireStream *stream, Bytes message)
 {
     if (message.size > WIRE_MESSAGE_BYTES_MAX)
-        return FAIL(ctx, RESOURCE_EXHAUSTED, "trying to send message larger than max (%zu vs. %zu)", message.size,
-                    WIRE_MESSAGE_BYTES_MAX);
+        return FAIL(ctx, RESOURCE_EXHAUSTED, "trying to send message larger than max (%zu vs. %zu)",
+                    message.size, WIRE_MESSAGE_BYTES_MAX);
     assert(!stream->out.ended);
     TRY(wait_for_room(ctx, stream));
     uint8_t head[MESSAGE_HEAD_BYTES];
     message_head(head, message.size);
     TRY(add_bytes(ctx, stream, bytes(head, sizeof(head))));
     for (size_t at = 0; at < message.size; at += COPY_BYTES_MAX)
-        TRY(add_bytes(ctx, stream, bytes(message.data + at, MIN(message.size - at, COPY_BYTES_MAX))));
+        TRY(add_bytes(ctx, stream,
+                      bytes(message.data + at, MIN(message.size - at, COPY_BYTES_MAX))));
     return OK;
 }
 
@@ -222,7 +226,7 @@ Status wire_stream_close_send(Ctx *ctx, WireStream *stream)
     return wire_stream_flush(ctx, stream);
 }
 
-/* --- receiving --------------------------------------------------------------------------------------- */
+/* --- receiving ------------------------------------------------------------------------------- */
 
 static Status status_of_reset(Ctx *ctx, const WireStream *stream)
 {
@@ -240,12 +244,14 @@ static Status status_of_reset(Ctx *ctx, const WireStream *stream)
         if (codes[i].error == stream->error)
             code = codes[i].code;
     }
-    return status_new(ctx, code, "the server reset the call (%s)", nghttp2_http2_strerror(stream->error));
+    return status_new(ctx, code, "the server reset the call (%s)",
+                      nghttp2_http2_strerror(stream->error));
 }
 
 static Status final_status(Ctx *ctx, const WireStream *stream)
 {
-    if (fields_get(&stream->trailers, "grpc-status", 0) || (stream->error == NGHTTP2_NO_ERROR && stream->http_status))
+    if (fields_get(&stream->trailers, "grpc-status", 0) ||
+        (stream->error == NGHTTP2_NO_ERROR && stream->http_status))
         return grpc_trailers_status(ctx, &stream->trailers, stream->http_status);
     return stream->client->lost ? client_lost(ctx, stream->client) : status_of_reset(ctx, stream);
 }
@@ -254,7 +260,8 @@ static void give_window(WireStream *stream, uint64_t until)
 {
     if (until <= stream->given || stream->closed)
         return;
-    nghttp2_session_consume_stream(stream->client->link.session, stream->id, (size_t)(until - stream->given));
+    nghttp2_session_consume_stream(stream->client->link.session, stream->id,
+                                   (size_t)(until - stream->given));
     stream->given = until;
 }
 
@@ -274,8 +281,8 @@ static void retire_block(WireStream *stream)
     stream->current = in_block_free(stream->current);
 }
 
-/* Opens the window for the rest of a message, which may not fit into it, and does a turn. A loss of the connection
- * is told as the end of the stream. */
+/* Opens the window for the rest of a message, which may not fit into it, and does a turn. A loss of
+ * the connection is told as the end of the stream. */
 static Status turn(Ctx *ctx, WireStream *stream, bool block)
 {
     give_window(stream, stream->received);

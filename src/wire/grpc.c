@@ -80,11 +80,15 @@ static const struct {
     char unit;
     int64_t ns;
 } units[] = {
-    { 'n', 1 },          { 'u', 1000 },            { 'm', NS_PER_MS },
-    { 'S', NS_PER_SEC }, { 'M', 60 * NS_PER_SEC }, { 'H', 3600 * NS_PER_SEC },
+    { 'n', 1 },
+    { 'u', 1000 },
+    { 'm', NS_PER_MS },
+    { 'S', NS_PER_SEC },
+    { 'M', 60 * NS_PER_SEC },
+    { 'H', 3600 * NS_PER_SEC },
 };
 #define TIMEOUT_DIGITS_MAX 8
-#define TIMEOUT_VALUE_MAX 99999999
+#define TIMEOUT_VALUE_MAX  99999999
 
 bool grpc_timeout_parse(Str text, int64_t *out_ns)
 {
@@ -113,8 +117,9 @@ void grpc_timeout_format(int64_t ns, char out[GRPC_TIMEOUT_SIZE])
     snprintf(out, GRPC_TIMEOUT_SIZE, "%d%c", (int)MIN(value, TIMEOUT_VALUE_MAX), units[i].unit);
 }
 
-/* Appends the percent-encoding of text; stops between characters before it has more than size_max bytes, and
- * says so by false. Blanks at the ends are encoded too: a field's value may not have any (RFC 9113, 8.2.1). */
+/* Appends the percent-encoding of text; stops between characters before it has more than size_max
+ * bytes, and says so by false. Blanks at the ends are encoded too: a field's value may not have any
+ * (RFC 9113, 8.2.1). */
 static bool percent_encode(Str text, size_t size_max, Buf *out)
 {
     size_t boundary = 0; /* of out, at the start of the current character */
@@ -197,7 +202,8 @@ void grpc_trailers_add(Arena *arena, Fields *trailers, Status status)
         add_details(arena, trailers, status, GRPC_TRAILERS_BYTES_MAX - message.size);
 }
 
-/* One field of an encoded message: its number, and its number or bytes. False at the end and when malformed. */
+/* One field of an encoded message: its number, and its number or bytes. False at the end and when
+ * malformed. */
 typedef struct PbField {
     uint64_t number, value;
     Bytes bytes;
@@ -252,9 +258,10 @@ static StatusCode code_of_http(int http_status)
         int http;
         StatusCode code;
     } codes[] = {
-        { 400, STATUS_INTERNAL },      { 401, STATUS_UNAUTHENTICATED }, { 403, STATUS_PERMISSION_DENIED },
-        { 404, STATUS_UNIMPLEMENTED }, { 429, STATUS_UNAVAILABLE },     { 502, STATUS_UNAVAILABLE },
-        { 503, STATUS_UNAVAILABLE },   { 504, STATUS_UNAVAILABLE },
+        { 400, STATUS_INTERNAL },          { 401, STATUS_UNAUTHENTICATED },
+        { 403, STATUS_PERMISSION_DENIED }, { 404, STATUS_UNIMPLEMENTED },
+        { 429, STATUS_UNAVAILABLE },       { 502, STATUS_UNAVAILABLE },
+        { 503, STATUS_UNAVAILABLE },       { 504, STATUS_UNAVAILABLE },
     };
     for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
         if (codes[i].http == http_status)
@@ -268,8 +275,8 @@ Status grpc_trailers_status(Ctx *ctx, const Fields *trailers, int http_status)
     const char *text = fields_get(trailers, "grpc-status", 0);
     int64_t code;
     if (!text || !str_to_i64(str(text), &code))
-        return status_new(ctx, code_of_http(http_status), "server answered without grpc-status (HTTP %d)",
-                          http_status);
+        return status_new(ctx, code_of_http(http_status),
+                          "server answered without grpc-status (HTTP %d)", http_status);
     if (code == STATUS_OK)
         return OK;
     const char *message = fields_get(trailers, "grpc-message", 0);

@@ -2,8 +2,9 @@
  *
  *   HEAD -> BODY -> ANSWER -> HEAD (kept alive) or OVER
  *
- * A handler starts when the head is whole, and may answer while the body still comes. Bytes that come after a
- * body (a request sent ahead) wait until it is answered; reading pauses meanwhile, and while a handler is behind.
+ * A handler starts when the head is whole, and may answer while the body still comes. Bytes that
+ * come after a body (a request sent ahead) wait until it is answered; reading pauses meanwhile, and
+ * while a handler is behind.
  */
 #include "wire/conn_priv.h"
 
@@ -14,7 +15,7 @@
 
 /* A body that is not read holds at most about this much, and one read of the socket. */
 #define BODY_UNREAD_BYTES_MAX (1 * MiB)
-#define HEAD_BYTES_MAX (WIRE_HTTP_TARGET_BYTES_MAX + WIRE_HTTP_HEADER_BYTES_MAX)
+#define HEAD_BYTES_MAX        (WIRE_HTTP_TARGET_BYTES_MAX + WIRE_HTTP_HEADER_BYTES_MAX)
 /* How long a client may take: to send a head whole or begin one, and to send more of a body. */
 #define HEAD_PATIENCE_NS (75 * NS_PER_SEC)
 #define BODY_PATIENCE_NS (120 * NS_PER_SEC)
@@ -23,14 +24,14 @@ typedef enum H1State { H1_HEAD, H1_BODY, H1_ANSWER, H1_OVER } H1State;
 
 struct H1 {
     H1State state;
-    Buf head;         /* of the request that comes */
-    Buf ahead;        /* bytes after the request that is being answered */
+    Buf head;  /* of the request that comes */
+    Buf ahead; /* bytes after the request that is being answered */
     Http1Body body;
-    WireCall *call;   /* being answered; NULL between requests */
-    size_t unread;    /* bytes of its body that its handler did not take */
+    WireCall *call; /* being answered; NULL between requests */
+    size_t unread;  /* bytes of its body that its handler did not take */
     bool keep_alive;
     bool head_sent; /* of the answer */
-    bool chunked; /* the answer's body */
+    bool chunked;   /* the answer's body */
 };
 
 static void add_text(Conn *conn, const char *text)
@@ -51,7 +52,7 @@ static void reject(Conn *conn, Http1Error error)
     conn->linger = true;
 }
 
-/* --- requests ---------------------------------------------------------------------------------------- */
+/* --- requests -------------------------------------------------------------------------------- */
 
 static WireCall *begin_call(Conn *conn, const Http1Head *head)
 {
@@ -91,7 +92,8 @@ static void begin_request(Conn *conn, size_t head_size)
     H1 *h1 = conn->h1;
     Http1Head head;
     CLEANUP(arena_freep) Arena *arena = arena_new(0);
-    Http1Error error = http1_parse_head(arena, (Str){ (const char *)h1->head.data, head_size }, &head);
+    Http1Error error =
+        http1_parse_head(arena, (Str){ (const char *)h1->head.data, head_size }, &head);
     buf_clear(&h1->head);
     if (error.status) {
         reject(conn, error);
@@ -158,7 +160,8 @@ static Bytes take_body(Conn *conn, Bytes data)
 static void pause_reading(Conn *conn)
 {
     const H1 *h1 = conn->h1;
-    conn->paused = h1->ahead.size > 0 || (h1->state == H1_BODY && h1->unread >= BODY_UNREAD_BYTES_MAX);
+    conn->paused =
+        h1->ahead.size > 0 || (h1->state == H1_BODY && h1->unread >= BODY_UNREAD_BYTES_MAX);
 }
 
 static void settle(Conn *conn)
@@ -186,7 +189,7 @@ static bool h1_feed(Conn *conn, Bytes data)
     return true;
 }
 
-/* --- answers ----------------------------------------------------------------------------------------- */
+/* --- answers --------------------------------------------------------------------------------- */
 
 /* A status line, then what http.c made; framing where that did not say the length. */
 static void send_head(Conn *conn, H1 *h1)
@@ -200,7 +203,8 @@ static void send_head(Conn *conn, H1 *h1)
     h1->chunked = !length && !h1->call->no_body;
     if (h1->chunked)
         buf_add_str(&text, STR("transfer-encoding: chunked\r\n"));
-    /* A client that was not told to go on may send the body or the next request: we could not tell which. */
+    /* A client that was not told to go on may send the body or the next request: we could not tell
+     * which. */
     if (conn->shut || (h1->state == H1_BODY && h1->call->expects))
         h1->keep_alive = false;
     if (!h1->keep_alive)

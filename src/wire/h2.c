@@ -1,4 +1,5 @@
-/* h2.c - HTTP/2 on a connection of the server: nghttp2's callbacks, and calls as streams. See conn_priv.h. */
+/* h2.c - HTTP/2 on a connection of the server: nghttp2's callbacks, and calls as streams. See
+ * conn_priv.h. */
 #include "wire/conn_priv.h"
 
 #include <stdlib.h>
@@ -21,7 +22,7 @@ static bool is_request(const nghttp2_frame *frame)
     return frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST;
 }
 
-/* --- windows ----------------------------------------------------------------------------------------- */
+/* --- windows --------------------------------------------------------------------------------- */
 
 /* The stream's window opens by size; so does what its bytes held back of the connection's. */
 static void give_back(Conn *conn, int32_t stream_id, size_t size)
@@ -45,9 +46,10 @@ static void hold(Conn *conn, size_t size)
         nghttp2_session_consume_connection(conn->link.session, size);
 }
 
-/* --- answers ----------------------------------------------------------------------------------------- */
+/* --- answers --------------------------------------------------------------------------------- */
 
-/* The call's arena is its handler's while that runs: what is made here lives in one of its own. nghttp2 copies. */
+/* The call's arena is its handler's while that runs: what is made here lives in one of its own.
+ * nghttp2 copies. */
 static void submit(Conn *conn, WireCall *call, const Fields *fields, bool with_body)
 {
     CLEANUP(arena_freep) Arena *arena = arena_new(0);
@@ -55,7 +57,8 @@ static void submit(Conn *conn, WireCall *call, const Fields *fields, bool with_b
     nghttp2_nv *nvs = link_nvs(arena, fields, &count);
     nghttp2_data_provider provider = link_provider(&call->out);
     call->responded = true;
-    if (nghttp2_submit_response(conn->link.session, call->stream_id, nvs, count, with_body ? &provider : NULL) != 0)
+    if (nghttp2_submit_response(conn->link.session, call->stream_id, nvs, count,
+                                with_body ? &provider : NULL) != 0)
         conn->broken = true;
 }
 
@@ -102,7 +105,8 @@ static void serve_http(Conn *conn, WireCall *call)
 {
     bool output = settle_output(call, NULL);
     if (call->ended && !status_ok(call->result))
-        nghttp2_submit_rst_stream(conn->link.session, NGHTTP2_FLAG_NONE, call->stream_id, NGHTTP2_INTERNAL_ERROR);
+        nghttp2_submit_rst_stream(conn->link.session, NGHTTP2_FLAG_NONE, call->stream_id,
+                                  NGHTTP2_INTERNAL_ERROR);
     else if (call->responded)
         nghttp2_session_resume_data(conn->link.session, call->stream_id);
     else if (call_has_answer(call))
@@ -118,7 +122,7 @@ static void h2_serve(Conn *conn, WireCall *call)
         serve_http(conn, call);
 }
 
-/* --- requests ---------------------------------------------------------------------------------------- */
+/* --- requests -------------------------------------------------------------------------------- */
 
 static bool is_grpc(Str content_type)
 {
@@ -135,7 +139,8 @@ static Status check_encoding(WireCall *call)
     if (!encoding || call->reader.gzip || strcmp(encoding, "identity") == 0)
         return OK;
     fields_add(call->ctx.arena, &call->trailers, STR("grpc-accept-encoding"), STR("identity,gzip"));
-    return FAIL(&call->ctx, UNIMPLEMENTED, "unknown grpc-encoding %s", text_quote(call->ctx.arena, str(encoding)));
+    return FAIL(&call->ctx, UNIMPLEMENTED, "unknown grpc-encoding %s",
+                text_quote(call->ctx.arena, str(encoding)));
 }
 
 static Status check_timeout(WireCall *call)
@@ -157,8 +162,10 @@ static Status check_grpc(WireCall *call)
     const char *type = fields_get(&call->headers, "content-type", 0);
     if (strcmp(call->method, "POST") != 0)
         return FAIL(&call->ctx, UNIMPLEMENTED, "gRPC calls use POST, not %s", call->method);
-    if (type[strlen("application/grpc")] == '+' && !str_starts(str(type), STR("application/grpc+proto")))
-        return FAIL(&call->ctx, UNIMPLEMENTED, "unknown content-type %s", text_quote(call->ctx.arena, str(type)));
+    if (type[strlen("application/grpc")] == '+' &&
+        !str_starts(str(type), STR("application/grpc+proto")))
+        return FAIL(&call->ctx, UNIMPLEMENTED, "unknown content-type %s",
+                    text_quote(call->ctx.arena, str(type)));
     TRY(check_encoding(call));
     return check_timeout(call);
 }
@@ -171,7 +178,8 @@ static void check_http(WireCall *call)
     if (!*call->authority && fields_get(&call->headers, "host", 0))
         call->authority = fields_get(&call->headers, "host", 0);
     else if (!fields_get(&call->headers, "host", 0))
-        fields_add(call->ctx.arena, &call->headers, STR("host"), str(call->authority)); /* signatures cover it */
+        fields_add(call->ctx.arena, &call->headers, STR("host"),
+                   str(call->authority)); /* signatures cover it */
 }
 
 /* The request's head is whole: it can be judged, and started when all that came with it is read. */
@@ -181,7 +189,8 @@ static void complete(Conn *conn, WireCall *call)
     call->method = call->method ? call->method : unsaid;
     call->path = call->path ? call->path : unsaid;
     call->authority = call->authority ? call->authority : unsaid;
-    call->kind = is_grpc(str(fields_get(&call->headers, "content-type", 0))) ? CALL_GRPC : CALL_HTTP;
+    call->kind =
+        is_grpc(str(fields_get(&call->headers, "content-type", 0))) ? CALL_GRPC : CALL_HTTP;
     if (call->kind == CALL_HTTP)
         check_http(call);
     else if (status_ok(call->refusal))
@@ -209,7 +218,8 @@ static void start(Conn *conn, WireCall *call)
     }
     Status s = call_start(call);
     if (!status_ok(s))
-        refuse(conn, call, FAIL(&call->ctx, RESOURCE_EXHAUSTED, "too many calls are running, try again later"));
+        refuse(conn, call,
+               FAIL(&call->ctx, RESOURCE_EXHAUSTED, "too many calls are running, try again later"));
 }
 
 /* After a read: what came for one call in many frames wakes its handler once. */
@@ -224,7 +234,7 @@ static void settle_touched(Conn *conn)
     }
 }
 
-/* --- nghttp2's callbacks ----------------------------------------------------------------------------- */
+/* --- nghttp2's callbacks --------------------------------------------------------------------- */
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *self)
 {
@@ -243,7 +253,9 @@ static const char **pseudo(WireCall *call, Str name)
     const struct {
         const char *name;
         const char **value;
-    } known[] = { { ":method", &call->method }, { ":path", &call->path }, { ":authority", &call->authority } };
+    } known[] = { { ":method", &call->method },
+                  { ":path", &call->path },
+                  { ":authority", &call->authority } };
     for (size_t i = 0; i < ARRAY_LEN(known); i++) {
         if (str_eq_c(name, known[i].name))
             return known[i].value;
@@ -257,19 +269,22 @@ static void add_header(WireCall *call, Str name, Str value)
     call->head_size += size;
     if (call->head_size > CONN_HEADER_BYTES_MAX) {
         if (status_ok(call->refusal))
-            call->refusal = FAIL(&call->ctx, RESOURCE_EXHAUSTED, "request headers are larger than %zu bytes",
-                                 CONN_HEADER_BYTES_MAX);
+            call->refusal =
+                FAIL(&call->ctx, RESOURCE_EXHAUSTED, "request headers are larger than %zu bytes",
+                     CONN_HEADER_BYTES_MAX);
         return;
     }
     const char **place = pseudo(call, name);
     if (place)
         *place = str_z(call->ctx.arena, value);
     else if (name.data[0] != ':' && !fields_add_metadata(&call->ctx, &call->headers, name, value))
-        call->refusal = FAIL(&call->ctx, INVALID_ARGUMENT, "metadata '" STR_FMT "' is not base64", STR_ARG(name));
+        call->refusal = FAIL(&call->ctx, INVALID_ARGUMENT, "metadata '" STR_FMT "' is not base64",
+                             STR_ARG(name));
 }
 
-static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_size,
-                     const uint8_t *value, size_t value_size, uint8_t flags, void *self)
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+                     size_t name_size, const uint8_t *value, size_t value_size, uint8_t flags,
+                     void *self)
 {
     (void)flags, (void)self;
     WireCall *call = call_of(session, frame->hd.stream_id);
@@ -295,8 +310,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     return 0;
 }
 
-static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *data, size_t size,
-                   void *self)
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *data,
+                   size_t size, void *self)
 {
     (void)flags;
     Conn *conn = conn_of(self);
@@ -334,7 +349,7 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
     return 0;
 }
 
-/* --- the session ------------------------------------------------------------------------------------- */
+/* --- the session ----------------------------------------------------------------------------- */
 
 static nghttp2_session *session_new(Link *link)
 {
@@ -381,7 +396,8 @@ static bool h2_fill(Conn *conn)
 
 static bool h2_finished(const Conn *conn)
 {
-    return !nghttp2_session_want_read(conn->link.session) && !nghttp2_session_want_write(conn->link.session);
+    return !nghttp2_session_want_read(conn->link.session) &&
+           !nghttp2_session_want_write(conn->link.session);
 }
 
 static void h2_shut(Conn *conn, bool last)
@@ -418,8 +434,10 @@ void h2_begin(Conn *conn)
 {
     conn->ops = &h2_ops;
     conn->link.session = session_new(&conn->link);
-    if (nghttp2_submit_settings(conn->link.session, NGHTTP2_FLAG_NONE, settings, ARRAY_LEN(settings)) != 0 ||
-        nghttp2_session_set_local_window_size(conn->link.session, NGHTTP2_FLAG_NONE, 0, CONN_WINDOW_BYTES) != 0)
+    if (nghttp2_submit_settings(conn->link.session, NGHTTP2_FLAG_NONE, settings,
+                                ARRAY_LEN(settings)) != 0 ||
+        nghttp2_session_set_local_window_size(conn->link.session, NGHTTP2_FLAG_NONE, 0,
+                                              CONN_WINDOW_BYTES) != 0)
         abort(); /* only when memory is out */
     if (conn->shut)
         conn_shut(conn);

@@ -34,7 +34,8 @@ const char *wire_http_header(const WireHttp *http, const char *name, size_t nth)
     return fields_get(&http->headers, name, nth);
 }
 
-bool wire_http_header_at(const WireHttp *http, size_t index, const char **out_name, const char **out_value)
+bool wire_http_header_at(const WireHttp *http, size_t index, const char **out_name,
+                         const char **out_value)
 {
     const Field *field = http->headers.head;
     while (field && index--)
@@ -115,7 +116,8 @@ static void make_head(WireHttp *http, int status, int64_t body_size)
     Arena *arena = http->ctx.arena;
     fields_add(arena, &http->answer, STR(":status"), str(text_printf(arena, "%d", status)));
     if (body_size >= 0 && status != 204)
-        fields_add(arena, &http->answer, STR("content-length"), str(text_printf(arena, "%lld", (long long)body_size)));
+        fields_add(arena, &http->answer, STR("content-length"),
+                   str(text_printf(arena, "%lld", (long long)body_size)));
     if (!fields_get(&http->trailers, "date", 0))
         fields_add(arena, &http->answer, STR("date"), str(http_date(arena)));
     fields_join(&http->answer, &http->trailers);
@@ -143,7 +145,8 @@ Status wire_http_write(Ctx *ctx, WireHttp *http, Bytes body)
         return ctx_check(ctx);
     if (http->answer_left >= 0) {
         if (body.size > (uint64_t)http->answer_left)
-            return FAIL(ctx, INTERNAL, "answer to %s %s is longer than it said", http->method, http->path);
+            return FAIL(ctx, INTERNAL, "answer to %s %s is longer than it said", http->method,
+                        http->path);
         http->answer_left -= (int64_t)body.size;
     }
     return call_write(ctx, http, (Bytes){ 0 }, body);
@@ -178,11 +181,13 @@ void http_refuse(WireHttp *http, Status why)
 
 Status http_run(Ctx *ctx, WireHttp *http, const WireHttpHandler *handler)
 {
-    Status s = handler ? handler->handle(handler->self, ctx, http) : FAIL(ctx, NOT_FOUND, "not found");
+    Status s =
+        handler ? handler->handle(handler->self, ctx, http) : FAIL(ctx, NOT_FOUND, "not found");
     if (status_ok(s) && !http->answer.head)
         s = FAIL(ctx, INTERNAL, "no answer to %s %s", http->method, http->path);
     if (status_ok(s) && http->answer_left > 0 && !http->no_body)
-        s = FAIL(ctx, INTERNAL, "answer to %s %s is shorter than it said", http->method, http->path);
+        s = FAIL(ctx, INTERNAL, "answer to %s %s is shorter than it said", http->method,
+                 http->path);
     if (status_ok(s) || http->answer.head)
         return s;
     http_refuse(http, s);

@@ -7,7 +7,7 @@
 
 #include "wire/http.h"
 
-/* --- characters -------------------------------------------------------------------------------------- */
+/* --- characters ------------------------------------------------------------------------------ */
 
 static bool is_token(Str s)
 {
@@ -67,9 +67,9 @@ static bool has_word(Str list, const char *word)
     return false;
 }
 
-/* --- heads ------------------------------------------------------------------------------------------- */
+/* --- heads ----------------------------------------------------------------------------------- */
 
-#define NONE ((Http1Error){ 0, NULL })
+#define NONE                   ((Http1Error){ 0, NULL })
 #define ERROR(status, message) ((Http1Error){ (status), (message) })
 
 size_t http1_head_end(Str text, size_t searched)
@@ -140,7 +140,8 @@ static Http1Error parse_field(Arena *arena, Str line, Http1Head *out)
     return NONE;
 }
 
-/* The only value of a header that may be there once: false when there are more. *out is NULL when there is none. */
+/* The only value of a header that may be there once: false when there are more. *out is NULL when
+ * there is none. */
 static bool single(const Http1Head *head, const char *name, const char **out)
 {
     *out = fields_get(&head->headers, name, 0);
@@ -196,14 +197,15 @@ Http1Error http1_parse_head(Arena *arena, Str text, Http1Head *out)
             return ERROR(400, "malformed header line");
         if (!line.size)
             return judge(arena, out);
-        error = count < WIRE_HTTP_HEADERS_MAX ? parse_field(arena, line, out) : ERROR(431, "too many headers");
+        error = count < WIRE_HTTP_HEADERS_MAX ? parse_field(arena, line, out)
+                                              : ERROR(431, "too many headers");
     }
     return error;
 }
 
-/* --- bodies ------------------------------------------------------------------------------------------ */
+/* --- bodies ---------------------------------------------------------------------------------- */
 
-#define CHUNK_DIGITS_MAX 15
+#define CHUNK_DIGITS_MAX     15
 #define CHUNK_LINE_BYTES_MAX (8 * KiB) /* of extensions, and of all trailers */
 
 void http1_body_begin(Http1Body *body, const Http1Head *head)
@@ -309,7 +311,7 @@ bool http1_body_next(Http1Body *body, Bytes *in, Bytes *out_data)
     return true;
 }
 
-/* --- answers ----------------------------------------------------------------------------------------- */
+/* --- answers --------------------------------------------------------------------------------- */
 
 const char *http1_reason(int status)
 {

@@ -100,7 +100,8 @@ static void finish_partial(MessageReader *reader, InQueue *out)
     reader->partial = NULL;
 }
 
-/* A head is complete: begins its message. Memory that is not written costs nothing, so all is reserved at once. */
+/* A head is complete: begins its message. Memory that is not written costs nothing, so all is
+ * reserved at once. */
 static void begin_message(MessageReader *reader, InQueue *out)
 {
     size_t size = load_be32(reader->head + 1);
@@ -188,7 +189,8 @@ Status message_fault_status(Ctx *ctx, InFault fault, size_t size)
     }
 }
 
-/* Inflates into buf until the end of the gzip stream; false when it is damaged, cut short or grows past the limit. */
+/* Inflates into buf until the end of the gzip stream; false when it is damaged, cut short or grows
+ * past the limit. */
 static bool inflate_all(z_stream *z, Buf *buf)
 {
     int result = Z_OK;
@@ -211,7 +213,8 @@ static Status gunzip(Ctx *ctx, Buf *compressed, Buf *buf)
     bool good = inflate_all(&z, buf);
     inflateEnd(&z);
     if (buf->size > WIRE_MESSAGE_BYTES_MAX)
-        return FAIL(ctx, RESOURCE_EXHAUSTED, "received message larger than max after decompression (%zu)",
+        return FAIL(ctx, RESOURCE_EXHAUSTED,
+                    "received message larger than max after decompression (%zu)",
                     WIRE_MESSAGE_BYTES_MAX);
     return good ? OK : FAIL(ctx, INTERNAL, "could not decompress received message: not valid gzip");
 }

@@ -7,9 +7,10 @@
  *   | flags   | size, big-endian  | payload     flags 1: compressed as grpc-encoding says
  *   +---------+-------------------+---------
  *
- * The reader belongs to the thread that owns the socket. It gathers a message in a block of its own, or, while
- * messages are small and whole, many of them in one block. Blocks pass to the other thread through an InQueue,
- * under the stream's lock, and a block's bytes then become the caller's Buf by a swap. */
+ * The reader belongs to the thread that owns the socket. It gathers a message in a block of its
+ * own, or, while messages are small and whole, many of them in one block. Blocks pass to the other
+ * thread through an InQueue, under the stream's lock, and a block's bytes then become the caller's
+ * Buf by a swap. */
 #pragma once
 
 #include "base/ctx.h"
@@ -40,7 +41,7 @@ typedef struct InQueue {
 InBlock *in_block_new(InKind kind);
 InBlock *in_block_free(InBlock *block); /* NULL is fine; always returns NULL */
 void in_queue_push(InQueue *queue, InBlock *block);
-InBlock *in_queue_pop(InQueue *queue); /* NULL when empty */
+InBlock *in_queue_pop(InQueue *queue);             /* NULL when empty */
 void in_queue_join(InQueue *queue, InQueue *more); /* more becomes empty */
 void in_queue_done(InQueue *queue);
 
@@ -71,8 +72,9 @@ void message_reader_end(MessageReader *reader); /* no more bytes come: a cut mes
 void message_reader_done(MessageReader *reader);
 Status message_fault_status(Ctx *ctx, InFault fault, size_t size); /* OK for none */
 
-/* The next message of block in buf (what buf held may end up in the block, for reuse). *out_empty: the block has
- * no more. Errors: as message_fault_status, and INTERNAL, RESOURCE_EXHAUSTED for a payload that does not inflate. */
+/* The next message of block in buf (what buf held may end up in the block, for reuse). *out_empty:
+ * the block has no more. Errors: as message_fault_status, and INTERNAL, RESOURCE_EXHAUSTED for a
+ * payload that does not inflate. */
 Status in_block_take(Ctx *ctx, InBlock *block, Buf *buf, bool *out_empty);
 
 /* The larger of two buffers' memory goes to `to`. */

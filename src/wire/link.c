@@ -6,7 +6,8 @@
 #include "base/thread.h"
 enum { FRAME_HEAD_BYTES = 9 };
 
-static ssize_t send_control(nghttp2_session *session, const uint8_t *data, size_t size, int flags, void *self)
+static ssize_t send_control(nghttp2_session *session, const uint8_t *data, size_t size, int flags,
+                            void *self)
 {
     (void)session, (void)flags;
     Link *link = self;
@@ -24,8 +25,8 @@ void out_stream_tell_room(OutStream *out)
     }
 }
 
-static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t size,
-                     nghttp2_data_source *source, void *self)
+static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head,
+                     size_t size, nghttp2_data_source *source, void *self)
 {
     (void)session, (void)frame;
     Link *link = self;
@@ -48,8 +49,8 @@ static int end_with_trailers(nghttp2_session *session, int32_t stream_id, const 
 }
 
 /* How much of a stream goes into the next DATA frame. The bytes themselves follow in send_data. */
-static ssize_t read_data(nghttp2_session *session, int32_t stream_id, uint8_t *buf, size_t size, uint32_t *flags,
-                         nghttp2_data_source *source, void *self)
+static ssize_t read_data(nghttp2_session *session, int32_t stream_id, uint8_t *buf, size_t size,
+                         uint32_t *flags, nghttp2_data_source *source, void *self)
 {
     (void)buf, (void)self;
     OutStream *out = source->ptr;
@@ -71,10 +72,12 @@ static ssize_t read_data(nghttp2_session *session, int32_t stream_id, uint8_t *b
     return (ssize_t)size;
 }
 
-static ssize_t frame_length(nghttp2_session *session, uint8_t type, int32_t stream_id, int32_t session_window,
-                            int32_t stream_window, uint32_t frame_max, void *self)
+static ssize_t frame_length(nghttp2_session *session, uint8_t type, int32_t stream_id,
+                            int32_t session_window, int32_t stream_window, uint32_t frame_max,
+                            void *self)
 {
-    (void)session, (void)type, (void)stream_id, (void)session_window, (void)stream_window, (void)self;
+    (void)session, (void)type, (void)stream_id, (void)session_window, (void)stream_window,
+        (void)self;
     return (ssize_t)MIN(frame_max, FRAME_SEND_BYTES_MAX);
 }
 

@@ -40,7 +40,8 @@ void out_queue_add(OutQueue *queue, Bytes bytes)
         queue->size += before - bytes.size;
     }
     while (bytes.size) {
-        OutBlock *block = out_block_new(MIN(MAX(bytes.size, OUT_BLOCK_BYTES_MIN), OUT_BLOCK_BYTES_MAX));
+        OutBlock *block =
+            out_block_new(MIN(MAX(bytes.size, OUT_BLOCK_BYTES_MIN), OUT_BLOCK_BYTES_MAX));
         out_block_fill(block, &bytes);
         out_queue_link(queue, block);
     }
@@ -79,8 +80,10 @@ size_t out_queue_ready(const OutQueue *queue)
 
 bool out_chain_full(const OutChain *chain)
 {
-    /* Room for the largest move: its blocks, and copied bytes before it that begin a new scratch. */
-    return chain->count > OUT_PIECES_MAX - OUT_MOVE_BLOCKS_MAX - 2 || chain->size >= OUT_CHAIN_BYTES_MAX;
+    /* Room for the largest move: its blocks, and copied bytes before it that begin a new scratch.
+     */
+    return chain->count > OUT_PIECES_MAX - OUT_MOVE_BLOCKS_MAX - 2 ||
+           chain->size >= OUT_CHAIN_BYTES_MAX;
 }
 
 static void push_view(OutChain *chain, OutBlock *block, const uint8_t *data, size_t size)
@@ -92,7 +95,8 @@ static void push_view(OutChain *chain, OutBlock *block, const uint8_t *data, siz
         return;
     }
     assert(chain->count < OUT_PIECES_MAX);
-    chain->pieces[(chain->first + chain->count++) % OUT_PIECES_MAX] = (OutPiece){ block, data, size };
+    chain->pieces[(chain->first + chain->count++) % OUT_PIECES_MAX] =
+        (OutPiece){ block, data, size };
     block->views++;
 }
 

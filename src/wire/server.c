@@ -1,8 +1,9 @@
-/* server.c - the network thread: one epoll loop that owns the listener, all connections and their sessions.
+/* server.c - the network thread: one epoll loop that owns the listener, all connections and their
+ * sessions.
  *
- * A turn of the loop: read from who sent, look at the calls that were posted, write what both made. Connections
- * to write to (or to close) are on the dirty list, so that a turn costs a few system calls per busy connection,
- * and an idle server none.
+ * A turn of the loop: read from who sent, look at the calls that were posted, write what both made.
+ * Connections to write to (or to close) are on the dirty list, so that a turn costs a few system
+ * calls per busy connection, and an idle server none.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -21,7 +22,7 @@
 #define READ_BYTES (256 * KiB)
 /* Written to one connection before the others get their turn. */
 #define FLUSH_BYTES_MAX (2 * MiB)
-#define EVENTS_MAX 64
+#define EVENTS_MAX      64
 /* How often silent connections are looked for, while there are any that must not be silent. */
 #define SWEEP_NS (15 * NS_PER_SEC)
 /* After calls were cancelled, how long their last answers may take to leave. */
@@ -44,7 +45,7 @@ struct WireServer {
     int64_t linger_until_ns;
 };
 
-/* --- connections ------------------------------------------------------------------------------------- */
+/* --- connections ----------------------------------------------------------------------------- */
 
 static void mark_dirty(WireServer *server, Conn *conn)
 {
@@ -157,8 +158,9 @@ static Sent send_chain(int fd, OutChain *chain)
     return chain->size ? SENT_SOME : SENT_ALL;
 }
 
-/* Closing a socket that has unread bytes resets it, and the client may lose the answer that it did not read yet. So
- * the connection only says that no more comes, and is closed when the client has closed it, or after a while. */
+/* Closing a socket that has unread bytes resets it, and the client may lose the answer that it did
+ * not read yet. So the connection only says that no more comes, and is closed when the client has
+ * closed it, or after a while. */
 static bool begin_linger(WireServer *server, Conn *conn)
 {
     if (!conn->linger || shutdown(conn->fd, SHUT_WR) != 0)
@@ -169,7 +171,8 @@ static bool begin_linger(WireServer *server, Conn *conn)
     return true;
 }
 
-/* Writes what the connection has to say, as far as the socket takes it. False: it is to be closed. */
+/* Writes what the connection has to say, as far as the socket takes it. False: it is to be closed.
+ */
 static bool flush(WireServer *server, Conn *conn)
 {
     if (conn->lingers)
@@ -194,14 +197,15 @@ static bool flush(WireServer *server, Conn *conn)
     return true;
 }
 
-/* --- patience ---------------------------------------------------------------------------------------- */
+/* --- patience -------------------------------------------------------------------------------- */
 
 static int64_t patience_ns(const Conn *conn)
 {
     return conn->lingers ? LINGER_NS : conn_patience_ns(conn);
 }
 
-/* A sweep is due only while some connection's patience is limited, so idle gRPC clients cost no wake-ups. */
+/* A sweep is due only while some connection's patience is limited, so idle gRPC clients cost no
+ * wake-ups. */
 static void note_progress(WireServer *server, Conn *conn)
 {
     if (!conn->progress && server->sweep_at_ns != INT64_MAX)
@@ -247,7 +251,7 @@ static void flush_dirty(WireServer *server)
     }
 }
 
-/* --- the loop ---------------------------------------------------------------------------------------- */
+/* --- the loop -------------------------------------------------------------------------------- */
 
 static void serve_posted(WireServer *server)
 {
@@ -268,10 +272,12 @@ static int sleep_ms(WireServer *server)
     if (!calls_may_sleep(&server->calls) || server->dirty)
         return 0;
     int64_t now_ns = clock_mono_ns(), until_ns = server->sweep_at_ns;
-    int64_t drain_ns = server->cancelled ? server->linger_until_ns : atomic_load(&server->drain_until_ns);
+    int64_t drain_ns =
+        server->cancelled ? server->linger_until_ns : atomic_load(&server->drain_until_ns);
     if (server->draining && drain_ns > now_ns) /* past it, only a handler's return matters */
         until_ns = MIN(until_ns, drain_ns);
-    return until_ns == INT64_MAX ? -1 : (int)MIN(MAX(until_ns - now_ns, 0) / NS_PER_MS + 1, INT32_MAX);
+    return until_ns == INT64_MAX ? -1
+                                 : (int)MIN(MAX(until_ns - now_ns, 0) / NS_PER_MS + 1, INT32_MAX);
 }
 
 static void take_events(WireServer *server)
@@ -314,7 +320,8 @@ static void cancel_all(WireServer *server)
     }
 }
 
-/* Moves a stop forward; true when nothing is left to do. Handlers that run are always waited for. */
+/* Moves a stop forward; true when nothing is left to do. Handlers that run are always waited for.
+ */
 static bool drained(WireServer *server)
 {
     if (!atomic_load(&server->stop))
@@ -323,7 +330,8 @@ static bool drained(WireServer *server)
         begin_drain(server);
     if (!server->cancelled && clock_mono_ns() >= atomic_load(&server->drain_until_ns))
         cancel_all(server);
-    bool answered = !server->conns || (server->cancelled && clock_mono_ns() >= server->linger_until_ns);
+    bool answered =
+        !server->conns || (server->cancelled && clock_mono_ns() >= server->linger_until_ns);
     return answered && server->calls.running == 0;
 }
 
@@ -339,7 +347,7 @@ static void *network_thread(void *arg)
     return NULL;
 }
 
-/* --- start and stop ---------------------------------------------------------------------------------- */
+/* --- start and stop -------------------------------------------------------------------------- */
 
 static WireServer *server_free(WireServer *server)
 {

@@ -1,9 +1,11 @@
-/* wire.h - one listener: HTTP/2 with gRPC (nghttp2), HTTP/1.1 beside it on the same port; and a gRPC client.
+/* wire.h - one listener: HTTP/2 with gRPC (nghttp2), HTTP/1.1 beside it on the same port; and a
+ * gRPC client.
  *
- * Server. One thread owns all sockets and sessions and never blocks on anything but epoll. Each call runs its
- * handler on a thread of a pool, in straight-line blocking code: wire_recv waits for a message, wire_send waits
- * until the peer has room. Bytes in flight are bounded: the HTTP/2 window of a stream opens only as its handler
- * reads, so a slow disk slows the client and nothing piles up in memory.
+ * Server. One thread owns all sockets and sessions and never blocks on anything but epoll. Each
+ * call runs its handler on a thread of a pool, in straight-line blocking code: wire_recv waits for
+ * a message, wire_send waits until the peer has room. Bytes in flight are bounded: the HTTP/2
+ * window of a stream opens only as its handler reads, so a slow disk slows the client and nothing
+ * piles up in memory.
  */
 #pragma once
 
@@ -17,10 +19,11 @@ typedef struct WireServer WireServer;
 typedef struct WireCall WireCall;
 
 typedef struct WireConfig {
-    const char *listen;       /* "ADDR:PORT", "[v6]:PORT", "unix:PATH"; port 0 picks one */
-    size_t calls_max;         /* calls at once; 0: WIRE_CALLS_MAX */
-    /* Runs one gRPC call on a pool thread; what it returns becomes grpc-status. ctx has the call's arena, deadline
-     * (grpc-timeout) and cancel (reset or lost connection). Messages not read are discarded. */
+    const char *listen; /* "ADDR:PORT", "[v6]:PORT", "unix:PATH"; port 0 picks one */
+    size_t calls_max;   /* calls at once; 0: WIRE_CALLS_MAX */
+    /* Runs one gRPC call on a pool thread; what it returns becomes grpc-status. ctx has the call's
+     * arena, deadline (grpc-timeout) and cancel (reset or lost connection). Messages not read are
+     * discarded. */
     Status (*handle)(void *self, Ctx *ctx, WireCall *call);
     /* Runs one HTTP request (wire/http.h), on a pool thread; must outlive the server. NULL: 404. */
     const struct WireHttpHandler *http;
@@ -30,33 +33,34 @@ typedef struct WireConfig {
 
 Status wire_server_start(Ctx *ctx, const WireConfig *config, WireServer **out) NODISCARD;
 const char *wire_server_address(const WireServer *server); /* "127.0.0.1:30650", as bound */
-/* Stops accepting, sends GOAWAY, waits for running calls up to drain_ms, then cancels them (their clients get
- * UNAVAILABLE) and waits for their handlers to return; frees. NULL is fine; always returns NULL. */
+/* Stops accepting, sends GOAWAY, waits for running calls up to drain_ms, then cancels them (their
+ * clients get UNAVAILABLE) and waits for their handlers to return; frees. NULL is fine; always
+ * returns NULL. */
 WireServer *wire_server_stop(WireServer *server, int64_t drain_ms);
 
-const char *wire_call_path(const WireCall *call);                     /* "/pfs_v2.API/CreateRepo" */
+const char *wire_call_path(const WireCall *call); /* "/pfs_v2.API/CreateRepo" */
 /* Request metadata: the nth value of `key` (lower case; "-bin" values are decoded), or NULL. */
 const char *wire_call_metadata(const WireCall *call, const char *key, size_t nth);
 const char *wire_call_peer(const WireCall *call); /* "127.0.0.1:51234", or "unix" */
 
-/* The next message, in buf (overwritten; owned by the caller, reusable). *out_end instead, and buf empty, when the client is
- * done.
- * Errors: CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED (over WIRE_MESSAGE_BYTES_MAX), INTERNAL (bad frame),
- * UNIMPLEMENTED (unknown compression; gzip and identity are understood). */
+/* The next message, in buf (overwritten; owned by the caller, reusable). *out_end instead, and buf
+ * empty, when the client is done. Errors: CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED (over
+ * WIRE_MESSAGE_BYTES_MAX), INTERNAL (bad frame), UNIMPLEMENTED (unknown compression; gzip and
+ * identity are understood). */
 Status wire_recv(Ctx *ctx, WireCall *call, Buf *buf, bool *out_end);
 /* One message to the client. Blocks while more than a window of bytes waits to be sent. */
 Status wire_send(Ctx *ctx, WireCall *call, Bytes message);
 /* Adds to the trailers. */
 void wire_set_trailer(WireCall *call, const char *key, const char *value);
 
-/* --- client ------------------------------------------------------------------------------------------- */
+/* --- client ---------------------------------------------------------------------------------- */
 
 /* One connection, used from one thread at a time, no threads of its own. */
 typedef struct WireClient WireClient;
 typedef struct WireStream WireStream;
 
-/* address: "HOST:PORT", "grpc://HOST:PORT", "http://HOST:PORT" or "unix:PATH". Connects at once; UNAVAILABLE (naming the
- * address) when nobody answers. */
+/* address: "HOST:PORT", "grpc://HOST:PORT", "http://HOST:PORT" or "unix:PATH". Connects at once;
+ * UNAVAILABLE (naming the address) when nobody answers. */
 Status wire_client_open(Ctx *ctx, const char *address, WireClient **out) NODISCARD;
 WireClient *wire_client_close(WireClient *client);
 static inline void wire_client_closep(WireClient **client)
@@ -65,18 +69,19 @@ static inline void wire_client_closep(WireClient **client)
 }
 /* Sent with every call: "authn-token", "pach-transaction". Copied. NULL value removes. */
 void wire_client_metadata(WireClient *client, const char *key, const char *value);
-int wire_client_fd(const WireClient *client); /* to poll for input between calls to wire_stream_poll */
+int wire_client_fd(
+    const WireClient *client); /* to poll for input between calls to wire_stream_poll */
 
 /* Several streams may be open at once on one client. */
 Status wire_stream_open(Ctx *ctx, WireClient *client, const char *path, WireStream **out) NODISCARD;
-/* Queues a message; blocks only while the send window is full and WIRE_CLIENT_BUFFER bytes wait. When it fails by
- * cancellation or deadline, nothing of the message was queued. When the server has ended the call: its status,
- * or ABORTED if that was OK. */
+/* Queues a message; blocks only while the send window is full and WIRE_CLIENT_BUFFER bytes wait.
+ * When it fails by cancellation or deadline, nothing of the message was queued. When the server has
+ * ended the call: its status, or ABORTED if that was OK. */
 Status wire_stream_send(Ctx *ctx, WireStream *stream, Bytes message);
-Status wire_stream_flush(Ctx *ctx, WireStream *stream);      /* hands all queued bytes to the kernel */
+Status wire_stream_flush(Ctx *ctx, WireStream *stream); /* hands all queued bytes to the kernel */
 Status wire_stream_close_send(Ctx *ctx, WireStream *stream); /* half-close; flushes */
-/* The next message. On the end of the stream *out_end, and the call's final status is returned (OK or the
- * server's, message and details kept). */
+/* The next message. On the end of the stream *out_end, and the call's final status is returned (OK
+ * or the server's, message and details kept). */
 Status wire_stream_recv(Ctx *ctx, WireStream *stream, Buf *buf, bool *out_end);
 /* Like recv but does not block: *out_ready says whether buf or out_end was set. */
 Status wire_stream_poll(Ctx *ctx, WireStream *stream, Buf *buf, bool *out_ready, bool *out_end);
@@ -87,5 +92,6 @@ static inline void wire_stream_closep(WireStream **stream)
 }
 
 /* A unary call. */
-Status wire_call_unary(Ctx *ctx, WireClient *client, const char *path, Bytes request, Buf *response);
+Status wire_call_unary(Ctx *ctx, WireClient *client, const char *path, Bytes request,
+                       Buf *response);
 #define WIRE_CLIENT_BUFFER (1 * MiB)

@@ -1,5 +1,5 @@
-/* wire_echo_server.c - a server of nothing but wire, for clients that others wrote. Prints its address, serves until
- * its standard input ends, then drains. */
+/* wire_echo_server.c - a server of nothing but wire, for clients that others wrote. Prints its
+ * address, serves until its standard input ends, then drains. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -38,7 +38,9 @@ int main(int argc, char **argv)
     WireServer *server;
     char byte;
     const WireHttpHandler http = { .handle = pipe_through };
-    const WireConfig config = { .listen = argc > 1 ? argv[1] : "127.0.0.1:0", .handle = echo_handle, .http = &http };
+    const WireConfig config = { .listen = argc > 1 ? argv[1] : "127.0.0.1:0",
+                                .handle = echo_handle,
+                                .http = &http };
     must(wire_server_start(&ctx, &config, &server));
     printf("%s\n", wire_server_address(server));
     fflush(stdout);

@@ -1,5 +1,6 @@
-/* wire_conn.c - any bytes on a connection of the server: whichever protocol they begin, nothing crashes or leaks, and
- * what is held stays bounded. Handlers run inline and never wait, as their deadline is past. */
+/* wire_conn.c - any bytes on a connection of the server: whichever protocol they begin, nothing
+ * crashes or leaks, and what is held stays bounded. Handlers run inline and never wait, as their
+ * deadline is past. */
 #include "fuzz/fuzz.h"
 
 #include "wire/conn_priv.h"

@@ -1,5 +1,5 @@
-/* wire_http1.c - any bytes as an HTTP/1.1 request: what is accepted obeys the grammar, and a body is the same however
- * its bytes are cut. */
+/* wire_http1.c - any bytes as an HTTP/1.1 request: what is accepted obeys the grammar, and a body
+ * is the same however its bytes are cut. */
 #include "fuzz/fuzz.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
-/* wire_message.c - any bytes as a stream of gRPC messages: the same messages come out however the bytes are cut. */
+/* wire_message.c - any bytes as a stream of gRPC messages: the same messages come out however the
+ * bytes are cut. */
 #include "fuzz/fuzz.h"
 
 #include "wire/in_priv.h"

@@ -32,7 +32,8 @@ static inline Status echo_count(Ctx *ctx, WireCall *call)
         if (end)
             break;
     }
-    return wire_send(ctx, call, str_bytes(str(text_printf(ctx->arena, "%zu %zu", messages, total))));
+    return wire_send(ctx, call,
+                     str_bytes(str(text_printf(ctx->arena, "%zu %zu", messages, total))));
 }
 
 /* The request is "<messages> <bytes of each>". */
@@ -89,7 +90,8 @@ static inline Status echo_wait(Ctx *ctx, WireCall *call)
 static inline Status echo_deadline(Ctx *ctx, WireCall *call)
 {
     int64_t left_ns = ctx->deadline_ns == DEADLINE_NONE ? -1 : ctx->deadline_ns - clock_mono_ns();
-    return wire_send(ctx, call, str_bytes(str(text_printf(ctx->arena, "%lld", (long long)left_ns))));
+    return wire_send(ctx, call,
+                     str_bytes(str(text_printf(ctx->arena, "%lld", (long long)left_ns))));
 }
 
 /* Answers without having read anything. */

@@ -1,4 +1,5 @@
-/* test_grpc.c - the pure parts: timeouts, metadata, statuses as trailers, messages out of pieces. */
+/* test_grpc.c - the pure parts: timeouts, metadata, statuses as trailers, messages out of pieces.
+ */
 #include "testing.h"
 
 #include <zlib.h>
@@ -28,10 +29,21 @@ static void timeouts_are_read(void **state)
         const char *text;
         int64_t ns; /* -1: malformed */
     } cases[] = {
-        { "1n", 1 },        { "5u", 5000 },     { "20m", 20 * NS_PER_MS },
-        { "0S", 0 },        { "1M", 60 * NS_PER_SEC }, { "99999999S", 99999999 * NS_PER_SEC },
-        { "99999999H", INT64_MAX }, { "", -1 }, { "S", -1 }, { "1", -1 }, { "1x", -1 },
-        { "-1S", -1 },      { "123456789S", -1 }, { "1 S", -1 }, { "1.5S", -1 },
+        { "1n", 1 },
+        { "5u", 5000 },
+        { "20m", 20 * NS_PER_MS },
+        { "0S", 0 },
+        { "1M", 60 * NS_PER_SEC },
+        { "99999999S", 99999999 * NS_PER_SEC },
+        { "99999999H", INT64_MAX },
+        { "", -1 },
+        { "S", -1 },
+        { "1", -1 },
+        { "1x", -1 },
+        { "-1S", -1 },
+        { "123456789S", -1 },
+        { "1 S", -1 },
+        { "1.5S", -1 },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         int64_t ns = -1;
@@ -58,7 +70,9 @@ static void timeouts_come_back_no_shorter(void **state)
 static void statuses_come_back(void **state)
 {
     Ctx *ctx = *state;
-    static const char *const messages[] = { "", "plain", " blanks ", "100% \x01\n\t", "ä€😀", "%41" };
+    static const char *const messages[] = {
+        "", "plain", " blanks ", "100% \x01\n\t", "ä€😀", "%41"
+    };
     for (size_t i = 0; i < ARRAY_LEN(messages); i++) {
         Fields trailers = { 0 };
         Status s = status_new(ctx, STATUS_ABORTED, "%s", messages[i]);
@@ -72,7 +86,8 @@ static void statuses_come_back(void **state)
     }
 }
 
-/* Clients refuse large trailers: a long message is cut between characters, and its details are left out. */
+/* Clients refuse large trailers: a long message is cut between characters, and its details are left
+ * out. */
 static void long_messages_are_cut(void **state)
 {
     Ctx *ctx = *state;
@@ -103,9 +118,13 @@ static void without_a_status_http_counts(void **state)
     static const struct {
         int http;
         StatusCode code;
-    } cases[] = { { 404, STATUS_UNIMPLEMENTED }, { 503, STATUS_UNAVAILABLE }, { 401, STATUS_UNAUTHENTICATED }, { 200, STATUS_UNKNOWN } };
+    } cases[] = { { 404, STATUS_UNIMPLEMENTED },
+                  { 503, STATUS_UNAVAILABLE },
+                  { 401, STATUS_UNAUTHENTICATED },
+                  { 200, STATUS_UNKNOWN } };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-        assert_int_equal(grpc_trailers_status(ctx, &(Fields){ 0 }, cases[i].http).code, cases[i].code);
+        assert_int_equal(grpc_trailers_status(ctx, &(Fields){ 0 }, cases[i].http).code,
+                         cases[i].code);
 }
 
 static void binary_metadata_is_split_and_decoded(void **state)
@@ -172,7 +191,8 @@ static void messages_come_whole_from_any_pieces(void **state)
         MessageReader reader = { 0 };
         InQueue queue = { 0 };
         for (size_t at = 0; at < wire.size; at += pieces[p])
-            message_reader_feed(&reader, bytes(wire.data + at, MIN(pieces[p], wire.size - at)), &queue);
+            message_reader_feed(&reader, bytes(wire.data + at, MIN(pieces[p], wire.size - at)),
+                                &queue);
         message_reader_end(&reader);
         assert_int_equal(reader.fault, IN_FAULT_NONE);
         expect_messages(ctx, &queue, sizes, ARRAY_LEN(sizes));
@@ -192,7 +212,8 @@ static void bad_frames_are_faults(void **state)
     } cases[] = {
         { "\2\0\0\0\0", 5, true, STATUS_INTERNAL, "flags" },
         { "\1\0\0\0\0", 5, false, STATUS_INTERNAL, "without grpc-encoding" },
-        { "\0\1\100\0\1", 5, false, STATUS_RESOURCE_EXHAUSTED, "larger than max (20971521 vs. 20971520)" },
+        { "\0\1\100\0\1", 5, false, STATUS_RESOURCE_EXHAUSTED,
+          "larger than max (20971521 vs. 20971520)" },
         { "\0\377\377\377\377", 5, false, STATUS_RESOURCE_EXHAUSTED, "larger" },
         { "\0\0\0\0\5abc", 8, false, STATUS_INTERNAL, "inside a message" },
         { "\0\0", 2, false, STATUS_INTERNAL, "inside a message" },

@@ -51,8 +51,8 @@ static Status about(Ctx *ctx, WireHttp *http)
 {
     const char *name, *value;
     CLEANUP(buf_done) Buf text = { 0 };
-    buf_printf(&text, "%s %s %s %lld\n", wire_http_method(http), wire_http_target(http), wire_http_host(http),
-               (long long)wire_http_body_size(http));
+    buf_printf(&text, "%s %s %s %lld\n", wire_http_method(http), wire_http_target(http),
+               wire_http_host(http), (long long)wire_http_body_size(http));
     for (size_t i = 0; wire_http_header_at(http, i, &name, &value); i++)
         buf_printf(&text, "%s=%s\n", name, value);
     wire_http_set_header(http, "X-Two", "a\r\nb: c");
@@ -75,7 +75,8 @@ static Status gated(Fixture *fx, Ctx *ctx, WireHttp *http)
     fx->result = s.code;
     sem_post(&fx->entered);
     TRY(s);
-    return wire_http_answer(ctx, http, 200, NULL, str_bytes(str(text_printf(ctx->arena, "%zu", body.size))));
+    return wire_http_answer(ctx, http, 200, NULL,
+                            str_bytes(str(text_printf(ctx->arena, "%zu", body.size))));
 }
 
 static Status handle(void *self, Ctx *ctx, WireHttp *http)
@@ -173,7 +174,8 @@ static void requests_follow_each_other(void **state)
     expect_text(text, "HTTP/1.1 200 OK\r\n");
     expect_text(text, "content-length: 5\r\n");
     expect_text(text, "date: ");
-    say(fd, "\r\nPOST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\nA\r\n0123456789\r\n0\r\nT: x\r\n\r\n");
+    say(fd, "\r\nPOST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: "
+            "chunked\r\n\r\n3;x=y\r\nabc\r\nA\r\n0123456789\r\n0\r\nT: x\r\n\r\n");
     hear(fx, fd, "abc0123456789");
     say(fd, "GET /none HTTP/1.1\r\nHost: h\r\n\r\n");
     assert_null(strstr(hear(fx, fd, "\r\n\r\n"), "content-length"));
@@ -191,10 +193,13 @@ static void requests_sent_ahead_are_answered_in_order(void **state)
 {
     Fixture *fx = *state;
     int fd = dial(fx);
-    say(fd, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\noneGET /missing HTTP/1.1\r\nHost: h\r\n\r\n"
-            "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nConnection: close\r\n\r\nthree");
+    say(fd,
+        "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\noneGET /missing "
+        "HTTP/1.1\r\nHost: h\r\n\r\n"
+        "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nConnection: close\r\n\r\nthree");
     const char *text = hear(fx, fd, NULL);
-    const char *one = strstr(text, "one"), *two = strstr(text, "nothing at"), *three = strstr(text, "three");
+    const char *one = strstr(text, "one"), *two = strstr(text, "nothing at"),
+               *three = strstr(text, "three");
     assert_true(one && two && three && one < two && two < three);
     close(fd);
 }
@@ -203,7 +208,8 @@ static void a_byte_at_a_time(void **state)
 {
     Fixture *fx = *state;
     int fd = dial(fx);
-    const char *text = "POST /pipe HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n";
+    const char *text = "POST /pipe HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: "
+                       "chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n";
     for (; *text; text++)
         assert_int_equal(send(fd, text, 1, MSG_NOSIGNAL), 1);
     const char *got = hear(fx, fd, "0\r\n\r\n");
@@ -215,7 +221,8 @@ static void what_was_asked_is_told(void **state)
 {
     Fixture *fx = *state;
     int fd = dial(fx);
-    say(fd, "PUT http://other:80/about?a=b%20c HTTP/1.1\r\nHost: h\r\nX-A:  1 \r\nx-a:\t2\r\nContent-Length: 0\r\n"
+    say(fd, "PUT http://other:80/about?a=b%20c HTTP/1.1\r\nHost: h\r\nX-A:  1 "
+            "\r\nx-a:\t2\r\nContent-Length: 0\r\n"
             "Connection: close\r\n\r\n");
     const char *text = hear(fx, fd, NULL);
     expect_text(text, "PUT /about?a=b%20c other:80 0\n");
@@ -266,12 +273,13 @@ static void a_slow_handler_stops_its_client(void **state)
     int fd = dial(fx);
     enum { SIZE = 64 * 1024 * 1024 };
     char *piece = arena_must(fx->ctx.arena, 65536);
-    say(fd, text_printf(fx->ctx.arena, "POST /gated HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n", SIZE));
+    say(fd, text_printf(fx->ctx.arena,
+                        "POST /gated HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n", SIZE));
     sem_wait(&fx->entered);
     size_t sent = 0;
     struct timeval soon = { .tv_usec = 200000 };
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &soon, sizeof(soon));
-    for (ssize_t n = 1; n > 0 && sent < SIZE; sent += n > 0 ? (size_t)n : 0)
+    for (ssize_t n = 1; n > 0 && sent<SIZE; sent += n> 0 ? (size_t)n : 0)
         n = send(fd, piece, 65536, MSG_NOSIGNAL);
     assert_in_range(sent, MiB, SIZE / 2); /* the kernel's buffers, and ours of one */
     sem_post(&fx->leave);
@@ -319,12 +327,16 @@ static void bad_requests_are_refused(void **state)
         { "GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n", "400" },
         { "GET / HTTP/1.1\r\nHost: h\r\nContent-Length: +5\r\n\r\n", "400" },
         { "GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999999999999\r\n\r\n", "400" },
-        { "GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", "400" },
+        { "GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+          "400" },
         { "GET / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", "501" },
         { "GET / HTTP/1.1\r\nHost: h\r\nExpect: more\r\n\r\n", "417" },
         { "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", "400" },
-        { "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n", "400" },
-        { "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n", "400" },
+        { "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n",
+          "400" },
+        { "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: "
+          "chunked\r\n\r\nffffffffffffffff\r\n",
+          "400" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         print_message("# case %zu\n", i);
@@ -348,7 +360,9 @@ static void large_heads_are_refused(void **state)
         const char *request, *status;
     } cases[] = {
         { text_printf(fx->ctx.arena, "GET /%s HTTP/1.1\r\nHost: h\r\n\r\n", a), "414" },
-        { text_printf(fx->ctx.arena, "GET / HTTP/1.1\r\nA: %s\r\nB: %s\r\nC: %s\r\nD: %s\r\nE: %s", a, a, a, a, a), "431" },
+        { text_printf(fx->ctx.arena, "GET / HTTP/1.1\r\nA: %s\r\nB: %s\r\nC: %s\r\nD: %s\r\nE: %s",
+                      a, a, a, a, a),
+          "431" },
         { text_printf(fx->ctx.arena, "GET / HTTP/1.1\r\nHost: h\r\n%s\r\n", many), "431" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -132,7 +132,9 @@ static Bytes pattern(Fixture *fx, size_t size, uint64_t seed)
 static void unary(void **state)
 {
     Fixture *fx = *state;
-    static const size_t sizes[] = { 0, 1, 5, 4000, 8 * 1024, 8 * 1024 + 1, 300 * 1024, 5 * MiB, WIRE_MESSAGE_BYTES_MAX };
+    static const size_t sizes[] = { 0,          1,        5,
+                                    4000,       8 * 1024, 8 * 1024 + 1,
+                                    300 * 1024, 5 * MiB,  WIRE_MESSAGE_BYTES_MAX };
     for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
         Bytes request = pattern(fx, sizes[i], 7 + i);
         assert_ok(wire_call_unary(&fx->ctx, fx->client, "/echo.Echo/Each", request, &fx->buf));
@@ -144,10 +146,11 @@ static void too_large_is_refused_both_ways(void **state)
 {
     Fixture *fx = *state;
     Bytes large = pattern(fx, WIRE_MESSAGE_BYTES_MAX + 1, 3);
-    assert_fails(wire_call_unary(&fx->ctx, fx->client, "/echo.Echo/Each", large, &fx->buf), RESOURCE_EXHAUSTED,
-                 "larger than max");
+    assert_fails(wire_call_unary(&fx->ctx, fx->client, "/echo.Echo/Each", large, &fx->buf),
+                 RESOURCE_EXHAUSTED, "larger than max");
     const char *request = text_printf(fx->ctx.arena, "1 %zu", WIRE_MESSAGE_BYTES_MAX + 1);
-    assert_fails(wire_call_unary(&fx->ctx, fx->client, "/echo.Echo/Stream", str_bytes(str(request)), &fx->buf),
+    assert_fails(wire_call_unary(&fx->ctx, fx->client, "/echo.Echo/Stream", str_bytes(str(request)),
+                                 &fx->buf),
                  RESOURCE_EXHAUSTED, "larger than max");
 }
 
@@ -171,7 +174,10 @@ static void server_streaming(void **state)
     static const struct {
         const char *request;
         size_t messages, size;
-    } cases[] = { { "0 5", 0, 5 }, { "30000 100", 30000, 100 }, { "20 1000000", 20, 1000000 }, { "2 15000000", 2, 15000000 } };
+    } cases[] = { { "0 5", 0, 5 },
+                  { "30000 100", 30000, 100 },
+                  { "20 1000000", 20, 1000000 },
+                  { "2 15000000", 2, 15000000 } };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         WireStream *stream;
         assert_ok(wire_stream_open(&fx->ctx, fx->client, "/echo.Echo/Stream", &stream));
@@ -208,7 +214,8 @@ static void both_ways(void **state)
     wire_stream_close(two);
 }
 
-/* The client sends more than fits anywhere before it reads: it must go on reading while it sends. */
+/* The client sends more than fits anywhere before it reads: it must go on reading while it sends.
+ */
 static void sending_does_not_wait_for_ever(void **state)
 {
     Fixture *fx = *state;
@@ -233,8 +240,9 @@ static void errors_keep_message_and_details(void **state)
     assert_non_null(s.detail->any);
     assert_string_equal(s.detail->any->type_url, "type.googleapis.com/google.rpc.ResourceInfo");
     assert_true(bytes_eq(s.detail->any->value, str_bytes(STR("\x0a\x0apfs:commit"))));
-    assert_fails(wire_call_unary(&fx->ctx, fx->client, "/echo.Echo/Nothing", (Bytes){ 0 }, &fx->buf), UNIMPLEMENTED,
-                 "unknown method /echo.Echo/Nothing");
+    assert_fails(
+        wire_call_unary(&fx->ctx, fx->client, "/echo.Echo/Nothing", (Bytes){ 0 }, &fx->buf),
+        UNIMPLEMENTED, "unknown method /echo.Echo/Nothing");
 }
 
 static void metadata_arrives(void **state)
@@ -265,13 +273,14 @@ static void answers_before_all_is_read(void **state)
     expect_message(fx, stream, str_bytes(STR("early")));
     assert_fails(wire_stream_recv(&fx->ctx, stream, &fx->buf, &end), FAILED_PRECONDITION, "enough");
     assert_true(end);
-    assert_fails(wire_stream_send(&fx->ctx, stream, str_bytes(STR("x"))), FAILED_PRECONDITION, "enough");
+    assert_fails(wire_stream_send(&fx->ctx, stream, str_bytes(STR("x"))), FAILED_PRECONDITION,
+                 "enough");
     wire_stream_close(stream);
     unary(state); /* the connection still works */
 }
 
-/* A handler that does not read: the client blocks after the stream's window, the kernel's and its own buffer, so that
- * is all the memory that waits. */
+/* A handler that does not read: the client blocks after the stream's window, the kernel's and its
+ * own buffer, so that is all the memory that waits. */
 static void a_slow_handler_slows_its_client(void **state)
 {
     Fixture *fx = *state;
@@ -292,7 +301,8 @@ static void a_slow_handler_slows_its_client(void **state)
     fx->ctx.deadline_ns = DEADLINE_NONE;
     unary(state); /* other calls on the connection are not held up */
     sem_post(&fx->leave);
-    assert_ok(wire_stream_flush(&fx->ctx, stream)); /* the handler reads now, and all of it leaves */
+    assert_ok(
+        wire_stream_flush(&fx->ctx, stream)); /* the handler reads now, and all of it leaves */
     wire_stream_close(stream);
     sem_wait(&fx->entered);
     assert_int_equal(atomic_load(&fx->result), STATUS_CANCELLED);
@@ -449,8 +459,8 @@ static void too_many_calls_are_turned_away(void **state)
         assert_ok(wire_stream_close_send(&fx->ctx, streams[i]));
         sem_wait(&fx->entered);
     }
-    assert_fails(wire_call_unary(&fx->ctx, fx->client, "/echo.Echo/Each", (Bytes){ 0 }, &fx->buf), RESOURCE_EXHAUSTED,
-                 "too many calls");
+    assert_fails(wire_call_unary(&fx->ctx, fx->client, "/echo.Echo/Each", (Bytes){ 0 }, &fx->buf),
+                 RESOURCE_EXHAUSTED, "too many calls");
     for (int i = 0; i < 2; i++) {
         sem_post(&fx->leave);
         expect_end(fx, streams[i]);
