@@ -1,6 +1,7 @@
 /* status.c - see status.h and ctx.h. */
 #include "base/status.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -94,8 +95,10 @@ Status status_errno(Ctx *ctx, int error, const char *format, ...)
     va_start(args, format);
     char *outer = format_in(ctx, format, args);
     va_end(args);
-    char reason[128];
-    char *message = join_in(ctx, outer, strerror_r(error, reason, sizeof(reason)));
+    char room[128];
+    char *reason = arena_strdup(ctx->arena, strerror_r(error, room, sizeof(room)));
+    reason[0] = (char)tolower((unsigned char)reason[0]); /* messages are lower case */
+    char *message = join_in(ctx, outer, reason);
     return with_detail(ctx, code_of_errno(error), (StatusDetail){ .message = message });
 }
 

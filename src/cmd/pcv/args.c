@@ -116,8 +116,7 @@ static Status unknown_command(Cli *cli, Str prefix, Str word)
                             text_printf(ctx->arena, "Run '%s --help' for usage.", cli->program));
 }
 
-/* --- options
- * --------------------------------------------------------------------------------------------- */
+/* --- options ---------------------------------------------------------------------------------- */
 
 static bool names(const Option *option, Str name, char letter)
 {
@@ -248,13 +247,14 @@ static Status take_short(Cli *cli, char **argv, int *at)
         OptionId id = find_option(cli->command, STR(""), typed.data[i]);
         if (!id)
             return unknown_option(cli, STR(""), typed.data[i], typed);
-        if (pcv_options[id].kind == OPTION_FLAG) {
+        Str rest = str_sub(typed, i + 1, typed.size);
+        bool has_value = str_starts(rest, STR("="));
+        if (pcv_options[id].kind == OPTION_FLAG && !has_value) {
             TRY(give(cli, id, STR("true")));
             continue;
         }
-        Str rest = str_sub(typed, i + 1, typed.size);
         if (rest.size)
-            return give(cli, id, rest.data[0] == '=' ? str_sub(rest, 1, rest.size) : rest);
+            return give(cli, id, has_value ? str_sub(rest, 1, rest.size) : rest);
         if (!argv[*at])
             return FAIL(cli->ctx, INVALID_ARGUMENT, "flag needs an argument: '%c' in " STR_FMT,
                         typed.data[i], STR_ARG(typed));
@@ -272,8 +272,7 @@ static Status apply_presets(Cli *cli)
     return OK;
 }
 
-/* --- the whole line
- * -------------------------------------------------------------------------------------------- */
+/* --- the whole line --------------------------------------------------------------------------- */
 
 static bool is_option(const char *text)
 {

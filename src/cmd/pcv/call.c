@@ -6,8 +6,7 @@
 #include "codec/pb.h"
 #include "proto_methods.h"
 
-/* --- the connection
- * --------------------------------------------------------------------------------- */
+/* --- the connection --------------------------------------------------------------------------- */
 
 static const char *address_of(Cli *cli)
 {
@@ -45,8 +44,7 @@ Status cli_client(Cli *cli, WireClient **out)
     return OK;
 }
 
-/* --- messages
- * --------------------------------------------------------------------------------------- */
+/* --- messages --------------------------------------------------------------------------------- */
 
 static int compare_path(const void *key, const void *row)
 {
@@ -137,8 +135,7 @@ Status cli_collect(Cli *cli, const char *path, const void *request, CliMessages 
     }
 }
 
-/* --- shared by verbs
- * --------------------------------------------------------------------------------- */
+/* --- shared by verbs -------------------------------------------------------------------------- */
 
 char *cli_text(const Cli *cli, OptionId id)
 {

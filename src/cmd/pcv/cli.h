@@ -63,6 +63,7 @@ typedef struct Command {
     uint8_t options[COMMAND_OPTIONS_MAX]; /* OptionIds, ended by OPT_NONE */
     bool in_transaction;                  /* joins the active transaction when there is one */
     bool hidden;                          /* not listed in help and completion */
+    bool paged;                           /* long: goes through the pager on a terminal */
     bool offline;                         /* runs even when the configuration cannot be read */
 } Command;
 
@@ -86,6 +87,7 @@ struct Cli {
     WireClient *client; /* NULL until the first call */
     Buf out;            /* bytes for standard output */
     bool color;
+    int pager;      /* its process; 0: none */
     bool raw_begun; /* --raw -o yaml: a document was printed */
 };
 
@@ -103,15 +105,13 @@ bool cli_command_takes(const Command *command, OptionId id);
 /* "repos" is "repo"; other words are themselves. */
 Str cli_singular(Str word);
 
-/* --- help.c
- * ------------------------------------------------------------------------------------------ */
+/* --- help.c ----------------------------------------------------------------------------------- */
 
 void cli_help(Cli *cli, const char *group); /* of a group of commands; "": of the program */
 void cli_help_command(Cli *cli, const Command *command);
 void cli_usage(const char *program, const Command *command, Buf *out); /* one line */
 
-/* --- out.c: standard output
- * ---------------------------------------------------------------------------- */
+/* --- out.c: standard output ------------------------------------------------------------------- */
 
 void cli_print(Cli *cli, const char *format, ...) PRINTF_LIKE(2, 3);
 Status cli_flush(Cli *cli);
@@ -132,8 +132,7 @@ typedef enum Color { COLOR_GREEN = 32, COLOR_YELLOW = 33, COLOR_RED = 31 } Color
 /* text in that colour, where colours are wanted. */
 const char *cli_paint(Cli *cli, Color color, const char *text);
 
-/* --- call.c: the server
- * ------------------------------------------------------------------------------------ */
+/* --- call.c: the server ----------------------------------------------------------------------- */
 
 /* The connection, made on first use. */
 Status cli_client(Cli *cli, WireClient **out) NODISCARD;
@@ -153,8 +152,7 @@ typedef struct CliMessages {
 } CliMessages;
 Status cli_collect(Cli *cli, const char *path, const void *request, CliMessages *out) NODISCARD;
 
-/* --- shared by verbs
- * ------------------------------------------------------------------------------------------- */
+/* --- shared by verbs -------------------------------------------------------------------------- */
 
 /* --project, or the context's. */
 const char *cli_project_name(Cli *cli);

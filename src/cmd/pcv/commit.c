@@ -41,8 +41,7 @@ static Status finish_commit(Cli *cli)
     return cli_call(cli, "/pfs_v2.API/FinishCommit", request, NULL);
 }
 
-/* --- looking at one
- * ------------------------------------------------------------------------------------- */
+/* --- looking at one --------------------------------------------------------------------------- */
 
 static void print_commit(Cli *cli, const void *message)
 {
@@ -80,9 +79,7 @@ static Status wait_commit(Cli *cli)
     return look_at_commit(cli, PFS_V2__COMMIT_STATE__FINISHED);
 }
 
-/* --- lists
- * --------------------------------------------------------------------------------------------------
- */
+/* --- lists ------------------------------------------------------------------------------------ */
 
 static const char *origin_text(const PfsV2__CommitOrigin *origin)
 {
@@ -292,9 +289,7 @@ static Status subscribe_commit(Cli *cli)
     return s;
 }
 
-/* --- taking away
- * ------------------------------------------------------------------------------------------------
- */
+/* --- taking away ------------------------------------------------------------------------------ */
 
 static Status squash_set(Cli *cli)
 {
@@ -334,9 +329,7 @@ static Status drop_one(Cli *cli)
     return cli_call(cli, "/pfs_v2.API/DropCommit", request, NULL);
 }
 
-/* --- find
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- find ------------------------------------------------------------------------------------- */
 
 static void print_found(Cli *cli, const CliMessages *found)
 {
@@ -415,7 +408,7 @@ static const Command rows[] = {
       .run = inspect_commit, .summary = "show a commit", .options = { OPTIONS_LOOK } },
     { .words = "wait commit", .args = "<repo>@<branch-or-commit>", .args_min = 1, .args_max = 1, .run = wait_commit,
       .summary = "wait until a commit is finished, and show it", .options = { OPTIONS_LOOK } },
-    { .words = "list commit", .args = "[<commit-id> or <repo>[@<branch-or-commit>]]", .args_max = 1, .run = list_commit,
+    { .words = "list commit", .paged = true, .args = "[<commit-id> or <repo>[@<branch-or-commit>]]", .args_max = 1, .run = list_commit,
       .summary = "list sets of commits, the commits of a set, or those of a repo, newest first",
       .options = { OPT_FROM, OPT_NUMBER, OPT_ALL_KINDS, OPT_EXPAND, OPT_ORIGIN, OPT_NO_PAGER, OPTIONS_LOOK } },
     { .words = "subscribe commit", .args = "<repo>[@<branch>]", .args_min = 1, .args_max = 1, .run = subscribe_commit,

@@ -5,7 +5,7 @@
 #include "codec/pbtime.h"
 #include "codec/yaml.h"
 
-static const char *state_text(Cli *cli, PpsV2__DatumState state)
+const char *datum_state_text(Cli *cli, PpsV2__DatumState state)
 {
     static const struct {
         const char *text;
@@ -56,7 +56,7 @@ static void datum_row(Cli *cli, Table *table, const void *message)
 {
     const PpsV2__DatumInfo *info = message;
     TABLE_ROW(table, info->datum && *info->datum->id ? info->datum->id : "-",
-              files_text(cli->ctx, info), state_text(cli, info->state),
+              files_text(cli->ctx, info), datum_state_text(cli, info->state),
               total_text(cli, info->stats));
 }
 
@@ -150,7 +150,7 @@ static void print_datum(Cli *cli, const void *message)
     const PpsV2__ProcessStats *stats = info->stats;
     cli_print(cli, "ID\t%s\nJob ID\t%s\nImage ID\t%s\nState\t%s\n", info->datum->id,
               info->datum->job ? info->datum->job->id : "-", info->image_id,
-              state_text(cli, info->state));
+              datum_state_text(cli, info->state));
     cli_print(cli, "Data Downloaded\t%s\nData Uploaded\t%s\n",
               cli_size(cli, stats ? stats->download_bytes : 0),
               cli_size(cli, stats ? stats->upload_bytes : 0));

@@ -35,8 +35,7 @@ static Status inspect_defaults(Cli *cli)
     return OK;
 }
 
-/* --- changing
- * -------------------------------------------------------------------------------------------- */
+/* --- changing --------------------------------------------------------------------------------- */
 
 static void print_affected(Cli *cli, bool regenerate, PpsV2__Pipeline *const *pipelines,
                            size_t count)

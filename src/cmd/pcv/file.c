@@ -1,8 +1,7 @@
 /* file.c - verbs that look at files, copy them and delete them. */
 #include "cmd/pcv/verbs_priv.h"
 
-/* --- lists: not aligned, so that names may hold anything
- * ------------------------------------------------- */
+/* --- lists: not aligned, so that names may hold anything -------------------------------------- */
 
 static Status each_file(Cli *cli, void *arg, const void *message)
 {
@@ -56,8 +55,7 @@ static Status inspect_file(Cli *cli)
     return show_one(cli, "/pfs_v2.API/InspectFile", request, print_file);
 }
 
-/* --- changes without content
- * -------------------------------------------------------------------------------- */
+/* --- changes without content ------------------------------------------------------------------ */
 
 /* A ModifyFile stream of one change. */
 static Status modify(Cli *cli, PfsV2__Commit *commit, const PfsV2__ModifyFileRequest *change)

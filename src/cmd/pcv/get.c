@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "cmd/pcv/get.h"
 #include "cmd/pcv/verbs_priv.h"
 #include "codec/tar.h"
 
@@ -54,8 +55,15 @@ static Status write_piece(Ctx *ctx, void *arg, Bytes piece)
     return file_write_all(ctx, *(const int *)arg, piece.data, piece.size);
 }
 
-/* --- a folder
- * ------------------------------------------------------------------------------------------- */
+Status get_to_fd(Cli *cli, PfsV2__File *file, int fd)
+{
+    PfsV2__GetFileRequest *request =
+        PB_NEW(cli->ctx, pfs_v2__get_file_request, PfsV2__GetFileRequest);
+    request->file = file;
+    return get_stream(cli, "/pfs_v2.API/GetFile", request, write_piece, &fd);
+}
+
+/* --- a folder --------------------------------------------------------------------------------- */
 
 typedef struct Unpack {
     TarReader *reader;
@@ -163,8 +171,7 @@ static Status get_folder(Cli *cli, const PfsV2__GetFileRequest *request)
     return status_ok(s) ? tar_reader_finish(cli->ctx, reader) : s;
 }
 
-/* --- one file
- * ---------------------------------------------------------------------------------------------- */
+/* --- one file --------------------------------------------------------------------------------- */
 
 /* With --retry, what is there already is kept, and the rest asked for. */
 static Status open_output(Cli *cli, PfsV2__GetFileRequest *request, int *out_fd)
@@ -198,17 +205,13 @@ static Status get_to_path(Cli *cli, PfsV2__GetFileRequest *request)
 /* The server names a call; a person has a flag. */
 static Status for_people(Cli *cli, const PfsV2__File *file, Status s)
 {
-    const char *message = status_message(s);
-    if (strstr(message, "GetFileTAR")) {
-        size_t end = str_find_any(str(message), ".:");
-        return FAIL(cli->ctx, INVALID_ARGUMENT,
-                    "couldn't download %s from %s: " STR_FMT ". Try again with the -r flag",
-                    file->path, ref_commit_text(cli->ctx, file->commit),
-                    STR_ARG(str_sub(str(message), 0, end)));
-    }
-    const char *commit = *file->commit->id ? ref_commit_text(cli->ctx, file->commit)
-                                           : ref_branch_text(cli->ctx, file->commit->branch);
-    return status_wrap(cli->ctx, s, "couldn't download %s from %s", file->path, commit);
+    static const char theirs[] = "Use GetFileTAR instead";
+    const char *message = status_message(s), *found = strstr(message, theirs);
+    if (found)
+        s = status_new(cli->ctx, s.code, "%.*sTry again with the -r flag%s", (int)(found - message),
+                       message, found + strlen(theirs));
+    return status_wrap(cli->ctx, s, "couldn't download %s from %s", file->path,
+                       ref_commit_text(cli->ctx, file->commit));
 }
 
 static Status get_file(Cli *cli)

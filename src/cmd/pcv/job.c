@@ -4,9 +4,7 @@
 
 #define REASON_CHARS_MAX 25
 
-/* --- one row
- * ------------------------------------------------------------------------------------------------
- */
+/* --- one row ---------------------------------------------------------------------------------- */
 
 static char *progress_text(Cli *cli, const PpsV2__JobInfo *info)
 {
@@ -69,9 +67,7 @@ static void set_row(Cli *cli, Table *table, const void *message)
               cli_ago(cli, last));
 }
 
-/* --- list
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- list ------------------------------------------------------------------------------------- */
 
 static Status refuse_filters(Cli *cli, const char *when)
 {
@@ -152,9 +148,7 @@ static Status list_job(Cli *cli)
                                                                    : list_sets(cli);
 }
 
-/* --- one job
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- one job ---------------------------------------------------------------------------------- */
 
 static void print_workers(Cli *cli, const PpsV2__JobInfo__Details *details)
 {
@@ -310,7 +304,7 @@ static Status delete_job(Cli *cli)
 static const Command rows[] = {
     { .words = "inspect job", .args = "<pipeline>@<job>", .args_min = 1, .args_max = 1, .run = inspect_job,
       .summary = "show a job", .options = { OPTIONS_LOOK } },
-    { .words = "list job", .args = "[<job-id>]", .args_max = 1, .run = list_job,
+    { .words = "list job", .paged = true, .args = "[<job-id>]", .args_max = 1, .run = list_job,
       .summary = "list sets of jobs, the jobs of a set, or with -p those of a pipeline, newest first",
       .options = { OPT_PIPELINE, OPT_ALL_PROJECTS, OPT_INPUT_COMMITS, OPT_EXPAND, OPT_HISTORY, OPT_STATE, OPT_NO_PAGER,
                    OPTIONS_LOOK } },

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cmd/pcv/cli.h"
+#include "cmd/pcv/pager.h"
 
 static void trim_end(char *text)
 {
@@ -62,9 +63,16 @@ static Status run(Cli *cli)
     Status s = settings_load(cli->ctx, &cli->settings);
     if (!status_ok(s) && !cli->command->offline)
         return s;
+    if (cli->command->paged)
+        pager_start(cli);
     s = cli->command->run(cli);
+    const char *transaction = settings_text(&cli->settings, "active_transaction");
+    if (status_ok(s) && cli->command->in_transaction && *transaction)
+        cli_print(cli, "Added to transaction: %s\n", transaction);
     Status flushed = cli_flush(cli); /* also after an error: what was printed before it stands */
-    return status_ok(s) ? flushed : s;
+    bool unread = cli->pager > 0;    /* who leaves the pager early misses nothing */
+    pager_stop(cli);
+    return !status_ok(s) || unread ? s : flushed;
 }
 
 int main(int argc, char **argv)

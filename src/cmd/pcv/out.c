@@ -22,7 +22,7 @@ void cli_print(Cli *cli, const char *format, ...)
     buf_add_str(&cli->out, str(text_vprintf(cli->ctx->arena, format, args)));
     va_end(args);
     if (cli->out.size > OUT_BYTES && !status_ok(cli_flush(cli)))
-        _exit(1); /* nobody reads: nothing is left to do */
+        _exit(cli->pager > 0 ? 0 : 1); /* nobody reads: nothing is left to do */
 }
 
 Status cli_flush(Cli *cli)

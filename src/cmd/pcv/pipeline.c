@@ -8,8 +8,7 @@
 #include "codec/pbjson.h"
 #include "codec/yaml.h"
 
-/* --- create, update
- * ---------------------------------------------------------------------------------------- */
+/* --- create, update --------------------------------------------------------------------------- */
 
 static Status print_effective(Cli *cli, const char *json)
 {
@@ -22,9 +21,8 @@ static Status print_effective(Cli *cli, const char *json)
     return OK;
 }
 
-static Status send_spec(Cli *cli, void *arg, JsonValue *spec)
+Status put_spec(Cli *cli, JsonValue *spec, bool update)
 {
-    const bool *update = arg;
     PpsV2__CreatePipelineV2Request *request =
         PB_NEW(cli->ctx, pps_v2__create_pipeline_v2_request, PpsV2__CreatePipelineV2Request);
     PpsV2__CreatePipelineV2Response *answer;
@@ -33,7 +31,7 @@ static Status send_spec(Cli *cli, void *arg, JsonValue *spec)
     spec_warn_image(spec);
     Str text = json_print(cli->ctx->arena, spec, (JsonStyle){ 0 });
     request->create_pipeline_request_json = arena_strdup(cli->ctx->arena, text.data);
-    request->update = json_is(own_update, JSON_BOOL) ? own_update->boolean : *update;
+    request->update = json_is(own_update, JSON_BOOL) ? own_update->boolean : update;
     request->reprocess =
         json_is(own_reprocess, JSON_BOOL) ? own_reprocess->boolean : cli->opt[OPT_REPROCESS].flag;
     request->dry_run = cli->opt[OPT_DRY_RUN].flag;
@@ -41,6 +39,11 @@ static Status send_spec(Cli *cli, void *arg, JsonValue *spec)
              "could not create pipeline");
     return request->dry_run ? print_effective(cli, answer->effective_create_pipeline_request_json)
                             : OK;
+}
+
+static Status put_each(Cli *cli, void *arg, JsonValue *spec)
+{
+    return put_spec(cli, spec, *(const bool *)arg);
 }
 
 static Status read_template_args(Cli *cli, PpsV2__RenderTemplateRequest *request)
@@ -98,7 +101,7 @@ static Status put_pipelines(Cli *cli, bool update)
     const char *name;
     Status s = read_specs(cli, &text, &name);
     if (status_ok(s))
-        s = spec_each(cli, buf_str(&text), name, send_spec, &update);
+        s = spec_each(cli, buf_str(&text), name, put_each, &update);
     buf_done(&text);
     return s;
 }
@@ -132,9 +135,7 @@ static Status validate_pipeline(Cli *cli)
     return s;
 }
 
-/* --- looking
- * -----------------------------------------------------------------------------------------------
- */
+/* --- looking ---------------------------------------------------------------------------------- */
 
 static void print_resources(Cli *cli, const char *label, const PpsV2__ResourceSpec *spec)
 {
@@ -270,9 +271,7 @@ static Status list_pipeline(Cli *cli)
     return OK;
 }
 
-/* --- life
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static Status delete_all_pipelines(Cli *cli)
 {
@@ -344,9 +343,7 @@ static Status run_cron(Cli *cli)
     return cli_call(cli, "/pps_v2.API/RunCron", request, NULL);
 }
 
-/* --- alerts
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- alerts ----------------------------------------------------------------------------------- */
 
 static Status check_status(Cli *cli)
 {

@@ -74,8 +74,7 @@ static Status list_project(Cli *cli)
     return cli_list(cli, "/pfs_v2.API/ListProject", request, &listing);
 }
 
-/* --- delete, with all that is in it
- * ------------------------------------------------------------------- */
+/* --- delete, with all that is in it ----------------------------------------------------------- */
 
 static Status confirm_all(Cli *cli, const char *what, size_t count)
 {

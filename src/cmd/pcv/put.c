@@ -33,8 +33,7 @@ enum {
     FIELD_URL_RECURSIVE = 2,
 };
 
-/* --- messages, encoded by hand
- * ------------------------------------------------------------------------- */
+/* --- messages, encoded by hand ---------------------------------------------------------------- */
 
 static size_t varint_size(uint64_t value)
 {
@@ -118,8 +117,7 @@ static Status put_url(Put *put, Str path, Str url)
     return send(put);
 }
 
-/* --- progress
- * --------------------------------------------------------------------------------------------- */
+/* --- progress --------------------------------------------------------------------------------- */
 
 static void show_progress(Put *put, bool last)
 {
@@ -140,8 +138,7 @@ void put_file_done(Put *put)
         show_progress(put, false);
 }
 
-/* --- one open file
- * ---------------------------------------------------------------------------------------- */
+/* --- one open file ---------------------------------------------------------------------------- */
 
 /* Up to PUT_PIECE_BYTES; *out_size 0 is the end. `expected` (0: unknown) spares the read that would
  * say "end". */
@@ -178,9 +175,7 @@ static Status put_fd(Put *put, int fd, size_t size_expected, const char *name, S
     return OK;
 }
 
-/* --- folders
- * ------------------------------------------------------------------------------------------------
- */
+/* --- folders ---------------------------------------------------------------------------------- */
 
 typedef struct Names {
     Buf text;      /* names, each ended by NUL; a folder's ends in '/' */
@@ -297,8 +292,7 @@ static Status put_dir_fd(Put *put, int fd, const char *name)
     return OK;
 }
 
-/* --- one source
- * --------------------------------------------------------------------------------------------- */
+/* --- one source ------------------------------------------------------------------------------- */
 
 static Status put_local(Put *put, const char *source)
 {
@@ -393,9 +387,7 @@ Status put_source(Put *put, const char *source, bool only)
     return put_local(put, source);
 }
 
-/* --- the verb
- * -------------------------------------------------------------------------------------------------
- */
+/* --- the verb --------------------------------------------------------------------------------- */
 
 /* Sources from -f, and from the lines of each -i. */
 static Status list_sources(Cli *cli, char ***out, size_t *out_count)

@@ -148,7 +148,8 @@ char *ref_branch_text(Ctx *ctx, const PfsV2__Branch *branch)
 
 char *ref_commit_text(Ctx *ctx, const PfsV2__Commit *commit)
 {
-    return text_printf(ctx->arena, "%s@%s", ref_repo_text(ctx, commit->repo), commit->id);
+    const char *ref = *commit->id || !commit->branch ? commit->id : commit->branch->name;
+    return text_printf(ctx->arena, "%s@%s", ref_repo_text(ctx, commit->repo), ref);
 }
 
 bool ref_is_url(const char *text)

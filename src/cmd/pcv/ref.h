@@ -24,7 +24,8 @@ Status ref_file(Ctx *ctx, const char *project, const char *text, PfsV2__File **o
 PpsV2__Pipeline *ref_pipeline(Ctx *ctx, const char *project, const char *name);
 Status ref_job(Ctx *ctx, const char *project, const char *text, PpsV2__Job **out) NODISCARD;
 
-/* How tables and errors write them: "repo" or "repo.type", "repo@branch", "repo@id". */
+/* How tables and errors write them: "repo" or "repo.type", "repo@branch", "repo@id" (the branch,
+ * when there is no id). */
 char *ref_repo_text(Ctx *ctx, const PfsV2__Repo *repo);
 char *ref_branch_text(Ctx *ctx, const PfsV2__Branch *branch);
 char *ref_commit_text(Ctx *ctx, const PfsV2__Commit *commit);

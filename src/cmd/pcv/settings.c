@@ -31,15 +31,16 @@ static Status read_root(Ctx *ctx, Settings *settings)
 {
     Buf text = { 0 };
     Status s = file_read_path(ctx, settings->path, &text);
-    if (s.code == STATUS_NOT_FOUND || (status_ok(s) && !text.size)) {
-        settings->root = json_object(ctx->arena);
+    JsonValue *root = settings->root;
+    if (s.code == STATUS_NOT_FOUND)
         s = OK;
-    } else if (status_ok(s)) {
-        s = json_parse(ctx, buf_str(&text), &settings->root);
-        if (status_ok(s) && !json_is(settings->root, JSON_OBJECT))
-            s = FAIL(ctx, INVALID_ARGUMENT, "not an object");
-    }
+    else if (status_ok(s) && text.size)
+        s = json_parse(ctx, buf_str(&text), &root);
     buf_done(&text);
+    if (status_ok(s) && !json_is(root, JSON_OBJECT))
+        s = FAIL(ctx, INVALID_ARGUMENT, "not an object");
+    if (status_ok(s))
+        settings->root = root;
     return s;
 }
 
@@ -52,7 +53,7 @@ static JsonValue *member(const JsonValue *object, const char *snake, const char 
 
 Status settings_load(Ctx *ctx, Settings *out)
 {
-    *out = (Settings){ .path = find_path(ctx) };
+    *out = (Settings){ .path = find_path(ctx), .root = json_object(ctx->arena) };
     TRY_WRAP(ctx, read_root(ctx, out), "could not parse config json at \"%s\"", out->path);
     const char *forced = getenv("PACH_CONTEXT");
     bool is_forced = forced && *forced;
@@ -146,7 +147,18 @@ JsonValue *settings_contexts(Ctx *ctx, Settings *settings)
     return object_at(ctx, settings_v2(ctx, settings), "contexts");
 }
 
-void settings_set(Ctx *ctx, Settings *settings, const char *name, const char *value)
+void settings_put(Ctx *ctx, JsonValue *context, const char *name, const char *value)
+{
+    const char *camel = camel_of(name);
+    if (camel)
+        json_remove(context, str(camel));
+    if (*value)
+        json_set(ctx->arena, context, str(name), json_string(ctx->arena, str(value)));
+    else
+        json_remove(context, str(name));
+}
+
+JsonValue *settings_active(Ctx *ctx, Settings *settings)
 {
     if (!settings->context) {
         settings->context_name = settings->context_name ? settings->context_name : "default";
@@ -155,17 +167,10 @@ void settings_set(Ctx *ctx, Settings *settings, const char *name, const char *va
         json_set(ctx->arena, settings_v2(ctx, settings), STR("active_context"),
                  json_string(ctx->arena, str(settings->context_name)));
     }
-    const char *camel = camel_of(name);
-    if (camel)
-        json_remove(settings->context, str(camel));
-    if (*value)
-        json_set(ctx->arena, settings->context, str(name), json_string(ctx->arena, str(value)));
-    else
-        json_remove(settings->context, str(name));
+    return settings->context;
 }
 
-/* --- addresses
- * ------------------------------------------------------------------------------------------ */
+/* --- addresses -------------------------------------------------------------------------------- */
 
 static Status check_parts(Ctx *ctx, Str host)
 {

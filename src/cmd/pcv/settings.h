@@ -10,8 +10,8 @@
 #define SETTINGS_PROJECT_PRESET "default"
 
 typedef struct Settings {
-    const char *path;         /* of the file, which may not exist */
-    JsonValue *root;          /* never NULL after settings_load */
+    const char *path; /* of the file, which may not exist */
+    JsonValue *root;  /* never NULL after settings_load; empty when the file is missing or broken */
     const char *context_name; /* in use; NULL: there is none */
     JsonValue *context;       /* NULL: none */
 } Settings;
@@ -28,8 +28,10 @@ Status settings_save(Ctx *ctx, const Settings *settings) NODISCARD;
 /* A text of the context in use; "" when it is not set. */
 const char *settings_text(const Settings *settings, const char *name);
 
-/* Sets a text of the context in use, making context `default` when there is none; "" removes it. */
-void settings_set(Ctx *ctx, Settings *settings, const char *name, const char *value);
+/* The context in use; `default` is made, and made active, when there is none. */
+JsonValue *settings_active(Ctx *ctx, Settings *settings);
+/* Sets a text of a context; "" removes it. */
+void settings_put(Ctx *ctx, JsonValue *context, const char *name, const char *value);
 
 /* contexts.<name>; NULL when there is none. */
 JsonValue *settings_context(const Settings *settings, const char *name);

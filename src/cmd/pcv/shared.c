@@ -21,8 +21,7 @@ Status show_one(Cli *cli, const char *path, const void *request,
     return OK;
 }
 
-/* --- triggers
- * ----------------------------------------------------------------------------------------- */
+/* --- triggers --------------------------------------------------------------------------------- */
 
 static void add_condition(Ctx *ctx, char **text, const char *joiner, const char *condition)
 {
@@ -48,8 +47,7 @@ char *trigger_text(Ctx *ctx, const PfsV2__Trigger *trigger)
     return text_printf(ctx->arena, "%s on %s", trigger->branch, text);
 }
 
-/* --- inputs
- * --------------------------------------------------------------------------------------------- */
+/* --- inputs ----------------------------------------------------------------------------------- */
 
 static char *join_inputs(Ctx *ctx, PpsV2__Input *const *inputs, size_t count, const char *before,
                          const char *joiner)
@@ -80,9 +78,7 @@ char *input_text(Ctx *ctx, const PpsV2__Input *input)
     return arena_strdup(ctx->arena, "none");
 }
 
-/* --- states
- * -----------------------------------------------------------------------------------------------
- */
+/* --- states ----------------------------------------------------------------------------------- */
 
 typedef struct StateWord {
     const char *text;
@@ -144,8 +140,7 @@ char *progress_bar(Cli *cli, size_t good, size_t open, size_t bad)
     return text;
 }
 
-/* --- times and messages
- * --------------------------------------------------------------------------------------- */
+/* --- times and messages ----------------------------------------------------------------------- */
 
 char *duration_text(Cli *cli, const Google__Protobuf__Duration *duration)
 {
@@ -188,8 +183,7 @@ Status read_source(Cli *cli, const char *name, Buf *out)
     return file_read_all(cli->ctx, STDIN_FILENO, out);
 }
 
-/* --- options that several verbs read
- * ---------------------------------------------------------------------- */
+/* --- options that several verbs read ---------------------------------------------------------- */
 
 Status parse_history(Cli *cli, int64_t *out)
 {

@@ -88,8 +88,7 @@ void table_done(Table *table)
     buf_done(&table->cells);
 }
 
-/* --- listings
- * ------------------------------------------------------------------------------------- */
+/* --- listings --------------------------------------------------------------------------------- */
 
 typedef struct ListingRun {
     const Listing *listing;

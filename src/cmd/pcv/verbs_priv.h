@@ -5,12 +5,14 @@
 #include "cmd/pcv/cli.h"
 #include "cmd/pcv/ref.h"
 #include "cmd/pcv/table.h"
+#include "codec/json.h"
 #include "codec/pb.h"
 #include "pps/pps.pb-c.h"
 
 extern const CommandTable project_commands, repo_commands, branch_commands, commit_commands,
     put_commands, get_commands, file_commands, pipeline_commands, job_commands, datum_commands,
-    log_commands, secret_commands, defaults_commands, cluster_commands, image_commands;
+    log_commands, secret_commands, defaults_commands, cluster_commands, transaction_commands,
+    config_commands, lineage_commands, image_commands, edit_commands, diff_commands;
 
 /* Calls a method that answers with one message, and prints it raw or by `print`. */
 Status show_one(Cli *cli, const char *path, const void *request,
@@ -26,6 +28,7 @@ char *input_text(Ctx *ctx,
                  const PpsV2__Input *input); /* "(default/images:/x ⨯ default/models:/)"; "none" */
 const char *job_state_text(Cli *cli, PpsV2__JobState state);           /* "success", coloured */
 const char *pipeline_state_text(Cli *cli, PpsV2__PipelineState state); /* "running", coloured */
+const char *datum_state_text(Cli *cli, PpsV2__DatumState state);       /* "skipped", coloured */
 /* Eight blocks: how much succeeded, runs, failed. */
 char *progress_bar(Cli *cli, size_t good, size_t open, size_t bad);
 char *duration_text(Cli *cli, const Google__Protobuf__Duration *duration); /* "<nil>" when unset */
@@ -34,6 +37,9 @@ char *span_text(Cli *cli, const Google__Protobuf__Timestamp *from,
                 const Google__Protobuf__Timestamp *to);
 /* A line of JSON of a message, for detail layouts. */
 char *json_line(Cli *cli, const void *message);
+
+/* Sends a spec that spec_each has found sound, and prints the effective one for --dry-run. */
+Status put_spec(Cli *cli, JsonValue *spec, bool update) NODISCARD;
 
 /* --history: all is -1. */
 Status parse_history(Cli *cli, int64_t *out) NODISCARD;
