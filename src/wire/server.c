@@ -92,6 +92,12 @@ static void add_conn(WireServer *server, int fd)
     mark_dirty(server, conn);
 }
 
+/* Closing is not enough to end a watch: a process that was forked may have the socket for a moment longer. */
+static void unwatch(const WireServer *server, int fd)
+{
+    epoll_ctl(server->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
 /* It must not be on the dirty list. */
 static void close_conn(WireServer *server, Conn *conn)
 {
@@ -105,6 +111,7 @@ static void close_conn(WireServer *server, Conn *conn)
     /* By hand: while a worker is being started its process holds the descriptor too, and closing ours
      * alone would leave it in the set, its events naming a connection that is gone. */
     epoll_ctl(server->epoll_fd, EPOLL_CTL_DEL, conn->fd, NULL);
+    unwatch(server, conn->fd);
     close(conn->fd);
     conn_free(conn);
 }
@@ -300,6 +307,7 @@ static void take_events(WireServer *server)
 static void begin_drain(WireServer *server)
 {
     server->draining = true;
+    unwatch(server, server->listen_fd);
     close(server->listen_fd);
     server->listen_fd = -1;
     for (Conn *conn = server->conns; conn; conn = conn->next) {

@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/event.h"
 #include "echo.h"
@@ -229,6 +231,29 @@ static void sending_does_not_wait_for_ever(void **state)
         expect_message(fx, stream, message);
     expect_end(fx, stream);
     wire_stream_close(stream);
+}
+
+/* A process that was forked holds the server's sockets; the server must not hear of one that it closed. */
+static void a_fork_keeps_no_connection_alive(void **state)
+{
+    Fixture *fx = *state;
+    int hold[2];
+    assert_int_equal(pipe(hold), 0);
+    assert_ok(wire_call_unary(&fx->ctx, fx->client, "/echo.Echo/Each", str_bytes(STR("a")), &fx->buf));
+    pid_t child = fork();
+    if (child == 0) {
+        close(hold[1]);
+        char byte;
+        _exit(read(hold[0], &byte, 1) == 0 ? 0 : 1);
+    }
+    for (int i = 0; i < 3; i++) {
+        fx->client = wire_client_close(fx->client);
+        assert_ok(wire_client_open(&fx->ctx, wire_server_address(fx->server), &fx->client));
+        assert_ok(wire_call_unary(&fx->ctx, fx->client, "/echo.Echo/Each", str_bytes(STR("b")), &fx->buf));
+    }
+    close(hold[1]);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    close(hold[0]);
 }
 
 static void errors_keep_message_and_details(void **state)
@@ -538,6 +563,7 @@ int main(void)
         ON(setup_unix, server_streaming),
         ON(setup, both_ways),
         ON(setup, sending_does_not_wait_for_ever),
+        ON(setup, a_fork_keeps_no_connection_alive),
         ON(setup, errors_keep_message_and_details),
         ON(setup, metadata_arrives),
         ON(setup, answers_before_all_is_read),
