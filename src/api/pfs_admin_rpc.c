@@ -179,9 +179,21 @@ static Status check_secret(Ctx *ctx, const PfsV2__SQLDatabaseEgress *target)
     return OK;
 }
 
+static Status egress_objects(Call *call, const PfsView *view, const char *url, void **response)
+{
+    PfsV2__EgressResponse__ObjectStorageResult *result =
+        CALL_NEW(call, PfsV2__EgressResponse__ObjectStorageResult,
+                 pfs_v2__egress_response__object_storage_result__init);
+    PfsV2__EgressResponse *answer =
+        CALL_NEW(call, PfsV2__EgressResponse, pfs_v2__egress_response__init);
+    answer->result_case = PFS_V2__EGRESS_RESPONSE__RESULT_OBJECT_STORAGE;
+    answer->object_storage = result;
+    *response = answer;
+    return pfs_url_export_tree(call->ctx, view->pfs, &view->root, url, &result->bytes_written);
+}
+
 static Status egress(Call *call, const void *request, void **response)
 {
-    (void)response;
     const PfsV2__EgressRequest *r = request;
     Ctx *ctx = call->ctx;
     bool to_sql = r->target_case == PFS_V2__EGRESS_REQUEST__TARGET_SQL_DATABASE;
@@ -193,7 +205,7 @@ static Status egress(Call *call, const void *request, void **response)
         return FAIL(ctx, UNIMPLEMENTED, "egress to SQL databases is not available: '%s'",
                     r->sql_database->url);
     if (r->target_case == PFS_V2__EGRESS_REQUEST__TARGET_OBJECT_STORAGE)
-        return pfs_url_export(ctx, r->object_storage->url);
+        return egress_objects(call, &view, r->object_storage->url, response);
     return FAIL(ctx, UNKNOWN, "egress failed");
 }
 

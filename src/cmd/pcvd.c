@@ -134,6 +134,7 @@ static Status open_floors(Ctx *ctx, Server *server)
     TRY(open_images(ctx, server));
     const PpsHost host = { host_resolve_image, server->host };
     TRY(pps_open(ctx, server->pfs, &host, &server->pps));
+    pfs_allow_file_urls(server->pfs, server->config.allow_file_urls != 0);
     TRY(pfs_start(ctx, server->pfs));
     TRY(open_engine(ctx, server));
     const ControlConfig control = { server->pps, server->images, server->engine };

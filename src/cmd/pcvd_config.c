@@ -38,6 +38,8 @@ static const Setting settings[] = {
       "how long a stop waits for calls that run" },
     { "require-sandbox", "0|1", SETTING_NUMBER, FIELD(require_sandbox), "0", 0, 1,
       "refuse to run user code where no sandbox is possible" },
+    { "allow-file-urls", "0|1", SETTING_NUMBER, FIELD(allow_file_urls), "0", 0, 1,
+      "let egress write to file:// URLs, as this server" },
     { "help", NULL, SETTING_FLAG, FIELD(help), NULL, 0, 0, "show this text" },
     { "version", NULL, SETTING_FLAG, FIELD(version), NULL, 0, 0, "show the version" },
 };

@@ -16,6 +16,7 @@ typedef struct PcvdConfig {
     int64_t workers;         /* worker processes; 0: one a processor */
     int64_t drain_seconds;   /* how long SIGTERM waits for calls that run */
     int64_t require_sandbox; /* refuse to run user code where no sandbox is possible */
+    int64_t allow_file_urls; /* egress and imports may reach files of this machine */
     bool help, version;
 } PcvdConfig;
 

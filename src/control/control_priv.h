@@ -123,6 +123,10 @@ Status control_output_layer(Ctx *ctx, Control *control, const Hash *base_plan, c
 void job_run_break(JobRun *run,
                    const char *reason); /* with the lock held; the first reason counts */
 
+/* egress.c: pushes the output out, however long it takes; OK when that is done, the job was killed
+ * (run->cancel), or deadline_ns (monotonic) passed. */
+Status egress_run(JobRun *run, int64_t deadline_ns, bool *out_timed_out);
+
 /* queue.c, with the lock held */
 bool queue_take(Control *control, ControlSession *session, Lease **out);
 void queue_end_lease(Control *control, Lease *lease, bool lost);

@@ -261,6 +261,19 @@ static Status kill_timed_out(JobRun *run)
     return pfs_commit(ctx, STEAL(tx));
 }
 
+/* All datums are done. */
+static Status succeed(JobRun *run, int64_t deadline_ns)
+{
+    bool timed_out = false;
+    if (run->spec.info->details->egress)
+        TRY(egress_run(run, deadline_ns, &timed_out));
+    if (timed_out)
+        return kill_timed_out(run);
+    if (cancel_is_set(run->cancel))
+        return pps_log_flush(&run->ctx, run->control->pps, run->job.id);
+    return finish(run, "", PPS_V2__JOB_STATE__JOB_FAILURE);
+}
+
 static Status run_job(JobRun *run)
 {
     TRY(load(run));
@@ -285,7 +298,7 @@ static Status run_job(JobRun *run)
         return finish(run, run->broken, PPS_V2__JOB_STATE__JOB_FAILURE);
     const char *error =
         *run->failed_datum ? job_datum_failed_reason(&run->ctx, run->failed_datum) : "";
-    return finish(run, error, PPS_V2__JOB_STATE__JOB_FAILURE);
+    return *error ? finish(run, error, PPS_V2__JOB_STATE__JOB_FAILURE) : succeed(run, deadline_ns);
 }
 
 /* --- the thread

@@ -47,6 +47,8 @@ static inline void pfs_closep(Pfs **pfs)
     *pfs = pfs_close(*pfs);
 }
 void pfs_set_hooks(Pfs *pfs, const PfsHooks *hooks); /* before there are requests */
+/* May "file://" URLs reach the server's own files? Not unless told; before there are requests. */
+void pfs_allow_file_urls(Pfs *pfs, bool allowed);
 Db *pfs_db(Pfs *pfs);
 Store *pfs_store(Pfs *pfs);
 struct Content *pfs_content(Pfs *pfs); /* content.h */

@@ -12,6 +12,7 @@ struct Pfs {
     Store *store;
     Content content;
     PfsHooks hooks;
+    bool file_urls;  /* allowed */
     Cancel *closing; /* set when the Pfs closes: ends what runs in the background */
     Pool *pool;
     struct {
