@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "cmd/worker_door.h"
 #include "cmd/worker_io.h"
 #include "codec/amount.h"
 #include "codec/pb.h"
@@ -244,11 +245,41 @@ typedef struct Program {
     Worker *worker;
     Link *link;
     ServerIo *io;
+    Door *door;       /* open as long as the worker lives, for processes of single datums */
+    Door *batch_door; /* open while a batch's process lives */
 } Program;
+
+typedef struct BatchReport {
+    Ctx *ctx;
+    Program *program;
+    const Procavia__Work__WorkSet *set;
+} BatchReport;
+
+static void report_one(void *arg, size_t index, const WorkerResult *result)
+{
+    const BatchReport *report = arg;
+    report_result(report->ctx, report->program->link, report->program->io, report->set->lease,
+                  report->set->datums[index], result);
+}
+
+static Status run_batch(Ctx *ctx, Program *program, const Procavia__Work__WorkSet *set)
+{
+    const WorkerSpec spec = spec_of(ctx, &program->args, set);
+    WorkerIo *io = server_io_for(program->io, set->lease);
+    WorkerDatum *datums = ARENA_NEW(ctx->arena, WorkerDatum, set->n_datums + 1);
+    if (!datums)
+        return STATUS(RESOURCE_EXHAUSTED);
+    for (size_t i = 0; i < set->n_datums; i++)
+        datums[i] = datum_of(ctx, set->datums[i]);
+    BatchReport report = { ctx, program, set };
+    return worker_run_batch(ctx, program->worker, io, &spec, door_for_batch(program->batch_door),
+                            datums, set->n_datums, report_one, &report);
+}
 
 static Status run_datums(Ctx *ctx, Program *program, const Procavia__Work__WorkSet *set)
 {
-    const WorkerSpec spec = spec_of(ctx, &program->args, set);
+    WorkerSpec spec = spec_of(ctx, &program->args, set);
+    spec.grpc_port = door_port(program->door);
     WorkerIo *io = server_io_for(program->io, set->lease);
     for (size_t i = 0; i < set->n_datums; i++) {
         ArenaMark mark = arena_mark(ctx->arena);
@@ -269,7 +300,10 @@ static Status run_one_set(Program *program)
     Cancel *cancel;
     TRY(link_take(&ctx, program->link, &set, &cancel));
     ctx.cancel = cancel;
-    Status s = run_datums(&ctx, program, set);
+    door_set_job(program->door, set->job->id);
+    door_set_job(program->batch_door, set->job->id);
+    Status s = set->datum_batching ? run_batch(&ctx, program, set) : run_datums(&ctx, program, set);
+    door_set_job(program->door, "");
     report_done(&ctx, program->link, set->lease, s);
     return OK;
 }
@@ -290,7 +324,9 @@ static Status open_program(Ctx *ctx, Program *program)
                               sandbox_level_name(level) };
     TRY(link_open(ctx, &link, &program->link));
     program->io = server_io_new(program->args.server, program->link);
-    return OK;
+    program->batch_door = door_new(program->args.id);
+    program->door = door_new(program->args.id);
+    return door_open(ctx, program->door);
 }
 
 int main(int argc, char **argv)
@@ -311,6 +347,8 @@ int main(int argc, char **argv)
     if (s.code != STATUS_CANCELLED && s.code != STATUS_UNAVAILABLE)
         fprintf(stderr, "pcv-worker: %s\n", status_message(s));
     link_close(program.link);
+    door_free(program.door);
+    door_free(program.batch_door);
     server_io_free(program.io);
     worker_close(program.worker);
     return s.code == STATUS_CANCELLED || s.code == STATUS_UNAVAILABLE ? 0 : 1;

@@ -1,10 +1,10 @@
 /* datum.c - runs one datum: its tries, each of them inputs, process, outputs. */
+#include <dirent.h>
 #include <errno.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/event.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -12,44 +12,24 @@
 #include "worker/env.h"
 #include "worker/folder.h"
 #include "worker/outputs.h"
-#include "worker/user.h"
-#include "worker/worker_priv.h"
+#include "worker/run_priv.h"
 
 #define DISK_CHECK_NS    (100 * NS_PER_MS) /* how often a running process's disk use is looked at */
 #define DISK_CHECK_SHARE 20                /* of the time, one part at most goes into looking */
-
-typedef struct Run {
-    Ctx *ctx;
-    Worker *worker;
-    WorkerIo *io;
-    const WorkerSpec *spec;
-    const WorkerDatum *datum;
-    WorkerResult *result;
-    UserIds user;
-    Sandbox *sandbox;
-    const char *const *env;
-} Run;
-
-/* How one try went. */
-typedef struct Attempt {
-    const char *reason; /* it failed; NULL: it did not */
-    bool was_recovered; /* but the error handling code succeeded */
-    WorkerStats stats;
-} Attempt;
 
 static const char *or_else(const char *text, const char *otherwise)
 {
     return text && *text ? text : otherwise;
 }
 
-static void log_own(Run *run, const char *line)
+void run_log(Run *run, const char *line)
 {
     run->io->log(run->io, run->datum, false, SANDBOX_STDOUT, str(line), clock_wall_ns());
 }
 
 /* --- the sandbox ----------------------------------------------------------------------------- */
 
-static Status open_sandbox(Run *run)
+Status run_open_sandbox(Run *run, unsigned nth, Sandbox **out)
 {
     const WorkerSpec *spec = run->spec;
     SandboxConfig config = { .root_dir = spec->root_dir,
@@ -67,14 +47,12 @@ static Status open_sandbox(Run *run)
         config.limits.tmp_bytes = worker_tmp_bytes();
     if (!config.limits.file_bytes)
         config.limits.file_bytes = spec->disk_bytes;
-    TRY(worker_sandbox(run->ctx, run->worker, &config, &run->sandbox));
-    run->result->warning = arena_strdup(run->ctx->arena, sandbox_warnings(run->sandbox));
-    return OK;
+    return worker_sandbox(run->ctx, run->worker, &config, nth, out);
 }
 
 /* --- preparing ------------------------------------------------------------------------------- */
 
-static Status make_out(Run *run)
+Status run_make_out(Run *run)
 {
     Ctx *ctx = run->ctx;
     int pfs_fd = run->worker->pfs_fd;
@@ -101,13 +79,31 @@ static Status write_env_file(Run *run)
     return file_write_all(ctx, fd, text.data, text.size);
 }
 
-static Status prepare(Run *run, Lazy *lazy, WorkerStats *stats)
+/* A process may have the folder as its own, and mounted: what is in it goes, it stays. */
+static Status empty_out(Run *run)
+{
+    AUTO_FD out = folder_open(run->worker->pfs_fd, "out", O_RDONLY | O_DIRECTORY);
+    DIR *dir = out < 0 ? NULL : fdopendir(dup(out));
+    if (!dir)
+        return status_errno(run->ctx, errno, "could not open folder '/pfs/out'");
+    Status s = OK;
+    for (struct dirent *entry; status_ok(s) && (entry = readdir(dir));) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            s = folder_remove(run->ctx, out, entry->d_name);
+    }
+    closedir(dir);
+    if (status_ok(s) && fchmod(out, 0755) < 0)
+        return status_errno(run->ctx, errno, "could not set the mode of '/pfs/out'");
+    return s;
+}
+
+Status run_prepare(Run *run, Lazy *lazy, bool keep_out, WorkerStats *stats)
 {
     int64_t start_ns = clock_mono_ns();
     bool private_copies = sandbox_level(run->sandbox) == SANDBOX_NONE;
     TRY(inputs_place(run->ctx, run->worker->inputs, run->io, run->datum, private_copies, lazy,
                      &stats->download_bytes));
-    TRY(make_out(run));
+    TRY(keep_out ? empty_out(run) : run_make_out(run));
     TRY(write_env_file(run));
     TRY(lazy_start(run->ctx, lazy));
     stats->download_ns = clock_mono_ns() - start_ns;
@@ -125,7 +121,7 @@ static void pass_line(void *self, SandboxStream stream, Str line, int64_t wall_n
 static void tell_leftover(void *self, Str text)
 {
     Run *run = self;
-    log_own(run,
+    run_log(run,
             text_printf(
                 run->ctx->arena,
                 "note: about to kill unexpectedly-remaining subprocess of the user code: " STR_FMT,
@@ -145,13 +141,13 @@ static Bytes join_lines(Arena *arena, const char *const *lines)
 }
 
 /* The keeper may have died with an earlier datum: then there is a new one. */
-static Status start_process(Run *run, const SandboxRun *process)
+Status run_start_process(Run *run, const SandboxRun *process)
 {
     Status s = sandbox_start(run->ctx, run->sandbox, process);
     if (s.code != STATUS_UNAVAILABLE)
         return s;
     worker_drop_sandbox(run->worker, run->sandbox);
-    TRY(open_sandbox(run));
+    TRY(run_open_sandbox(run, 0, &run->sandbox));
     return sandbox_start(run->ctx, run->sandbox, process);
 }
 
@@ -179,29 +175,34 @@ static void end_attempt(void *attempt)
     cancel_set(attempt);
 }
 
-/* Waits for the end. What makes us kill the process is *out_cause, else NULL. */
-static Status wait_attempt(Run *run, Cancel *cancel, SandboxExit *out_exit, const char **out_cause)
+typedef struct Wait {
+    Cancel *attempt;
+    int wake_fd;
+    int64_t deadline_ns;
+} Wait;
+
+static Status wait_attempt(Run *run, const Wait *wait, SandboxEvent *out_event,
+                           SandboxExit *out_exit, const char **out_cause)
 {
     Ctx attempt = *run->ctx;
-    attempt.cancel = cancel;
-    int64_t start_ns = clock_mono_ns(), pause_ns = DISK_CHECK_NS;
-    int64_t timeout_ns = run->spec->timeout_ns;
-    int64_t deadline_ns = timeout_ns > 0 ? start_ns + timeout_ns : DEADLINE_NONE;
+    attempt.cancel = wait->attempt;
+    int64_t pause_ns = DISK_CHECK_NS;
     *out_cause = NULL;
     for (;;) {
-        SandboxEvent event;
         int64_t look_ns = clock_mono_ns() + pause_ns;
-        int64_t until_ns = *out_cause ? DEADLINE_NONE : MIN(deadline_ns, look_ns);
-        Status s = sandbox_wait(&attempt, run->sandbox, -1, until_ns, &event, out_exit);
+        int64_t until_ns = *out_cause ? DEADLINE_NONE : MIN(wait->deadline_ns, look_ns);
+        Status s = sandbox_wait(&attempt, run->sandbox, *out_cause ? -1 : wait->wake_fd, until_ns,
+                                out_event, out_exit);
         if (s.code == STATUS_CANCELLED && !cancel_is_set(run->ctx->cancel)) {
+            *out_event = SANDBOX_ENDED;
             *out_cause = "context canceled"; /* a restart: this attempt's end, not the set's */
             return OK;
         }
         TRY(s);
-        if (event == SANDBOX_ENDED)
+        if (*out_event != SANDBOX_DEADLINE)
             return OK;
         int64_t now_ns = clock_mono_ns();
-        *out_cause = now_ns >= deadline_ns ? "context deadline exceeded" : check_disk(run);
+        *out_cause = now_ns >= wait->deadline_ns ? "context deadline exceeded" : check_disk(run);
         pause_ns = MAX(DISK_CHECK_NS, (clock_mono_ns() - now_ns) * DISK_CHECK_SHARE);
         if (*out_cause)
             sandbox_kill(run->sandbox);
@@ -209,20 +210,21 @@ static Status wait_attempt(Run *run, Cancel *cancel, SandboxExit *out_exit, cons
 }
 
 /* The owner may end the attempt alone (a restart of the datum); whoever ends the set ends it too. */
-static Status wait_process(Run *run, SandboxExit *out_exit, const char **out_cause)
+Status run_wait(Run *run, int wake_fd, int64_t deadline_ns, SandboxEvent *out_event,
+                SandboxExit *out_exit, const char **out_cause)
 {
-    Cancel *attempt = cancel_new();
-    CancelHook hook = { .fn = end_attempt, .arg = attempt };
+    const Wait wait = { cancel_new(), wake_fd, deadline_ns };
+    CancelHook hook = { .fn = end_attempt, .arg = wait.attempt };
     if (run->ctx->cancel)
         cancel_hook(run->ctx->cancel, &hook);
     if (run->io->attempt)
-        run->io->attempt(run->io, run->datum, attempt);
-    Status s = wait_attempt(run, attempt, out_exit, out_cause);
+        run->io->attempt(run->io, run->datum, wait.attempt);
+    Status s = wait_attempt(run, &wait, out_event, out_exit, out_cause);
     if (run->io->attempt)
         run->io->attempt(run->io, run->datum, NULL);
     if (run->ctx->cancel)
         cancel_unhook(run->ctx->cancel, &hook);
-    cancel_unref(attempt);
+    cancel_unref(wait.attempt);
     return s;
 }
 
@@ -237,8 +239,7 @@ static bool is_accepted(const WorkerSpec *spec, const SandboxExit *ended)
     return ended->value == 0;
 }
 
-/* NULL when it ended well. */
-static const char *judge(Run *run, const SandboxExit *ended, const char *cause)
+const char *run_judge(Run *run, const SandboxExit *ended, const char *cause)
 {
     if (!cause && is_accepted(run->spec, ended))
         return NULL;
@@ -250,35 +251,43 @@ static const char *judge(Run *run, const SandboxExit *ended, const char *cause)
     return ended->text;
 }
 
+SandboxRun run_process(Run *run, const char *const *argv, const char *const *stdin_lines)
+{
+    const WorkerSpec *spec = run->spec;
+    return (SandboxRun){ .argv = argv,
+                         .env = run->env,
+                         .cwd = or_else(spec->working_dir, spec->image_working_dir),
+                         .stdin_bytes = join_lines(run->ctx->arena, stdin_lines),
+                         .no_out = spec->s3_out,
+                         .line = pass_line,
+                         .leftover = tell_leftover,
+                         .self = run };
+}
+
 /* Runs one command to its end; `what` is "user code" or "user error handling code". *out_reason:
  * why it failed. */
 static Status run_command(Run *run, const char *what, const char *const *argv,
                           const char *const *stdin_lines, const char **out_reason)
 {
     Ctx *ctx = run->ctx;
-    const WorkerSpec *spec = run->spec;
-    SandboxRun process = { .argv = argv,
-                           .env = run->env,
-                           .cwd = or_else(spec->working_dir, spec->image_working_dir),
-                           .stdin_bytes = join_lines(ctx->arena, stdin_lines),
-                           .no_out = spec->s3_out,
-                           .line = pass_line,
-                           .leftover = tell_leftover,
-                           .self = run };
-    log_own(run, text_printf(ctx->arena, "beginning to run %s", what));
+    SandboxRun process = run_process(run, argv, stdin_lines);
+    int64_t timeout_ns = run->spec->timeout_ns;
+    run_log(run, text_printf(ctx->arena, "beginning to run %s", what));
     int64_t start_ns = clock_mono_ns();
     SandboxExit ended;
+    SandboxEvent event;
     const char *cause;
-    TRY(start_process(run, &process));
-    TRY(wait_process(run, &ended, &cause));
-    *out_reason = judge(run, &ended, cause);
+    TRY(run_start_process(run, &process));
+    TRY(run_wait(run, -1, timeout_ns > 0 ? clock_mono_ns() + timeout_ns : DEADLINE_NONE, &event,
+                 &ended, &cause));
+    *out_reason = run_judge(run, &ended, cause);
 
     char took[DURATION_TEXT_SIZE];
     duration_format(clock_mono_ns() - start_ns, took);
     if (!*out_reason)
-        log_own(run, text_printf(ctx->arena, "finished running %s after %s", what, took));
+        run_log(run, text_printf(ctx->arena, "finished running %s after %s", what, took));
     else
-        log_own(run, text_printf(ctx->arena, "errored running %s after %s: %s%s%s", what, took,
+        run_log(run, text_printf(ctx->arena, "errored running %s after %s: %s%s%s", what, took,
                                  *out_reason, cause && cause != *out_reason ? " because " : "",
                                  cause && cause != *out_reason ? cause : ""));
     return OK;
@@ -289,6 +298,17 @@ static bool has_command(const char *const *argv)
     return argv && argv[0];
 }
 
+Status run_handle_error(Run *run, Attempt *attempt)
+{
+    const char *reason;
+    if (!attempt->reason || !has_command(run->spec->err_cmd))
+        return OK;
+    TRY(run_command(run, "user error handling code", run->spec->err_cmd, run->spec->err_stdin_lines,
+                    &reason));
+    attempt->was_recovered = !reason;
+    return OK;
+}
+
 static Status run_code(Run *run, Attempt *attempt)
 {
     const WorkerSpec *spec = run->spec;
@@ -296,12 +316,7 @@ static Status run_code(Run *run, Attempt *attempt)
     if (run->io->started)
         run->io->started(run->io, run->datum);
     TRY(run_command(run, "user code", spec->cmd, spec->stdin_lines, &attempt->reason));
-    if (attempt->reason && has_command(spec->err_cmd)) {
-        const char *reason;
-        TRY(run_command(run, "user error handling code", spec->err_cmd, spec->err_stdin_lines,
-                        &reason));
-        attempt->was_recovered = !reason;
-    }
+    TRY(run_handle_error(run, attempt));
     attempt->stats.process_ns = clock_mono_ns() - start_ns;
     return OK;
 }
@@ -319,13 +334,13 @@ static uint64_t output_bytes_max(Run *run)
                                                    : UINT64_MAX;
 }
 
-static Status upload(Run *run, Attempt *attempt)
+Status run_upload(Run *run, Attempt *attempt)
 {
     int64_t start_ns = clock_mono_ns();
     if (attempt->reason || run->spec->s3_out)
         return OK;
     Outputs outputs = { .io = run->io,
-                        .sandbox = run->sandbox,
+                        .sandbox = run->resolver,
                         .pfs_fd = run->worker->pfs_fd,
                         .pfs_dir = run->worker->pfs_dir,
                         .datum = run->datum,
@@ -336,7 +351,7 @@ static Status upload(Run *run, Attempt *attempt)
     attempt->stats.upload_ns = clock_mono_ns() - start_ns;
     attempt->stats.upload_bytes = attempt->reason ? 0 : size_bytes;
     if (attempt->reason)
-        log_own(run, text_printf(run->ctx->arena, "errored uploading output: %s", attempt->reason));
+        run_log(run, text_printf(run->ctx->arena, "errored uploading output: %s", attempt->reason));
     return OK;
 }
 
@@ -347,10 +362,20 @@ static Status try_once(Run *run, Attempt *attempt)
     *attempt = (Attempt){ 0 };
     CLEANUP(lazy_freep) Lazy *lazy = NULL;
     TRY(lazy_new(run->ctx, run->io, &lazy));
-    TRY(prepare(run, lazy, &attempt->stats));
+    TRY(run_prepare(run, lazy, false, &attempt->stats));
     TRY(run_code(run, attempt));
     TRY(lazy_stop(run->ctx, lazy, &attempt->stats.download_bytes));
-    return upload(run, attempt);
+    return run_upload(run, attempt);
+}
+
+void run_conclude(Run *run, const Attempt *attempt, bool was_recovered)
+{
+    WorkerResult *result = run->result;
+    result->stats = attempt->stats;
+    result->reason = attempt->reason ? attempt->reason : "";
+    if (attempt->reason)
+        result->state = was_recovered ? WORKER_RECOVERED : WORKER_FAILED;
+    result->finished_wall_ns = clock_wall_ns();
 }
 
 static Status try_all(Run *run)
@@ -363,14 +388,10 @@ static Status try_all(Run *run)
         TRY(try_once(run, &attempt));
         was_recovered |= attempt.was_recovered;
     }
-    result->stats = attempt.stats;
-    result->reason = attempt.reason ? attempt.reason : "";
-    if (attempt.reason)
-        result->state = was_recovered ? WORKER_RECOVERED : WORKER_FAILED;
+    run_conclude(run, &attempt, was_recovered);
     return OK;
 }
 
-/* Who the process is to be; false, with the reason, when nobody knows. */
 static bool find_user(Run *run)
 {
     const WorkerSpec *spec = run->spec;
@@ -383,15 +404,23 @@ static bool find_user(Run *run)
     return status_ok(s);
 }
 
-static Status run_datum(Run *run)
+bool run_begin(Run *run)
 {
     if (!has_command(run->spec->cmd))
         run->result->reason = "invalid pipeline transform, no command specified";
-    if (*run->result->reason || !find_user(run)) {
-        run->result->state = WORKER_FAILED;
+    if (!*run->result->reason && find_user(run))
+        return true;
+    run->result->state = WORKER_FAILED;
+    return false;
+}
+
+static Status run_datum(Run *run)
+{
+    if (!run_begin(run))
         return OK;
-    }
-    TRY(open_sandbox(run));
+    TRY(run_open_sandbox(run, 0, &run->sandbox));
+    run->resolver = run->sandbox;
+    run->result->warning = arena_strdup(run->ctx->arena, sandbox_warnings(run->sandbox));
     run->env = env_build(run->ctx, run->spec, run->datum, run->user.home);
     return try_all(run);
 }

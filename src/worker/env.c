@@ -108,6 +108,8 @@ static void set_fixed(EnvTable *table, const WorkerSpec *spec)
         set(table, "PACH_JOB_ID", spec->job_id);
         set(table, "PACH_OUTPUT_COMMIT_ID", or_else(spec->output_commit, spec->job_id));
     }
+    if (spec->grpc_port && *spec->grpc_port)
+        set(table, "PPS_WORKER_GRPC_PORT", spec->grpc_port);
 }
 
 static void set_input(EnvTable *table, const WorkerInput *input)

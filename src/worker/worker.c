@@ -160,7 +160,7 @@ static Box *find_box(Worker *worker, Bytes key)
     return NULL;
 }
 
-Status worker_sandbox(Ctx *ctx, Worker *worker, SandboxConfig *config, Sandbox **out)
+Status worker_sandbox(Ctx *ctx, Worker *worker, SandboxConfig *config, unsigned nth, Sandbox **out)
 {
     config->slot_dir = worker->slot_dir;
     config->hidden = worker->config.hidden;
@@ -169,6 +169,7 @@ Status worker_sandbox(Ctx *ctx, Worker *worker, SandboxConfig *config, Sandbox *
     config->level_min = worker->config.require_sandbox ? SANDBOX_USER : SANDBOX_NONE;
     CLEANUP(buf_done) Buf key = { 0 };
     key_of(config, &key);
+    buf_printf(&key, "%u\n", nth);
     Box *box = find_box(worker, buf_bytes(&key));
     if (!box) {
         box = make_room(worker);
@@ -201,7 +202,7 @@ Status worker_probe(Ctx *ctx, Worker *worker, SandboxLevel *out)
         .limits = {.pids = WORKER_PIDS, .tmp_bytes = worker_tmp_bytes()}
     };
     Sandbox *sandbox;
-    TRY(worker_sandbox(ctx, worker, &config, &sandbox));
+    TRY(worker_sandbox(ctx, worker, &config, 0, &sandbox));
     *out = sandbox_level(sandbox);
     return OK;
 }

@@ -63,9 +63,10 @@ typedef struct WorkerSpec {
     const SandboxFile *files;       /* secrets with a mount path */
     size_t file_count;
     SandboxLimits limits;
-    uint64_t disk_bytes; /* of /pfs/out; 0 is no limit */
-    int64_t tries;       /* at least one is made */
-    int64_t timeout_ns;  /* of one attempt's process; 0 is none */
+    uint64_t disk_bytes;   /* of /pfs/out; 0 is no limit */
+    int64_t tries;         /* at least one is made */
+    int64_t timeout_ns;    /* of one attempt's process; 0 is none */
+    const char *grpc_port; /* where this worker answers; NULL: nowhere */
     bool s3_out, no_network, gpu;
 } WorkerSpec;
 
@@ -154,6 +155,34 @@ typedef struct WorkerResult {
  * it again later, anywhere. */
 Status worker_run_datum(Ctx *ctx, Worker *worker, WorkerIo *io, const WorkerSpec *spec,
                         const WorkerDatum *datum, WorkerResult *out) NODISCARD;
+
+/* --- many datums in one process (pps.md §17) --------------------------------------------------
+ *
+ * The process asks for one datum after the other, which also says how the last one went. How its
+ * calls come in is the owner's business: a door, opened anew for each process, so that no call of
+ * one that was killed is taken for the next one's. */
+
+typedef struct WorkerBatch WorkerBatch;
+
+/* A call: says how the datum at work went (error "" : well) unless it is the process's first, waits
+ * for the next datum and answers with its environment, NULL-terminated, in ctx's arena. One at a
+ * time; others wait. Never returns OK after the last datum. Any thread. Errors: CANCELLED. */
+Status worker_batch_next(Ctx *ctx, WorkerBatch *batch, const char *error,
+                         const char *const **out_env);
+
+typedef struct WorkerDoor WorkerDoor;
+struct WorkerDoor {
+    /* Lets calls in for this batch. *out_port: as the process is told, in ctx's arena. */
+    Status (*open)(WorkerDoor *door, Ctx *ctx, WorkerBatch *batch, const char **out_port);
+    void (*close)(WorkerDoor *door); /* no call is inside when it returns */
+};
+
+/* Runs datums[n], and tells of each as it is done. As worker_run_datum else; datums that `done` was
+ * not called for have no result. */
+typedef void (*WorkerDoneFn)(void *arg, size_t index, const WorkerResult *result);
+Status worker_run_batch(Ctx *ctx, Worker *worker, WorkerIo *io, const WorkerSpec *spec,
+                        WorkerDoor *door, const WorkerDatum *datums, size_t n, WorkerDoneFn done,
+                        void *arg) NODISCARD;
 
 /* What isolation this machine gives a worker; opens and closes a sandbox to find out. */
 Status worker_probe(Ctx *ctx, Worker *worker, SandboxLevel *out) NODISCARD;

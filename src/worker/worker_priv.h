@@ -25,8 +25,8 @@ struct Worker {
 };
 
 /* A sandbox for this config, whose slot, hidden paths and levels are filled in; kept for the next
- * time. */
-Status worker_sandbox(Ctx *ctx, Worker *worker, SandboxConfig *config, Sandbox **out) NODISCARD;
+ * time. nth tells sandboxes of one config apart. */
+Status worker_sandbox(Ctx *ctx, Worker *worker, SandboxConfig *config, unsigned nth, Sandbox **out) NODISCARD;
 /* One that died is not to be used again. */
 void worker_drop_sandbox(Worker *worker, const Sandbox *sandbox);
 uint64_t worker_tmp_bytes(void);

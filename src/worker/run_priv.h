@@ -1,0 +1,55 @@
+/* run_priv.h - the parts of running a datum that one process a datum (datum.c) and one process for
+ * many (batch.c) share. */
+#pragma once
+
+#include "base/clock.h"
+#include "worker/lazy.h"
+#include "worker/user.h"
+#include "worker/worker_priv.h"
+
+typedef struct Run {
+    Ctx *ctx;
+    Worker *worker;
+    WorkerIo *io;
+    const WorkerSpec *spec;
+    const WorkerDatum *datum;
+    WorkerResult *result;
+    UserIds user;
+    Sandbox *sandbox;
+    Sandbox *resolver; /* resolves links of outputs; another one while the process lives on */
+    const char *const *env;
+} Run;
+
+/* How one try went. */
+typedef struct Attempt {
+    const char *reason; /* it failed; NULL: it did not */
+    bool was_recovered; /* but the error handling code succeeded */
+    WorkerStats stats;
+} Attempt;
+
+void run_log(Run *run, const char *line); /* the worker's own */
+
+/* Who the process is to be; false, with the result's reason, when nobody knows or there is no
+ * command. */
+bool run_begin(Run *run);
+/* nth tells sandboxes of one config apart. */
+Status run_open_sandbox(Run *run, unsigned nth, Sandbox **out) NODISCARD;
+
+/* Inputs, an empty /pfs/out and /pfs/.env. keep_out: it is emptied in place, as a process has it.
+ */
+Status run_prepare(Run *run, Lazy *lazy, bool keep_out, WorkerStats *stats) NODISCARD;
+Status run_make_out(Run *run) NODISCARD;
+/* What goes into sandbox_start for a command. */
+SandboxRun run_process(Run *run, const char *const *argv, const char *const *stdin_lines);
+Status run_start_process(Run *run, const SandboxRun *process) NODISCARD;
+/* Waits for the end, or until wake_fd (-1: none) is readable. What makes us kill the process is
+ * *out_cause, else NULL. */
+Status run_wait(Run *run, int wake_fd, int64_t deadline_ns, SandboxEvent *out_event,
+                SandboxExit *out_exit, const char **out_cause) NODISCARD;
+/* Why a process that ended so failed; NULL when it ended well. */
+const char *run_judge(Run *run, const SandboxExit *ended, const char *cause);
+/* The code for datums that failed, where there is some. */
+Status run_handle_error(Run *run, Attempt *attempt) NODISCARD;
+Status run_upload(Run *run, Attempt *attempt) NODISCARD;
+/* The attempt's outcome becomes the result's. */
+void run_conclude(Run *run, const Attempt *attempt, bool was_recovered);
