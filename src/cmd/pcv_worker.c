@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -334,6 +335,7 @@ int main(int argc, char **argv)
     CLEANUP(ctx_done) Ctx ctx;
     ctx_init(&ctx);
     signal(SIGPIPE, SIG_IGN);
+    umask(022); /* modes of what user code makes do not depend on who started the server */
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* the server's end is ours */
     prctl(PR_SET_DUMPABLE, 0);        /* nobody reads the token out of our memory */
     Program program = { 0 };

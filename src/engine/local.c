@@ -6,15 +6,18 @@
  * environment.
  *
  * engine->lock guards the workers. The reaper thread waits for children and starts them again; it
- * exists while there are workers. Lock order: the lock is not held while fork or exec run in the
- * child (posix_spawn). */
+ * exists while there are workers. It waits on their pidfds and on wake_fd, so that other children
+ * of the process are not its business and a change of what is wanted is seen at once. Lock order:
+ * the lock is not held while fork or exec run in the child (posix_spawn). */
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,11 +33,13 @@
 #define SHORT_LIFE_NS (5 * NS_PER_SEC) /* a worker that ended sooner is restarted with a pause */
 #define PAUSE_NS_MIN  (100 * NS_PER_MS)
 #define PAUSE_NS_MAX  (10 * NS_PER_SEC)
+#define BLIND_NS      (NS_PER_SEC)     /* how often to look where the kernel has no pidfds */
 #define STOP_NS       (5 * NS_PER_SEC) /* from a polite end to SIGKILL */
 
 typedef struct LocalWorker {
     EngineWorker info;
-    pid_t pid; /* 0: not running */
+    pid_t pid;  /* 0: not running */
+    int pid_fd; /* readable when it ended; -1: not running, or no pidfds here */
     int64_t started_ns, restart_at_ns, pause_ns;
 } LocalWorker;
 
@@ -44,8 +49,10 @@ typedef struct LocalEngine {
     bool require_sandbox;
     size_t workers_max;
     pthread_mutex_t lock;
-    pthread_cond_t changed;
-    LocalWorker *workers; /* [workers_max] */
+    pthread_cond_t changed; /* a worker started or ended */
+    int wake_fd;            /* tells the reaper that what is wanted changed */
+    LocalWorker *workers;   /* [workers_max] */
+    struct pollfd *fds;     /* [workers_max + 1], the reaper's */
     size_t wanted;
     bool stopping, reaping;
     pthread_t reaper;
@@ -113,6 +120,7 @@ static int start_worker(LocalEngine *engine, size_t slot)
                      NULL };
     ssize_t put = write(write_end, worker->info.token, strlen(worker->info.token));
     int error = put < 0 ? errno : spawn_with_stdin(engine, argv, read_end, &worker->pid);
+    worker->pid_fd = error ? -1 : (int)syscall(SYS_pidfd_open, worker->pid, 0);
     worker->info.alive = !error;
     worker->started_ns = clock_mono_ns();
     if (error)
@@ -125,6 +133,7 @@ static void note_end(LocalEngine *engine, LocalWorker *worker, int status)
     int64_t now = clock_mono_ns();
     bool short_life = now - worker->started_ns < SHORT_LIFE_NS;
     worker->pid = 0;
+    fd_closep(&worker->pid_fd);
     worker->info.alive = false;
     worker->info.exit_status = status;
     worker->pause_ns = !short_life ? 0 : MIN(MAX(worker->pause_ns * 2, PAUSE_NS_MIN), PAUSE_NS_MAX);
@@ -180,21 +189,27 @@ static bool any_running(const LocalEngine *engine)
     return false;
 }
 
-/* Blocks until a child of this process changes state, without taking it. */
-static void wait_for_child(void)
+static int timeout_ms(int64_t due_ns)
 {
-    siginfo_t info;
-    while (waitid(P_ALL, 0, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR)
-        continue;
+    if (due_ns == DEADLINE_NONE)
+        return -1;
+    int64_t left_ns = MAX(due_ns - clock_mono_ns(), INT64_C(0));
+    return (int)(MIN(left_ns, PAUSE_NS_MAX) / NS_PER_MS) + 1;
 }
 
-static void sleep_until(LocalEngine *engine, int64_t due_ns)
+/* With the lock held: what to wait for. *due_ns comes nearer where a worker cannot be watched. */
+static nfds_t watched(const LocalEngine *engine, struct pollfd *fds, int64_t *due_ns)
 {
-    struct timespec until = { due_ns / NS_PER_SEC, due_ns % NS_PER_SEC };
-    if (due_ns == DEADLINE_NONE)
-        pthread_cond_wait(&engine->changed, &engine->lock);
-    else
-        pthread_cond_timedwait(&engine->changed, &engine->lock, &until);
+    nfds_t n = 0;
+    fds[n++] = (struct pollfd){ .fd = engine->wake_fd, .events = POLLIN };
+    for (size_t i = 0; i < engine->workers_max; i++) {
+        const LocalWorker *worker = &engine->workers[i];
+        if (worker->pid && worker->pid_fd < 0)
+            *due_ns = MIN(*due_ns, clock_mono_ns() + BLIND_NS);
+        else if (worker->pid)
+            fds[n++] = (struct pollfd){ .fd = worker->pid_fd, .events = POLLIN };
+    }
+    return n;
 }
 
 static void *reaper_thread(void *arg)
@@ -202,18 +217,17 @@ static void *reaper_thread(void *arg)
     LocalEngine *engine = arg;
     pthread_mutex_lock(&engine->lock);
     while (!engine->stopping || any_running(engine)) {
-        int64_t next_ns;
+        int64_t due_ns;
+        eventfd_t ignored;
         reap(engine);
-        start_due(engine, &next_ns);
+        start_due(engine, &due_ns);
         pthread_cond_broadcast(&engine->changed);
-        if (next_ns != DEADLINE_NONE || !any_running(engine)) {
-            if (engine->stopping)
-                break;
-            sleep_until(engine, next_ns);
-            continue;
-        }
+        if (engine->stopping && !any_running(engine))
+            break;
+        nfds_t n = watched(engine, engine->fds, &due_ns);
         pthread_mutex_unlock(&engine->lock);
-        wait_for_child();
+        poll(engine->fds, n, timeout_ms(due_ns));
+        eventfd_read(engine->wake_fd, &ignored);
         pthread_mutex_lock(&engine->lock);
     }
     engine->reaping = false;
@@ -241,7 +255,7 @@ static Status local_scale(Engine *base, Ctx *ctx, const char *group, size_t work
         if (engine->workers[i].pid)
             kill(engine->workers[i].pid, SIGTERM);
     }
-    pthread_cond_broadcast(&engine->changed);
+    eventfd_write(engine->wake_fd, 1);
     if (engine->reaping)
         return OK;
     TRY(thread_start(ctx, "reaper", reaper_thread, engine, &engine->reaper));
@@ -265,7 +279,7 @@ static Status local_stop(Engine *base, Ctx *ctx, const char *group, bool kill_no
         if (engine->workers[i].pid)
             kill(engine->workers[i].pid, signal);
     }
-    pthread_cond_broadcast(&engine->changed);
+    eventfd_write(engine->wake_fd, 1);
     while (engine->reaping && pthread_cond_timedwait(&engine->changed, &engine->lock, &until) == 0)
         continue;
     for (size_t i = 0; i < engine->workers_max; i++) {
@@ -308,6 +322,8 @@ static void local_free(Engine *base)
         local_stop(base, NULL, NULL, true);
     pthread_cond_destroy(&engine->changed);
     pthread_mutex_destroy(&engine->lock);
+    fd_closep(&engine->wake_fd);
+    free(engine->fds);
     free(engine->workers);
     free(engine->program);
     free(engine->address);
@@ -333,13 +349,17 @@ Status engine_local_new(Ctx *ctx, const EngineLocalConfig *config, Engine **out)
     engine->require_sandbox = config->require_sandbox;
     engine->workers_max = MAX(config->workers_max, (size_t)1);
     engine->workers = calloc(engine->workers_max, sizeof(*engine->workers));
+    engine->fds = calloc(engine->workers_max + 1, sizeof(*engine->fds));
+    engine->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    for (size_t i = 0; engine->workers && i < engine->workers_max; i++)
+        engine->workers[i].pid_fd = -1;
     pthread_mutex_init(&engine->lock, NULL);
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&engine->changed, &attr);
     pthread_condattr_destroy(&attr);
-    if (!engine->workers) {
+    if (!engine->workers || !engine->fds || engine->wake_fd < 0) {
         engine->stopping = true;
         local_free(&engine->base);
         return STATUS(RESOURCE_EXHAUSTED);

@@ -1,8 +1,10 @@
 /* cgroup.c - see cgroup.h. */
 #include "worker/cgroup.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +16,7 @@
 
 #define OWN_PROCESSES 2 /* the keeper and pid 1 count too */
 #define CPU_PERIOD_US 100000
+#define NAME_PREFIX   "procavia-" /* then the worker's pid and a number */
 
 static const char *const controller_names[CGROUP_CONTROLLER_COUNT] = {
     [CGROUP_MEMORY] = "memory",
@@ -216,7 +219,7 @@ Cgroup *cgroup_new(Ctx *ctx, const SandboxLimits *limits, Buf *warnings)
 {
     static _Atomic unsigned counter; /* names must differ within a process */
     char name[64];
-    snprintf(name, sizeof(name), "procavia-%d-%u", (int)getpid(), atomic_fetch_add(&counter, 1));
+    snprintf(name, sizeof(name), NAME_PREFIX "%d-%u", (int)getpid(), atomic_fetch_add(&counter, 1));
     Cgroup *cgroup = calloc(1, sizeof(*cgroup));
     if (!cgroup)
         abort();
@@ -232,6 +235,45 @@ Cgroup *cgroup_new(Ctx *ctx, const SandboxLimits *limits, Buf *warnings)
     buf_done(&files[0]);
     buf_done(&files[1]);
     return cgroup;
+}
+
+/* The worker of a folder's name is gone. */
+static bool is_stale(const char *name)
+{
+    Str rest = str(name);
+    int64_t pid;
+    if (!str_starts(rest, STR(NAME_PREFIX)))
+        return false;
+    rest = str_sub(rest, strlen(NAME_PREFIX), rest.size);
+    return str_to_i64(cut(&rest, '-'), &pid) && pid > 0 && pid < INT32_MAX &&
+           kill((pid_t)pid, 0) < 0 && errno == ESRCH;
+}
+
+/* A folder that still has processes stays, as rmdir refuses. */
+static void sweep_dir(const char *path)
+{
+    DIR *dir = *path ? opendir(path) : NULL;
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        if (is_stale(entry->d_name))
+            unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+void cgroup_sweep(Ctx *ctx)
+{
+    Buf files[2] = { 0 };
+    if (status_ok(file_read_path(ctx, "/proc/self/cgroup", &files[0])) &&
+        status_ok(file_read_path(ctx, "/proc/self/mountinfo", &files[1]))) {
+        for (CgroupController c = 0; c < CGROUP_CONTROLLER_COUNT; c++) {
+            bool v2;
+            sweep_dir(
+                cgroup_find(ctx, buf_str(&files[0]), buf_str(&files[1]), controller_names[c], &v2));
+        }
+    }
+    buf_done(&files[0]);
+    buf_done(&files[1]);
 }
 
 Cgroup *cgroup_free(Cgroup *cgroup)

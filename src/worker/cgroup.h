@@ -26,6 +26,9 @@ Cgroup *cgroup_new(Ctx *ctx, const SandboxLimits *limits, Buf *warnings);
 Cgroup *cgroup_free(Cgroup *cgroup); /* nobody may be in it; NULL is fine */
 bool cgroup_holds(const Cgroup *cgroup, CgroupController controller);
 
+/* Removes the folders of workers that were killed; those of workers that live stay. */
+void cgroup_sweep(Ctx *ctx);
+
 /* Moves a process in. 0 or an errno. */
 int cgroup_adopt(const Cgroup *cgroup, pid_t pid);
 

@@ -209,7 +209,8 @@ static Status wait_attempt(Run *run, const Wait *wait, SandboxEvent *out_event,
     }
 }
 
-/* The owner may end the attempt alone (a restart of the datum); whoever ends the set ends it too. */
+/* The owner may end the attempt alone (a restart of the datum); whoever ends the set ends it too.
+ */
 Status run_wait(Run *run, int wake_fd, int64_t deadline_ns, SandboxEvent *out_event,
                 SandboxExit *out_exit, const char **out_cause)
 {

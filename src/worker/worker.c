@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "worker/cgroup.h"
 #include "worker/folder.h"
 #include "worker/worker_priv.h"
 
@@ -74,6 +75,7 @@ Status worker_open(Ctx *ctx, const WorkerConfig *config, Worker **out)
     copy_config(worker, config);
     TRY_WRAP(ctx, make_folders(ctx, worker), "could not prepare the worker's folder '%s'",
              worker->dir);
+    cgroup_sweep(ctx);
     char *cache = text_printf(ctx->arena, "%s/cache", worker->dir);
     worker->cache = input_cache_new(cache, worker->config.cache_bytes_max);
     worker->inputs = inputs_new(worker->pfs_fd, worker->cache);
