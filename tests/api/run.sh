@@ -3,7 +3,7 @@
 # installed from PyPI into BUILD_DIR/venv-sdk the first time. Without it the tests fail: they do not
 # pass by not running.
 set -eu
-build=$1 pcvd=$2
+build=$(realpath "$1") pcvd=$(realpath "$2") # the test runner may give them relative to its folder
 shift 2
 here=$(cd "$(dirname "$0")" && pwd)
 venv=$build/venv-sdk
