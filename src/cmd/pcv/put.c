@@ -243,11 +243,11 @@ static Status read_names(Put *put, DIR *dir, Names *out)
 
 static Status put_dir_fd(Put *put, int fd, const char *name);
 
-static Status put_at(Put *put, int dir_fd, const char *name)
+static Status put_at(Put *put, int dir_fd, const char *name, const KnownStat *seen)
 {
     struct stat st;
     bool is_dir = name[strlen(name) - 1] == '/';
-    if (!is_dir && put->known && put_known_has(put->known, dir_fd, name, buf_str(&put->path))) {
+    if (!is_dir && put->known && put_known_has(put->known, dir_fd, name, buf_str(&put->path), seen)) {
         put_file_done(put);
         return OK;
     }
@@ -269,6 +269,11 @@ static void dir_closep(DIR **dir)
         closedir(*dir);
 }
 
+static void stats_freep(KnownStat **stats)
+{
+    free(*stats);
+}
+
 /* put->path is the folder's target, without a slash at its end unless it is the root; it is the
  * same afterwards. */
 static Status put_dir_fd(Put *put, int fd, const char *name)
@@ -278,15 +283,19 @@ static Status put_dir_fd(Put *put, int fd, const char *name)
     if (!dir)
         return status_errno(put->cli->ctx, errno, "open %s", name);
     TRY(read_names(put, dir, &names));
+    const char *const *entries = (const char *const *)(const void *)names.positions.data;
+    CLEANUP(stats_freep) KnownStat *seen = NULL;
+    if (put->known)
+        seen = put_known_look(put->known, dirfd(dir), entries, names.count);
     size_t size = put->path.size;
     for (size_t i = 0; i < names.count; i++) {
-        const char *entry = ((const char *const *)(const void *)names.positions.data)[i];
+        const char *entry = entries[i];
         if (!size || put->path.data[size - 1] != '/')
             buf_add_u8(&put->path, '/');
         buf_add(&put->path, entry, strlen(entry));
         if (entry[strlen(entry) - 1] == '/')
             put->path.size--;
-        TRY(put_at(put, dirfd(dir), entry));
+        TRY(put_at(put, dirfd(dir), entry, seen ? &seen[i] : NULL));
         put->path.size = size;
     }
     return OK;

@@ -19,16 +19,13 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "base/thread.h"
 #include "codec/pb.h"
 
-#define MAGIC      STR("PCVPUT1\n")
-#define HEAD_SIZE  (8 + 4)
-#define STAMP_SIZE (5 * 8)
-#define RACY_NS    (2 * NS_PER_SEC) /* the coarsest clock of a file system, FAT's */
-
-typedef struct Stamp {
-    uint8_t bytes[STAMP_SIZE];
-} Stamp;
+#define MAGIC          STR("PCVPUT1\n")
+#define HEAD_SIZE      (8 + 4)
+#define RACY_NS        (2 * NS_PER_SEC) /* the coarsest clock of a file system, FAT's */
+#define LOOK_FILES_MIN 512              /* worth a thread's start */
 
 struct PutKnown {
     Cli *cli;
@@ -53,15 +50,60 @@ static int64_t time_ns(struct timespec t)
     return t.tv_sec * NS_PER_SEC + t.tv_nsec;
 }
 
-static Stamp stamp_of(const struct stat *st)
+static KnownStat stat_of(const struct stat *st)
 {
     const uint64_t fields[] = { (uint64_t)st->st_dev, (uint64_t)st->st_ino, (uint64_t)st->st_size,
                                 (uint64_t)time_ns(st->st_mtim), (uint64_t)time_ns(st->st_ctim) };
-    Stamp stamp;
-    static_assert(sizeof(fields) == STAMP_SIZE, "a stamp is these fields");
+    KnownStat out = { .is_file = S_ISREG(st->st_mode) };
+    static_assert(sizeof(fields) == KNOWN_STAMP_SIZE, "a stamp is these fields");
     for (size_t i = 0; i < ARRAY_LEN(fields); i++)
-        store_le64(stamp.bytes + 8 * i, fields[i]);
-    return stamp;
+        store_le64(out.stamp + 8 * i, fields[i]);
+    return out;
+}
+
+static KnownStat look_at(int dir_fd, const char *name)
+{
+    struct stat st;
+    return fstatat(dir_fd, name, &st, 0) == 0 ? stat_of(&st) : (KnownStat){ .is_file = false };
+}
+
+typedef struct LookPart {
+    int dir_fd;
+    const char *const *names;
+    size_t count;
+    KnownStat *out;
+} LookPart;
+
+static void *look_at_part(void *arg)
+{
+    const LookPart *part = arg;
+    for (size_t i = 0; i < part->count; i++) {
+        const char *name = part->names[i];
+        if (name[strlen(name) - 1] != '/')
+            part->out[i] = look_at(part->dir_fd, name);
+    }
+    return NULL;
+}
+
+KnownStat *put_known_look(PutKnown *known, int dir_fd, const char *const *names, size_t count)
+{
+    if (!known->old_stamp || count < LOOK_FILES_MIN)
+        return NULL;
+    KnownStat *out = calloc(count, sizeof(*out));
+    if (!out)
+        abort();
+    size_t half = count / 2;
+    LookPart first = { dir_fd, names, half, out };
+    LookPart second = { dir_fd, names + half, count - half, out + half };
+    pthread_t thread;
+    bool has_help =
+        status_ok(thread_start(known->cli->ctx, "pcv-look", look_at_part, &second, &thread));
+    look_at_part(&first);
+    if (has_help)
+        pthread_join(thread, NULL);
+    else
+        look_at_part(&second);
+    return out;
 }
 
 static void add_text(Buf *out, Str text)
@@ -70,10 +112,10 @@ static void add_text(Buf *out, Str text)
     buf_add_str(out, text);
 }
 
-static void add_entry(PutKnown *known, Str path, const Stamp *stamp)
+static void add_entry(PutKnown *known, Str path, const KnownStat *seen)
 {
     add_text(&known->fresh, path);
-    buf_add(&known->fresh, stamp->bytes, STAMP_SIZE);
+    buf_add(&known->fresh, seen->stamp, KNOWN_STAMP_SIZE);
 }
 
 /* --- what was known
@@ -94,10 +136,10 @@ static bool read_text(PutKnown *known, Str *out)
 static void next_entry(PutKnown *known)
 {
     known->old_stamp = NULL;
-    if (!read_text(known, &known->old_path) || known->old.size - known->at < STAMP_SIZE)
+    if (!read_text(known, &known->old_path) || known->old.size - known->at < KNOWN_STAMP_SIZE)
         return;
     known->old_stamp = known->old.data + known->at;
-    known->at += STAMP_SIZE;
+    known->at += KNOWN_STAMP_SIZE;
 }
 
 static bool is_whole(const Buf *file)
@@ -207,18 +249,16 @@ PutKnown *put_known_free(PutKnown *known)
     return NULL;
 }
 
-bool put_known_has(PutKnown *known, int dir_fd, const char *name, Str path)
+bool put_known_has(PutKnown *known, int dir_fd, const char *name, Str path, const KnownStat *seen)
 {
-    struct stat st;
     while (known->old_stamp && str_cmp(known->old_path, path) < 0)
         next_entry(known);
-    if (!known->old_stamp || !str_eq(known->old_path, path) || fstatat(dir_fd, name, &st, 0) != 0 ||
-        !S_ISREG(st.st_mode))
+    if (!known->old_stamp || !str_eq(known->old_path, path))
         return false;
-    Stamp stamp = stamp_of(&st);
-    if (memcmp(stamp.bytes, known->old_stamp, STAMP_SIZE) != 0)
+    KnownStat now = seen ? *seen : look_at(dir_fd, name);
+    if (!now.is_file || memcmp(now.stamp, known->old_stamp, KNOWN_STAMP_SIZE) != 0)
         return false;
-    add_entry(known, path, &stamp);
+    add_entry(known, path, &now);
     known->passed_over++;
     return true;
 }
@@ -226,9 +266,9 @@ bool put_known_has(PutKnown *known, int dir_fd, const char *name, Str path)
 void put_known_add(PutKnown *known, Str path, const struct stat *st)
 {
     int64_t changed_ns = MAX(time_ns(st->st_mtim), time_ns(st->st_ctim));
-    Stamp stamp = stamp_of(st);
-    if (S_ISREG(st->st_mode) && changed_ns < clock_wall_ns() - RACY_NS)
-        add_entry(known, path, &stamp);
+    KnownStat seen = stat_of(st);
+    if (seen.is_file && changed_ns < clock_wall_ns() - RACY_NS)
+        add_entry(known, path, &seen);
 }
 
 /* --- afterwards

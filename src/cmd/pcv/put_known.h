@@ -19,8 +19,21 @@ typedef struct PutKnown PutKnown;
  * cache folder. Never fails: at worst all is put. */
 PutKnown *put_known_open(Cli *cli, PfsV2__Commit *branch, Str target, const char *folder);
 
-/* Is the file `name` of the folder what the head has at path? Paths come in the order of a walk. */
-bool put_known_has(PutKnown *known, int dir_fd, const char *name, Str path);
+/* What stat says of a file, as far as it counts here. */
+#define KNOWN_STAMP_SIZE (5 * 8)
+typedef struct KnownStat {
+    uint8_t stamp[KNOWN_STAMP_SIZE];
+    bool is_file;
+} KnownStat;
+
+/* Looks at all names of a folder (those that end in '/' are left out) ahead of put_known_has, on
+ * two processors when they are many. Heap memory, for free(); NULL when there is nothing that it
+ * could spare. */
+KnownStat *put_known_look(PutKnown *known, int dir_fd, const char *const *names, size_t count);
+
+/* Is the file `name` of the folder what the head has at path? Paths come in the order of a walk.
+ * `seen` is what put_known_look has of it; NULL: look now. */
+bool put_known_has(PutKnown *known, int dir_fd, const char *name, Str path, const KnownStat *seen);
 
 /* A file that is put; st is from before it is read. */
 void put_known_add(PutKnown *known, Str path, const struct stat *st);

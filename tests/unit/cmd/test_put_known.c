@@ -114,7 +114,7 @@ static void put_a(Fixture *f, const char *before, const char *after, const struc
 static bool has_a(Fixture *f)
 {
     CLEANUP(put_known_freep) PutKnown *known = open_known(f);
-    return put_known_has(known, f->dir_fd, "a", STR("/a"));
+    return put_known_has(known, f->dir_fd, "a", STR("/a"), NULL);
 }
 
 static void test_passes_over_what_did_not_change(void **state)
@@ -127,6 +127,25 @@ static void test_passes_over_what_did_not_change(void **state)
     assert_false(has_a(f));
 }
 
+static void test_looks_at_many_files_ahead(void **state)
+{
+    enum { FILES = 1500 };
+    Fixture *f = *state;
+    const char **names = ARENA_NEW(f->ctx.arena, const char *, FILES);
+    struct stat st = write_at(f, "a", "one", HOUR_S);
+    put_a(f, NULL, "c1", &st);
+    for (size_t i = 0; i < FILES; i++)
+        names[i] = i % 3 ? "a" : i % 2 ? "folder/" : "gone";
+    CLEANUP(put_known_freep) PutKnown *known = open_known(f);
+    assert_null(put_known_look(known, f->dir_fd, names, 3));
+    KnownStat *seen = put_known_look(known, f->dir_fd, names, FILES);
+    assert_non_null(seen);
+    for (size_t i = 0; i < FILES; i++)
+        assert_int_equal(seen[i].is_file, i % 3 != 0);
+    assert_true(put_known_has(known, f->dir_fd, "a", STR("/a"), &seen[FILES - 1]));
+    free(seen);
+}
+
 static void test_keeps_what_it_passed_over(void **state)
 {
     Fixture *f = *state;
@@ -135,7 +154,7 @@ static void test_keeps_what_it_passed_over(void **state)
     put_a(f, NULL, "c1", &st);
     {
         CLEANUP(put_known_freep) PutKnown *known = open_known(f);
-        assert_true(put_known_has(known, f->dir_fd, "a", STR("/a")));
+        assert_true(put_known_has(known, f->dir_fd, "a", STR("/a"), NULL));
         f->parent = "c1";
         f->head = "c2";
         assert_ok(put_known_finish(known, &again));
@@ -163,7 +182,7 @@ static void test_asks_again_when_somebody_came_between(void **state)
     struct stat st = write_at(f, "a", "one", HOUR_S);
     put_a(f, NULL, "c1", &st);
     CLEANUP(put_known_freep) PutKnown *known = open_known(f);
-    assert_true(put_known_has(known, f->dir_fd, "a", STR("/a")));
+    assert_true(put_known_has(known, f->dir_fd, "a", STR("/a"), NULL));
     f->head = "c3";
     f->parent = "c2";
     assert_ok(put_known_finish(known, &again));
@@ -224,6 +243,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_passes_over_what_did_not_change),
+        TEST(test_looks_at_many_files_ahead),
         TEST(test_keeps_what_it_passed_over),
         TEST(test_trusts_no_other_head),
         TEST(test_asks_again_when_somebody_came_between),
