@@ -124,22 +124,10 @@ typedef struct CronRows {
     size_t n, capacity;
 } CronRows;
 
-static Status note_cron(void *arg, Ctx *ctx, PpsV2__Input *node)
-{
-    (void)ctx;
-    *(bool *)arg = *(bool *)arg || input_kind(node) == INPUT_CRON;
-    return OK;
-}
-
 static Status keep_cron_pipeline(void *arg, Ctx *ctx, const PpsPipelineRow *row)
 {
     CronRows *rows = arg;
-    bool has_cron = false;
-    bool live = row->state == PPS_V2__PIPELINE_STATE__PIPELINE_RUNNING ||
-                row->state == PPS_V2__PIPELINE_STATE__PIPELINE_STANDBY;
-    if (live && row->info->details->input)
-        TRY(input_visit(ctx, row->info->details->input, note_cron, &has_cron));
-    if (!has_cron)
+    if (!row->info->details->input)
         return OK;
     if (rows->n == rows->capacity) {
         size_t capacity = MAX(rows->capacity * 2, (size_t)16);
@@ -161,7 +149,7 @@ Status control_tick(Ctx *ctx, Control *control, int64_t *out_next_ns)
     {
         CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
         TRY(pfs_begin_read(ctx, pps_pfs(control->pps), &tx));
-        TRY(pps_each_pipeline(ctx, tx, keep_cron_pipeline, &rows));
+        TRY(pps_each_cron_pipeline(ctx, tx, keep_cron_pipeline, &rows));
     }
     CronPass pass = { .control = control, .now_ns = clock_wall_ns(), .next_ns = INT64_MAX };
     Status s = OK;

@@ -98,8 +98,6 @@ static Status see_pipeline(void *arg, Ctx *ctx, const PpsPipelineRow *row)
 {
     Look *look = arg;
     const char *reason;
-    look->any_live = look->any_live || is_live(row->state) ||
-                     row->state == PPS_V2__PIPELINE_STATE__PIPELINE_STARTING;
     bool crashing = row->state == PPS_V2__PIPELINE_STATE__PIPELINE_CRASHING;
     if (crashing)
         look->due_ns = MIN(look->due_ns, clock_wall_ns() + IMAGE_RETRY_NS);
@@ -125,7 +123,8 @@ static Status look_at_pipelines(Ctx *ctx, Look *look)
     {
         CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
         TRY(pfs_begin_read(ctx, pfs, &tx));
-        TRY(pps_each_pipeline(ctx, tx, see_pipeline, look));
+        TRY(pps_any_live(ctx, tx, &look->any_live));
+        TRY(pps_each_moving_pipeline(ctx, tx, see_pipeline, look));
     }
     for (size_t i = 0; i < look->pipeline_count; i++) {
         PpsPipelineRow row;
@@ -254,6 +253,8 @@ static Status step_job(Ctx *ctx, Control *control, int64_t id)
     PpsPipelineRow pipeline;
     Readiness readiness;
     const char *reason = "";
+    if (is_running(control, id))
+        return OK;
     {
         CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
         TRY(pfs_begin_read(ctx, pps_pfs(control->pps), &tx));
@@ -261,11 +262,11 @@ static Status step_job(Ctx *ctx, Control *control, int64_t id)
         if (s.code == STATUS_NOT_FOUND)
             return OK;
         TRY(s);
+        if (job.state == PPS_V2__JOB_STATE__JOB_FINISHING)
+            return OK;
         TRY(pps_pipeline_row(ctx, tx, job.pipeline_id, &pipeline));
         TRY(inputs_of(ctx, control, tx, &job, &readiness, &reason));
     }
-    if (job.state == PPS_V2__JOB_STATE__JOB_FINISHING || is_running(control, id))
-        return OK;
     if (pipeline.state == PPS_V2__PIPELINE_STATE__PIPELINE_FAILURE)
         return end_job(ctx, control, &job, JOB_REASON_STOPPED, PPS_V2__JOB_STATE__JOB_KILLED);
     if (readiness == INPUTS_FAILED)

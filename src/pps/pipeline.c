@@ -74,14 +74,14 @@ Status pps_pipeline_row(Ctx *ctx, PfsTx *tx, int64_t id, PpsPipelineRow *out)
     return pps_pipeline_version(ctx, tx, id, 0, out);
 }
 
-Status pps_each_pipeline(Ctx *ctx, PfsTx *tx,
-                         Status (*fn)(void *arg, Ctx *ctx, const PpsPipelineRow *row), void *arg)
+#define CURRENT_VERSIONS                                                                           \
+    "SELECT " VERSION_COLUMNS " FROM pps_pipeline p JOIN pps_pipeline_version v "                  \
+    "ON v.pipeline = p.id AND v.version = p.version WHERE "
+
+static Status each_row(Ctx *ctx, PfsTx *tx, const char *sql, PpsPipelineRowFn fn, void *arg)
 {
     CLEANUP(db_rows_done) DbRows rows = { 0 };
-    TRY(db_query(ctx, pfs_tx_db(tx), &rows,
-                 "SELECT " VERSION_COLUMNS " FROM pps_pipeline p JOIN pps_pipeline_version v "
-                 "ON v.pipeline = p.id AND v.version = p.version ORDER BY p.id",
-                 ""));
+    TRY(db_query(ctx, pfs_tx_db(tx), &rows, sql, ""));
     for (;;) {
         bool more;
         PpsPipelineRow row;
@@ -91,6 +91,38 @@ Status pps_each_pipeline(Ctx *ctx, PfsTx *tx,
         TRY(read_version(ctx, &rows, &row));
         TRY(fn(arg, ctx, &row));
     }
+}
+
+Status pps_each_pipeline(Ctx *ctx, PfsTx *tx, PpsPipelineRowFn fn, void *arg)
+{
+    return each_row(ctx, tx, CURRENT_VERSIONS "0 = 0 ORDER BY p.id", fn, arg);
+}
+
+/* Each of the three is a range of the index by state: STARTING, RESTARTING and CRASHING are on
+ * their way; PAUSED that was started; RUNNING and STANDBY that were stopped. */
+Status pps_each_moving_pipeline(Ctx *ctx, PfsTx *tx, PpsPipelineRowFn fn, void *arg)
+{
+    return each_row(ctx, tx,
+                    CURRENT_VERSIONS "p.state IN (0, 1, 3, 7) OR (p.state = 5 AND p.stopped = 0) "
+                                     "OR (p.state IN (2, 6) AND p.stopped = 1) ORDER BY p.id",
+                    fn, arg);
+}
+
+Status pps_each_cron_pipeline(Ctx *ctx, PfsTx *tx, PpsPipelineRowFn fn, void *arg)
+{
+    return each_row(ctx, tx,
+                    CURRENT_VERSIONS "p.has_cron = 1 AND p.state IN (2, 6) ORDER BY p.id", fn, arg);
+}
+
+Status pps_any_live(Ctx *ctx, PfsTx *tx, bool *out)
+{
+    int64_t any;
+    TRY(db_query_int(ctx, pfs_tx_db(tx), &any,
+                     "SELECT CASE WHEN EXISTS (SELECT 1 FROM pps_pipeline WHERE state IN (1, 2, 6)) "
+                     "THEN 1 ELSE 0 END",
+                     ""));
+    *out = any != 0;
+    return OK;
 }
 
 static bool has_workers_up(PpsV2__PipelineState state)

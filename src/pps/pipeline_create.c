@@ -305,21 +305,33 @@ static Bytes pack_info(Ctx *ctx, const Creation *c)
     return pb_pack_bytes(ctx, &plain.base);
 }
 
+static Status note_cron(void *arg, Ctx *ctx, PpsV2__Input *node)
+{
+    (void)ctx;
+    *(bool *)arg = *(bool *)arg || input_kind(node) == INPUT_CRON;
+    return OK;
+}
+
 static Status write_pipeline(Ctx *ctx, PfsTx *tx, Creation *c)
 {
+    bool has_cron = false;
+    if (c->info->details->input)
+        TRY(input_visit(ctx, c->info->details->input, note_cron, &has_cron));
     DbTx *db = pfs_tx_db(tx);
     int64_t version = (int64_t)c->info->version;
     if (c->is_update)
         return db_exec(ctx, db, NULL,
-                       "UPDATE pps_pipeline SET version = ?, state = ?, reason = '' WHERE id = ?",
-                       "iii", version, (int64_t)PPS_V2__PIPELINE_STATE__PIPELINE_STARTING, c->id);
+                       "UPDATE pps_pipeline SET version = ?, state = ?, reason = '', has_cron = ? "
+                       "WHERE id = ?",
+                       "iiii", version, (int64_t)PPS_V2__PIPELINE_STATE__PIPELINE_STARTING,
+                       (int64_t)has_cron, c->id);
     TRY(db_next_id(ctx, db, "pipeline", &c->id));
     return db_exec(ctx, db, NULL,
                    "INSERT INTO pps_pipeline (id, project, name, version, state, reason, stopped, "
-                   "workers_started) "
-                   "VALUES (?, ?, ?, ?, ?, '', 0, 0)",
-                   "issii", c->id, c->project, c->name, version,
-                   (int64_t)PPS_V2__PIPELINE_STATE__PIPELINE_STARTING);
+                   "workers_started, has_cron) "
+                   "VALUES (?, ?, ?, ?, ?, '', 0, 0, ?)",
+                   "issiii", c->id, c->project, c->name, version,
+                   (int64_t)PPS_V2__PIPELINE_STATE__PIPELINE_STARTING, (int64_t)has_cron);
 }
 
 static Status write_version(Ctx *ctx, PfsTx *tx, Creation *c)

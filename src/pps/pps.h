@@ -98,8 +98,15 @@ typedef struct PpsPipelineRow {
 Status pps_find_pipeline(Ctx *ctx, PfsTx *tx, const char *project, const char *name,
                          int64_t *out_id);
 Status pps_pipeline_row(Ctx *ctx, PfsTx *tx, int64_t id, PpsPipelineRow *out);
-Status pps_each_pipeline(Ctx *ctx, PfsTx *tx,
-                         Status (*fn)(void *arg, Ctx *ctx, const PpsPipelineRow *row), void *arg);
+typedef Status (*PpsPipelineRowFn)(void *arg, Ctx *ctx, const PpsPipelineRow *row);
+Status pps_each_pipeline(Ctx *ctx, PfsTx *tx, PpsPipelineRowFn fn, void *arg);
+/* Those whose state may be about to change: on their way somewhere, or stopped and not yet paused,
+ * or the reverse. Cost follows their number, not that of all pipelines. */
+Status pps_each_moving_pipeline(Ctx *ctx, PfsTx *tx, PpsPipelineRowFn fn, void *arg);
+/* Running (or standing by), with a cron input. */
+Status pps_each_cron_pipeline(Ctx *ctx, PfsTx *tx, PpsPipelineRowFn fn, void *arg);
+/* Does any pipeline run, or start, or stand by? */
+Status pps_any_live(Ctx *ctx, PfsTx *tx, bool *out);
 Status pps_set_pipeline_state(Ctx *ctx, PfsTx *tx, int64_t id, PpsV2__PipelineState state,
                               const char *reason);
 /* §8.4: an autoscaling pipeline leaves standby as its first job begins, and is back in it in the

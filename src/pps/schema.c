@@ -57,6 +57,11 @@ const DbMigration pps_migrations[] = {
       "  last_ts BIGINT NOT NULL, lines BIGINT NOT NULL, blob BLOB NOT NULL);"
       "CREATE INDEX pps_log_segment_by_job ON pps_log_segment (job, id);"
       "CREATE INDEX pps_log_segment_by_pipeline ON pps_log_segment (pipeline, id);" },
+    /* What the controller asks for at each turn is a lookup, however many pipelines there are. */
+    { "pps: pipelines by state, and those that tick",
+      "CREATE INDEX pps_pipeline_by_state ON pps_pipeline (state, stopped);"
+      "ALTER TABLE pps_pipeline ADD COLUMN has_cron BIGINT NOT NULL DEFAULT 1;"
+      "CREATE INDEX pps_pipeline_cron ON pps_pipeline (id) WHERE has_cron = 1;" },
 };
 
 const size_t pps_migration_count = ARRAY_LEN(pps_migrations);

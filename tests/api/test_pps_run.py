@@ -1,6 +1,5 @@
 """What user code meets when it runs, and what becomes of its failures."""
 
-import base64
 import unittest
 
 from pachyderm_sdk.api import pfs, pps
@@ -143,7 +142,7 @@ class Surroundings(PpsCase):
     def test_secrets(self):
         secret = unique("s")
         self.client.pps.create_secret(name=secret,
-                                      data={"key": base64.b64encode(b"hidden").decode()})
+                                      data={"key": "hidden"})
         repo = self.repo(files={"/a": b"1"})
         name = self.pipeline(
             repo, "echo $WORD > /pfs/out/env; cp /mnt/key /pfs/out/file",
