@@ -356,9 +356,10 @@ static void job_thread(void *arg)
     JobRun *run = arg;
     Control *control = run->control;
     Status s = run_job(run);
-    if (!status_ok(s) && !cancel_is_set(run->cancel)) {
-        recall_leases(run);
-        fail_job(run, s);
+    if (!status_ok(s)) {
+        recall_leases(run); /* sets are offered before RUNNING is written: some may be out */
+        if (!cancel_is_set(run->cancel))
+            fail_job(run, s);
     }
     control_wake(control); /* before it goes: the pipeline's next job may begin */
     unlink_run(run);
