@@ -92,7 +92,8 @@ static void add_conn(WireServer *server, int fd)
     mark_dirty(server, conn);
 }
 
-/* Closing is not enough to end a watch: a process that was forked may have the socket for a moment longer. */
+/* Closing alone does not end a watch while a process that is being spawned holds the socket too: the set would go on
+ * naming what is gone. */
 static void unwatch(const WireServer *server, int fd)
 {
     epoll_ctl(server->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
@@ -108,9 +109,6 @@ static void close_conn(WireServer *server, Conn *conn)
         server->conns = conn->next;
     if (conn->next)
         conn->next->prev = conn->prev;
-    /* By hand: while a worker is being started its process holds the descriptor too, and closing ours
-     * alone would leave it in the set, its events naming a connection that is gone. */
-    epoll_ctl(server->epoll_fd, EPOLL_CTL_DEL, conn->fd, NULL);
     unwatch(server, conn->fd);
     close(conn->fd);
     conn_free(conn);

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -237,23 +238,25 @@ static void sending_does_not_wait_for_ever(void **state)
 static void a_fork_keeps_no_connection_alive(void **state)
 {
     Fixture *fx = *state;
-    int hold[2];
-    assert_int_equal(pipe(hold), 0);
+    int ends[2];
+    char byte = 0;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
     assert_ok(wire_call_unary(&fx->ctx, fx->client, "/echo.Echo/Each", str_bytes(STR("a")), &fx->buf));
     pid_t child = fork();
     if (child == 0) {
-        close(hold[1]);
-        char byte;
-        _exit(read(hold[0], &byte, 1) == 0 ? 0 : 1);
+        close(ends[0]);
+        close(wire_client_fd(fx->client)); /* only the server's end lives on */
+        _exit(write(ends[1], &byte, 1) == 1 && read(ends[1], &byte, 1) == 0 ? 0 : 1);
     }
+    close(ends[1]);
+    assert_int_equal(read(ends[0], &byte, 1), 1);
     for (int i = 0; i < 3; i++) {
         fx->client = wire_client_close(fx->client);
         assert_ok(wire_client_open(&fx->ctx, wire_server_address(fx->server), &fx->client));
         assert_ok(wire_call_unary(&fx->ctx, fx->client, "/echo.Echo/Each", str_bytes(STR("b")), &fx->buf));
     }
-    close(hold[1]);
+    close(ends[0]);
     assert_int_equal(waitpid(child, NULL, 0), child);
-    close(hold[0]);
 }
 
 static void errors_keep_message_and_details(void **state)
