@@ -93,7 +93,7 @@ Status path_validate(Ctx *ctx, Str path)
 Status path_validate_not_root(Ctx *ctx, Str path)
 {
     if (str_eq_c(path_clean(ctx, path), "/"))
-        return FAIL(ctx, UNKNOWN, "path (%s) invalid: the root directory is not a file",
+        return FAIL(ctx, INVALID_ARGUMENT, "path (%s) invalid: the root directory is not a file",
                     path_shown(ctx, path));
     return OK;
 }

@@ -15,5 +15,5 @@ Str path_clean(Ctx *ctx, Str path);
  * know it. */
 Status path_validate(Ctx *ctx, Str path) NODISCARD;
 
-/* May `path` name a file? A path that cleans to "/" may not. Errors: UNKNOWN. */
+/* May `path` name a file? A path that cleans to "/" may not. Errors: INVALID_ARGUMENT; UNKNOWN as above. */
 Status path_validate_not_root(Ctx *ctx, Str path) NODISCARD;

@@ -1,13 +1,16 @@
 #!/bin/sh
-# run.sh BUILD_DIR PCVD [unittest arguments]: the API's tests with the real Python client, which is
-# installed from PyPI into BUILD_DIR/venv-sdk the first time. Without it the tests fail: they do not
-# pass by not running.
+# run.sh BUILD_DIR PCVD FOLDER [TEST…]: tests of FOLDER (a sibling of this file's) with the real
+# Python client, which is installed from PyPI into BUILD_DIR/venv-sdk the first time. Without it the
+# tests fail: they do not pass by not running.
 set -eu
-build=$(realpath "$1") pcvd=$(realpath "$2") # the test runner may give them relative to its folder
-shift 2
-here=$(cd "$(dirname "$0")" && pwd)
+build=$(realpath "$1") pcvd=$(realpath "$2") folder=$3 # the runner may name them from its folder
+shift 3
+tests=$(cd "$(dirname "$0")/.." && pwd)
 venv=$build/venv-sdk
 
+# Two suites may come here at once.
+exec 9>"$build/venv-sdk.lock"
+flock 9
 if ! "$venv/bin/python" -c 'import pachyderm_sdk' 2>/dev/null; then
     rm -rf "$venv"
     python3 -m venv "$venv"
@@ -17,7 +20,8 @@ if ! "$venv/bin/python" -c 'import pachyderm_sdk' 2>/dev/null; then
         exit 1
     fi
 fi
+exec 9>&-
 
-[ $# -gt 0 ] || set -- discover -q -s "$here" -p 'test_*.py'
-cd "$here"
-PCVD=$pcvd PYTHONDONTWRITEBYTECODE=1 exec "$venv/bin/python" -m unittest "$@"
+[ $# -gt 0 ] || set -- discover -q -s "$tests/$folder" -p 'test_*.py'
+cd "$tests/$folder"
+PCVD=$pcvd PYTHONPATH=$tests/api PYTHONDONTWRITEBYTECODE=1 exec "$venv/bin/python" -m unittest "$@"

@@ -83,8 +83,8 @@ static void every_globbing_character_is_refused(void **state)
 static void the_root_is_not_a_file(void **state)
 {
     (void)state;
-    assert_fails(path_validate_not_root(&ctx, STR("/")), UNKNOWN, "path (/) invalid");
-    assert_fails(path_validate_not_root(&ctx, STR("//")), UNKNOWN, "the root directory is not a file");
+    assert_fails(path_validate_not_root(&ctx, STR("/")), INVALID_ARGUMENT, "path (/) invalid");
+    assert_fails(path_validate_not_root(&ctx, STR("//")), INVALID_ARGUMENT, "the root directory is not a file");
     assert_ok(path_validate_not_root(&ctx, STR("/a")));
 }
 
