@@ -107,12 +107,15 @@ static Status wait_for_order(Ctx *ctx, ControlSession *session,
     }
 }
 
-/* A lease that cannot be put into words breaks its job with the reason. */
-static void break_run(Control *control, Lease *lease, Status s)
+/* A lease that cannot be put into words breaks its job with the reason; one whose worker left while
+ * that was tried is given back. */
+static void drop_lease(Control *control, Lease *lease, Status s)
 {
+    bool left = s.code == STATUS_CANCELLED;
     LOCKED(&control->lock);
-    job_run_break(lease->run, status_message(s));
-    queue_end_lease(control, lease, false);
+    if (!left)
+        job_run_break(lease->run, status_message(s));
+    queue_end_lease(control, lease, left);
 }
 
 Status control_next_order(Ctx *ctx, ControlSession *session, Procavia__Work__WorkOrder **out)
@@ -129,7 +132,7 @@ Status control_next_order(Ctx *ctx, ControlSession *session, Procavia__Work__Wor
         Procavia__Work__WorkSet *set;
         Status made = order_make(ctx, session->control, lease, &set);
         if (!status_ok(made)) {
-            break_run(session->control, lease, made);
+            drop_lease(session->control, lease, made);
             continue;
         }
         *out = PB_NEW(ctx, procavia__work__work_order, Procavia__Work__WorkOrder);
