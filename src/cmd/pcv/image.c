@@ -27,9 +27,10 @@ static const Listing listing = { header, ARRAY_LEN(header), image_row };
 
 static Status list_images(Cli *cli)
 {
-    return cli_list(cli, "/procavia.v1.API/ListImages",
-                    PB_NEW(cli->ctx, procavia__v1__list_images_request, Procavia__V1__ListImagesRequest),
-                    &listing);
+    return cli_list(
+        cli, "/procavia.v1.API/ListImages",
+        PB_NEW(cli->ctx, procavia__v1__list_images_request, Procavia__V1__ListImagesRequest),
+        &listing);
 }
 
 static Status delete_image(Cli *cli)
@@ -125,9 +126,8 @@ static Status send_image(Cli *cli, WireStream *stream, int fd)
     Procavia__V1__ImportImageRequest *first =
         PB_NEW(cli->ctx, procavia__v1__import_image_request, Procavia__V1__ImportImageRequest);
     first->body_case = PROCAVIA__V1__IMPORT_IMAGE_REQUEST__BODY_HEADER;
-    first->header =
-        PB_NEW(cli->ctx, procavia__v1__import_image_request__import_header,
-               Procavia__V1__ImportImageRequest__ImportHeader);
+    first->header = PB_NEW(cli->ctx, procavia__v1__import_image_request__import_header,
+                           Procavia__V1__ImportImageRequest__ImportHeader);
     first->header->name = cli->arg_count > 1 ? cli->args[1] : arena_strdup(cli->ctx->arena, "");
     first->header->format = cli_text(cli, OPT_IMAGE_FORMAT);
     TRY(wire_stream_send(cli->ctx, stream, pb_pack_bytes(cli->ctx, &first->base)));

@@ -247,7 +247,8 @@ static Status put_at(Put *put, int dir_fd, const char *name, const KnownStat *se
 {
     struct stat st;
     bool is_dir = name[strlen(name) - 1] == '/';
-    if (!is_dir && put->known && put_known_has(put->known, dir_fd, name, buf_str(&put->path), seen)) {
+    if (!is_dir && put->known &&
+        put_known_has(put->known, dir_fd, name, buf_str(&put->path), seen)) {
         put_file_done(put);
         return OK;
     }
@@ -484,8 +485,7 @@ static Status put_sources(Put *put, PfsV2__Commit *commit, char **sources, size_
 {
     bool is_one_folder = count == 1 && put->recursive && !put->append && !ref_is_url(sources[0]) &&
                          is_folder(sources[0]);
-    return is_one_folder ? put_folder(put, commit, sources)
-                         : put_all(put, commit, sources, count);
+    return is_one_folder ? put_folder(put, commit, sources) : put_all(put, commit, sources, count);
 }
 
 static Status put_file(Cli *cli)
