@@ -11,7 +11,8 @@
 /* clang-format off */
 const Option pcv_options[OPT_COUNT] = {
 #define X(id, name_, letter_, kind_, value_, preset_, help_) \
-    [OPT_##id] = { .name = name_, .value = value_, .preset = preset_, .help = help_, .kind = OPTION_##kind_, .letter = letter_ },
+    [OPT_##id] = { .name = name_, .value = value_, .preset = preset_, .help = help_, \
+                   .kind = OPTION_##kind_, .letter = letter_ },
 #include "cmd/pcv/options.def"
 #undef X
 };

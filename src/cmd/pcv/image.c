@@ -167,8 +167,9 @@ static Status import_image(Cli *cli)
 static const Command rows[] = {
     { .words = "image import", .args = "<archive|folder|-> [<name>]", .args_min = 1, .args_max = 2, .run = import_image,
       .summary = "import a root file system for pipelines",
-      .detail = "Takes what docker save, skopeo and umoci write, a tar of a root, or a folder with either an OCI layout or a root.\n"
-                "The name is what pipelines say in transform.image; archives of docker bring one along.",
+      .detail = "Takes what docker save, skopeo and umoci write, a tar of a root, or a folder with either\n"
+                "an OCI layout or a root. The name is what pipelines say in transform.image; archives of\n"
+                "docker bring one along.",
       .options = { OPT_IMAGE_FORMAT, OPTIONS_RAW, OPT_FULL_TIMESTAMPS } },
     { .words = "image list", .args = "", .run = list_images, .summary = "list images",
       .options = { OPTIONS_RAW, OPT_FULL_TIMESTAMPS } },

@@ -65,8 +65,8 @@ static Status logs(Cli *cli)
 static const Command rows[] = {
     { .words = "logs", .args = "", .run = logs,
       .summary = "print what the user code of a pipeline or job wrote",
-      .options = { OPT_PIPELINE, OPT_JOB, OPT_DATUM, OPT_LOG_INPUTS, OPT_LOG_MASTER, OPT_LOG_WORKER, OPT_RAW, OPT_FOLLOW,
-                   OPT_TAIL, OPT_SINCE, OPT_PROJECT } },
+      .options = { OPT_PIPELINE, OPT_JOB, OPT_DATUM, OPT_LOG_INPUTS, OPT_LOG_MASTER, OPT_LOG_WORKER,
+                   OPT_RAW, OPT_FOLLOW, OPT_TAIL, OPT_SINCE, OPT_PROJECT } },
 };
 /* clang-format on */
 

@@ -116,10 +116,11 @@ static Status delete_repo(Cli *cli)
 
 /* clang-format off */
 static const Command rows[] = {
-    { .words = "create repo", .args = "<repo>", .args_min = 1, .args_max = 1, .run = create_repo, .in_transaction = true,
-      .summary = "create a repo: a place for versions of files", .options = { OPT_DESCRIPTION, OPT_PROJECT } },
-    { .words = "update repo", .args = "<repo>", .args_min = 1, .args_max = 1, .run = update_repo, .in_transaction = true,
-      .summary = "change the description of a repo; create it when it is missing",
+    { .words = "create repo", .args = "<repo>", .args_min = 1, .args_max = 1, .run = create_repo,
+      .in_transaction = true, .summary = "create a repo: a place for versions of files",
+      .options = { OPT_DESCRIPTION, OPT_PROJECT } },
+    { .words = "update repo", .args = "<repo>", .args_min = 1, .args_max = 1, .run = update_repo,
+      .in_transaction = true, .summary = "change the description of a repo; create it when it is missing",
       .options = { OPT_DESCRIPTION, OPT_PROJECT } },
     { .words = "inspect repo", .args = "<repo>", .args_min = 1, .args_max = 1, .run = inspect_repo,
       .summary = "show a repo", .options = { OPTIONS_RAW, OPT_FULL_TIMESTAMPS, OPT_PROJECT } },

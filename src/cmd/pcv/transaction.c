@@ -204,8 +204,9 @@ static Status list_transaction(Cli *cli)
 static const Command rows[] = {
     { .words = "start transaction", .args = "", .run = start_transaction,
       .summary = "begin to gather changes that happen together or not at all",
-      .detail = "Until it is finished or stopped, create, update and delete repo, start, finish and squash commit, create\n"
-                "and delete branch, and create and update pipeline add to the transaction instead of acting at once." },
+      .detail = "Until it is finished or stopped, create, update and delete repo, start, finish and squash commit,\n"
+                "create and delete branch, and create and update pipeline add to the transaction instead of\n"
+                "acting at once." },
     { .words = "stop transaction", .args = "", .run = stop_transaction,
       .summary = "let the active transaction rest; resume takes it up again" },
     { .words = "resume transaction", .args = "<id>", .args_min = 1, .args_max = 1, .run = resume_transaction,
