@@ -35,8 +35,7 @@ static void must(Status s)
     exit(1);
 }
 
-/* --- figures
- * -------------------------------------------------------------------------------------------- */
+/* --- figures ---------------------------------------------------------------------------------- */
 
 static int by_value(const void *a, const void *b)
 {
@@ -57,8 +56,7 @@ static void report(const char *name, double figure, const char *unit)
     fflush(stdout);
 }
 
-/* --- requests
- * ------------------------------------------------------------------------------------------- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 #define NEW(bench, c_name, Type) PB_NEW(&(bench)->ctx, c_name, Type)
 
@@ -131,8 +129,7 @@ static void create_repo(Bench *bench, const char *name)
     call(bench, "/pfs_v2.API/CreateRepo", request, &answer);
 }
 
-/* --- putting
- * -------------------------------------------------------------------------------------------- */
+/* --- putting ---------------------------------------------------------------------------------- */
 
 static void send(Bench *bench, WireStream *stream, const PfsV2__ModifyFileRequest *request)
 {
@@ -203,8 +200,7 @@ static void commit_one(Bench *bench, const char *repo, size_t i, const char *tex
     end_put(bench, stream);
 }
 
-/* --- many files
- * ----------------------------------------------------------------------------------------- */
+/* --- many files ------------------------------------------------------------------------------- */
 
 static size_t diff(Bench *bench, const char *repo, Buf *last)
 {
@@ -269,8 +265,7 @@ static void bench_many(Bench *bench, size_t files)
     time_reads(bench, "many_glob", glob);
 }
 
-/* --- many commits
- * --------------------------------------------------------------------------------------- */
+/* --- many commits ----------------------------------------------------------------------------- */
 
 static void bench_commits(Bench *bench, size_t n)
 {
@@ -289,8 +284,7 @@ static void bench_commits(Bench *bench, size_t n)
     report("commits_last", percentile_ms(ns + n - ends, ends, 50), "ms");
 }
 
-/* --- from a commit to the user's process
- * ---------------------------------------------------------------- */
+/* --- from a commit to the user's process ------------------------------------------------------ */
 
 static int64_t finished_ns(Bench *bench, const char *repo)
 {

@@ -52,9 +52,7 @@ static void lap(Bench *bench, const char *name, uint64_t n)
     bench->lap_ns = clock_mono_ns();
 }
 
-/* --- the server
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- the server ------------------------------------------------------------------------------- */
 
 static void open_all(Bench *bench, const char *parent)
 {
@@ -97,9 +95,7 @@ static PfsV2__Commit *head_of(Bench *bench, const char *repo)
     return commit;
 }
 
-/* --- streams
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- streams ---------------------------------------------------------------------------------- */
 
 static PfsWriter *start_stream(Bench *bench, const char *repo)
 {
@@ -160,9 +156,7 @@ static void commit_one(Bench *bench, const char *repo, uint64_t i, const char *t
     arena_rewind(bench->ctx.arena, mark);
 }
 
-/* --- reading
- * --------------------------------------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static Status count_bytes(void *arg, Ctx *ctx, Bytes piece)
 {
@@ -234,9 +228,7 @@ static uint64_t diff(Bench *bench, const char *repo)
     return n;
 }
 
-/* --- the runs
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* --- the runs --------------------------------------------------------------------------------- */
 
 static void run_small(Bench *bench)
 {

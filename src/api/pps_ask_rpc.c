@@ -4,8 +4,7 @@
 #include "codec/pbjson.h"
 #include "engine/eval.h"
 
-/* --- CreateDatum (§26.10)
- * ------------------------------------------------------------------------------------------- */
+/* --- CreateDatum (§26.10) --------------------------------------------------------------------- */
 
 #define CREATE_DATUM_NUMBER 100 /* datums an answer when the request names none */
 
@@ -75,9 +74,7 @@ static Status create_datum(Call *call)
     return pager.hung_up ? OK : s;
 }
 
-/* --- tasks
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- tasks ------------------------------------------------------------------------------------ */
 
 /* Datum sets are leases of workers here, not tasks that a queue outside would hold: none is ever
  * outstanding. What workers do is in JobInfo.details.worker_status. */
@@ -88,8 +85,7 @@ static Status list_task(Call *call, const void *request)
     return OK;
 }
 
-/* --- RenderTemplate (§26.29)
- * ------------------------------------------------------------------------------------------ */
+/* --- RenderTemplate (§26.29) ------------------------------------------------------------------ */
 
 #define TEMPLATE_NS (20 * NS_PER_SEC) /* with its imports */
 
@@ -160,8 +156,7 @@ static Status render_template(Call *call, const void *request, void **response)
     return read_specs(call->ctx, json, answer);
 }
 
-/* --- what this server has not
- * --------------------------------------------------------------------------------------- */
+/* --- what this server has not ----------------------------------------------------------------- */
 
 static Status no_loki(Call *call, const void *request)
 {

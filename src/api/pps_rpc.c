@@ -2,9 +2,7 @@
 #include "api/sieve.h"
 #include "codec/pb.h"
 
-/* --- pipelines
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- pipelines -------------------------------------------------------------------------------- */
 
 static Status create_pipeline(Call *call, PfsTx *tx, const void *request, void **response)
 {
@@ -118,9 +116,7 @@ static Status summary(Call *call, PfsTx *tx, const void *request, void **respons
     return pps_summary(call->ctx, tx, request, (PpsV2__PipelinesSummaryResponse **)response);
 }
 
-/* --- jobs and datums
- * ------------------------------------------------------------------------------------------------
- */
+/* --- jobs and datums -------------------------------------------------------------------------- */
 
 /* What only the controller knows: who works on a running job. */
 static Status add_workers(Call *call, PpsV2__JobInfo *info)
@@ -248,8 +244,7 @@ static Status get_logs(Call *call, const void *request)
     return pps_get_logs(call->ctx, call->api->config.pps, request, send_log, call);
 }
 
-/* --- secrets and defaults
- * -------------------------------------------------------------------------------------------- */
+/* --- secrets and defaults --------------------------------------------------------------------- */
 
 static Status create_secret(Call *call, PfsTx *tx, const void *request, void **response)
 {

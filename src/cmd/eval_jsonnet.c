@@ -12,9 +12,7 @@
 #define IMPORT_BYTES_MAX   (4 * MiB)
 #define STACK_FRAMES_MAX   500
 
-/* --- imports
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- imports ---------------------------------------------------------------------------------- */
 
 static size_t keep_body(char *data, size_t one, size_t n, void *arg)
 {
@@ -100,9 +98,7 @@ static char *import_callback(void *vm, const char *base, const char *name, char 
 }
 #endif
 
-/* --- evaluating
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- evaluating ------------------------------------------------------------------------------- */
 
 /* The library's words for an error, and the ones that clients know: a `before` that ends at `until`
  * becomes `after`. */

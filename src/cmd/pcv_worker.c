@@ -23,9 +23,7 @@ typedef struct WorkerArgs {
     char token[129];
 } WorkerArgs;
 
-/* --- arguments
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- arguments -------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
@@ -68,9 +66,7 @@ static Status read_token(Ctx *ctx, WorkerArgs *args)
     return open("/dev/null", O_RDONLY) < 0 ? FAIL(ctx, INTERNAL, "could not open /dev/null") : OK;
 }
 
-/* --- from orders to specs
- * --------------------------------------------------------------------------------------------------
- */
+/* --- from orders to specs --------------------------------------------------------------------- */
 
 static const char *const *strings(Ctx *ctx, char *const *items, size_t n)
 {
@@ -181,9 +177,7 @@ static WorkerDatum datum_of(Ctx *ctx, const Procavia__Work__WorkDatum *datum)
     return (WorkerDatum){ datum->id, inputs, datum->n_inputs };
 }
 
-/* --- running
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* --- running ---------------------------------------------------------------------------------- */
 
 static Procavia__Work__WorkResult__State state_of(WorkerState state)
 {

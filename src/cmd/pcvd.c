@@ -33,8 +33,7 @@ typedef struct Server {
     WireServer *worker_wire; /* for workers, on a socket in the data folder */
 } Server;
 
-/* --- opening, lowest floor first
- * ------------------------------------------------------------------------------------- */
+/* --- opening, lowest floor first -------------------------------------------------------------- */
 
 static Status open_db(Ctx *ctx, Server *server)
 {
@@ -181,8 +180,7 @@ static Status write_port_file(Ctx *ctx, const Server *server)
                         0644);
 }
 
-/* --- closing, highest floor first
- * ------------------------------------------------------------------------------------- */
+/* --- closing, highest floor first ------------------------------------------------------------- */
 
 static void close_floors(Ctx *ctx, Server *server)
 {
@@ -202,9 +200,7 @@ static void close_floors(Ctx *ctx, Server *server)
     server->db = db_close(server->db);
 }
 
-/* --- the program
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- the program ------------------------------------------------------------------------------ */
 
 static void block_signals(sigset_t *out)
 {

@@ -42,9 +42,7 @@ static ServerIo *of(WorkerIo *base)
     return CONTAINER_OF(base, ServerIo, base);
 }
 
-/* --- inputs
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- inputs ----------------------------------------------------------------------------------- */
 
 /* The connection of this thread: lazy inputs read on threads of their own. */
 static Status connect_client(Ctx *ctx, ServerIo *io, WireClient **out, bool *out_temporary)
@@ -173,9 +171,7 @@ static Status io_fetch(WorkerIo *base, Ctx *ctx, const WorkerInput *input, const
     return s;
 }
 
-/* --- outputs
- * -------------------------------------------------------------------------------------------------------------
- */
+/* --- outputs ---------------------------------------------------------------------------------- */
 
 static void drop_files(ServerIo *io)
 {
@@ -365,9 +361,7 @@ void server_io_result(Ctx *ctx, ServerIo *io, Procavia__Work__WorkResult *result
     drop_output(io);
 }
 
-/* --- logs
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* --- logs ------------------------------------------------------------------------------------- */
 
 static void io_log(WorkerIo *base, const WorkerDatum *datum, bool is_user, SandboxStream stream,
                    Str text, int64_t wall_ns)
@@ -405,9 +399,7 @@ static void io_attempt(WorkerIo *base, const WorkerDatum *datum, Cancel *attempt
     link_attempt(of(base)->link, datum->id, attempt);
 }
 
-/* --- the object
- * -------------------------------------------------------------------------------------------------------------
- */
+/* --- the object ------------------------------------------------------------------------------- */
 
 ServerIo *server_io_new(const char *address, Link *link)
 {

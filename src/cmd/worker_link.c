@@ -34,8 +34,7 @@ struct Link {
     char attempt_id[80];
 };
 
-/* --- the main thread's side
- * ---------------------------------------------------------------------------------------- */
+/* --- the main thread's side ------------------------------------------------------------------- */
 
 static void wake(Link *link)
 {
@@ -115,9 +114,7 @@ Status link_take(Ctx *ctx, Link *link, Procavia__Work__WorkSet **out, Cancel **o
     return PB_UNPACK(ctx, procavia__work__work_set, packed, out);
 }
 
-/* --- the link thread
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- the link thread -------------------------------------------------------------------------- */
 
 static void take_run(Link *link, const Procavia__Work__WorkSet *set)
 {
@@ -247,9 +244,7 @@ static void *link_thread(void *arg)
     return NULL;
 }
 
-/* --- opening and closing
- * -------------------------------------------------------------------------------------------------
- */
+/* --- opening and closing ---------------------------------------------------------------------- */
 
 static Status say_hello(Ctx *ctx, Link *link, const LinkConfig *config)
 {

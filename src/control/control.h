@@ -23,8 +23,7 @@ typedef struct ControlConfig {
 Status control_start(Ctx *ctx, const ControlConfig *config, Control **out) NODISCARD;
 Control *control_stop(Control *control); /* no worker session may be open; NULL is fine */
 
-/* --- for the Work service: one session a connected worker
- * ------------------------------------------------------ */
+/* --- for the Work service: one session a connected worker ------------------------------------- */
 
 typedef struct ControlSession ControlSession;
 
@@ -38,8 +37,7 @@ Status control_report(Ctx *ctx, ControlSession *session, const Procavia__Work__W
 /* Gives back its leases; what they covered runs elsewhere. */
 ControlSession *control_leave(ControlSession *session);
 
-/* --- for the API
- * -------------------------------------------------------------------------------------------- */
+/* --- for the API ------------------------------------------------------------------------------ */
 
 /* Workers on this job now (JobInfo.details.worker_status). */
 Status control_worker_status(Ctx *ctx, Control *control, int64_t job, PpsV2__WorkerStatus ***out,

@@ -30,9 +30,7 @@ void job_run_break(JobRun *run, const char *reason)
     pthread_cond_broadcast(&run->moved);
 }
 
-/* --- planning
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- planning --------------------------------------------------------------------------------- */
 
 static Status load(JobRun *run)
 {
@@ -119,9 +117,7 @@ static Status make_plan(JobRun *run)
     return enumerate(run, &params, &base, input);
 }
 
-/* --- sets
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* --- sets ------------------------------------------------------------------------------------- */
 
 typedef struct RangeCutter {
     JobRun *run;
@@ -161,9 +157,7 @@ static Status cut_ranges(JobRun *run)
                           run->plan.counts.to_run, cut_range, &cutter);
 }
 
-/* --- the steps
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- the steps -------------------------------------------------------------------------------- */
 
 static Status write_running(JobRun *run)
 {
@@ -301,9 +295,7 @@ static Status run_job(JobRun *run)
     return *error ? finish(run, error, PPS_V2__JOB_STATE__JOB_FAILURE) : succeed(run, deadline_ns);
 }
 
-/* --- the thread
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- the thread ------------------------------------------------------------------------------- */
 
 /* What stopped the run is the job's own fault as far as anyone can tell: it fails with the reason,
  * visibly. Only when not even that can be written is it left for the control thread to try again.

@@ -16,9 +16,7 @@ typedef struct Look {
     int64_t due_ns;
 } Look;
 
-/* --- pipelines
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- pipelines -------------------------------------------------------------------------------- */
 
 static bool is_live(PpsV2__PipelineState state)
 {
@@ -144,9 +142,7 @@ static Status look_at_pipelines(Ctx *ctx, Look *look)
     return OK;
 }
 
-/* --- jobs
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- jobs ------------------------------------------------------------------------------------- */
 
 typedef enum Readiness { INPUTS_WAIT, INPUTS_READY, INPUTS_FAILED } Readiness;
 

@@ -10,9 +10,7 @@
 
 #define FLUSH_NS (NS_PER_SEC / 2)
 
-/* --- output
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- output ----------------------------------------------------------------------------------- */
 
 static Status tree_of_files(Ctx *ctx, Control *control, const Procavia__Work__WorkResult *result,
                             Hash *out)
@@ -39,9 +37,7 @@ static Status output_of(Ctx *ctx, Control *control, const Procavia__Work__WorkRe
     return result->n_files ? tree_of_files(ctx, control, result, out) : OK;
 }
 
-/* --- records
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- records ---------------------------------------------------------------------------------- */
 
 static RecordState state_of(Procavia__Work__WorkResult__State state)
 {
@@ -160,9 +156,7 @@ Status result_add(Ctx *ctx, Lease *lease, const Procavia__Work__WorkResult *resu
     return due ? result_flush(ctx, run) : OK;
 }
 
-/* --- flushing
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- flushing --------------------------------------------------------------------------------- */
 
 typedef struct Batch {
     DatumRecord *records;

@@ -46,9 +46,7 @@ ControlSession *control_leave(ControlSession *session)
     return NULL;
 }
 
-/* --- orders
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- orders ----------------------------------------------------------------------------------- */
 
 static void wake_session(void *arg)
 {
@@ -145,9 +143,7 @@ Status control_next_order(Ctx *ctx, ControlSession *session, Procavia__Work__Wor
     return s;
 }
 
-/* --- reports
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- reports ---------------------------------------------------------------------------------- */
 
 /* The session's own lease of that number; a worker cannot speak for another's. */
 static Lease *own_lease(ControlSession *session, uint64_t id)
@@ -252,9 +248,7 @@ Status control_report(Ctx *ctx, ControlSession *session, const Procavia__Work__W
     }
 }
 
-/* --- for the API
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- for the API ------------------------------------------------------------------------------ */
 
 Status control_worker_status(Ctx *ctx, Control *control, int64_t job, PpsV2__WorkerStatus ***out,
                              size_t *out_n)

@@ -19,9 +19,7 @@ struct Eval {
     int64_t left_ns;
 };
 
-/* --- the process
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- the process ------------------------------------------------------------------------------ */
 
 static int spawn(const char *program, const char *mode, int fd, pid_t *out_pid)
 {
@@ -78,9 +76,7 @@ Eval *eval_free(Eval *eval)
     return NULL;
 }
 
-/* --- asking
- * -------------------------------------------------------------------------------------------------------------
- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 static Status wait_until(Ctx *ctx, const Eval *eval, short events, int64_t deadline_ns)
 {

@@ -60,9 +60,7 @@ typedef struct LocalEngine {
     void *watcher_arg;
 } LocalEngine;
 
-/* --- one process
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- one process ------------------------------------------------------------------------------ */
 
 static void new_identity(LocalWorker *worker, size_t slot)
 {
@@ -144,9 +142,7 @@ static void note_end(LocalEngine *engine, LocalWorker *worker, int status)
         engine->watcher(engine->watcher_arg, &worker->info);
 }
 
-/* --- the reaper
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- the reaper ------------------------------------------------------------------------------- */
 
 static void reap(LocalEngine *engine)
 {
@@ -236,9 +232,7 @@ static void *reaper_thread(void *arg)
     return NULL;
 }
 
-/* --- the five functions
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- the five functions ----------------------------------------------------------------------- */
 
 static LocalEngine *local_of(Engine *engine)
 {

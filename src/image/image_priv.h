@@ -15,8 +15,7 @@ Status unpack_folder(Ctx *ctx, const char *path, int root_fd) NODISCARD;
 /* Uncompresses path into out_fd; *out is the hash of what came out. */
 Status unpack_plain(Ctx *ctx, const char *path, int out_fd, Hash *out) NODISCARD;
 
-/* --- place.c: one entry of a tar, put below a folder -------------------------------------------
- */
+/* --- place.c: one entry of a tar, put below a folder ------------------------------------------ */
 
 typedef struct PlaceEntry {
     const char *path; /* as stored */

@@ -16,9 +16,7 @@
 #define TTL_MAX_S     1800
 #define TOKEN_SIZE    32
 
-/* --- ids
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- ids -------------------------------------------------------------------------------------- */
 
 /* The token part of an id: up to the first '.', without dashes, in lower case. */
 static Status parse_token(Ctx *ctx, const char *id, Id *out)
@@ -42,9 +40,7 @@ static Status parse_token(Ctx *ctx, const char *id, Id *out)
     return OK;
 }
 
-/* --- rows
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 typedef struct Roots {
     Hash layer, root;
@@ -120,9 +116,7 @@ Status pfs_fileset_roots(Ctx *ctx, Pfs *pfs, const char *id, Hash *out_layer, Ha
     return OK;
 }
 
-/* --- making them
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- making them ------------------------------------------------------------------------------ */
 
 Status pfs_fileset_from_writer(Ctx *ctx, PfsWriter *writer, const char **out_id)
 {
@@ -203,9 +197,7 @@ Status pfs_fileset_compose(Ctx *ctx, Pfs *pfs, char *const *ids, size_t n, int64
     return create(ctx, pfs, &layer, ttl_clamp(ttl_seconds), out_id);
 }
 
-/* --- using them
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- using them ------------------------------------------------------------------------------- */
 
 Status pfs_fileset_add(Ctx *ctx, Pfs *pfs, const PfsV2__AddFileSetRequest *request)
 {

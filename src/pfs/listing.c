@@ -64,9 +64,7 @@ static Status seek(Ctx *ctx, Listing *listing, Str path)
     return arrive(ctx, listing);
 }
 
-/* --- forward
- * -------------------------------------------------------------------------------------------------
- */
+/* --- forward ---------------------------------------------------------------------------------- */
 
 static Status seek_behind(Ctx *ctx, Listing *listing, Str dir)
 {
@@ -204,9 +202,7 @@ static Status next_flat(Ctx *ctx, Listing *listing, Item *out)
     }
 }
 
-/* --- backward
- * ------------------------------------------------------------------------------------------------
- */
+/* --- backward --------------------------------------------------------------------------------- */
 
 /* Stands before the upper end of the span; `near` is the entry behind it, whose directories may lie
  * before it. */
@@ -332,9 +328,7 @@ Status listing_next(Ctx *ctx, Listing *listing, Item *out)
     return steps[listing->mode](ctx, listing, out);
 }
 
-/* --- one path
- * ------------------------------------------------------------------------------------------------
- */
+/* --- one path --------------------------------------------------------------------------------- */
 
 static TreeEntry *copy_entry(Ctx *ctx, const TreeEntry *entry)
 {

@@ -63,8 +63,7 @@ Status pfs_view_open(Ctx *ctx, Pfs *pfs, const PfsV2__Commit *commit, PfsView *o
     return view_open_row(ctx, pfs, &row, out);
 }
 
-/* --- the part of a view that a datum filter or a path leaves
- * -------------------------------------------------- */
+/* --- the part of a view that a datum filter or a path leaves ---------------------------------- */
 
 static Status add_entries(Ctx *ctx, TreeCursor *cursor, Str from, bool below, Str tag,
                           TreeBuilder *builder)
@@ -104,9 +103,7 @@ Status view_open_file(Ctx *ctx, Pfs *pfs, const PfsV2__File *file, Str path, Pfs
     return OK;
 }
 
-/* --- infos
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- infos ------------------------------------------------------------------------------------ */
 
 Status view_file_not_found(Ctx *ctx, const PfsV2__File *file)
 {
@@ -169,9 +166,7 @@ Status view_give(Ctx *ctx, const PfsView *view, const Item *item, Str lower, Pfs
     return OK;
 }
 
-/* --- one path
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- one path --------------------------------------------------------------------------------- */
 
 Status pfs_inspect_file(Ctx *ctx, Pfs *pfs, const PfsV2__File *file, PfsV2__FileInfo **out)
 {

@@ -3,9 +3,7 @@
 #include "pfs/url.h"
 #include "pfs/view_priv.h"
 
-/* --- GetFile
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- GetFile ---------------------------------------------------------------------------------- */
 
 typedef struct OneFile {
     size_t n;
@@ -53,9 +51,7 @@ Status pfs_get_file(Ctx *ctx, Pfs *pfs, const PfsV2__GetFileRequest *request, Pf
                         arg);
 }
 
-/* --- GetFileTAR
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- GetFileTAR ------------------------------------------------------------------------------- */
 
 /* Small files leave together, in pieces of this size. */
 #define TAR_PIECE_BYTES (1 * MiB)

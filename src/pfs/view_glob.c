@@ -93,9 +93,7 @@ Status view_glob(Ctx *ctx, const PfsView *view, const ViewGlob *glob, ViewItemFn
     return walk_matches(ctx, view, &walk, &span);
 }
 
-/* --- GlobFile
- * -------------------------------------------------------------------------------------------------
- */
+/* --- GlobFile --------------------------------------------------------------------------------- */
 
 typedef struct GiveInfo {
     const PfsView *view;
@@ -122,9 +120,7 @@ Status pfs_glob_file(Ctx *ctx, Pfs *pfs, const PfsV2__GlobFileRequest *request, 
     return view_glob(ctx, &view, &glob, give_info, &give);
 }
 
-/* --- for pps
- * --------------------------------------------------------------------------------------------------
- */
+/* --- for pps ---------------------------------------------------------------------------------- */
 
 typedef struct GiveMatch {
     const PfsView *view;

@@ -36,8 +36,7 @@ Str writer_tag(Str tag)
     return tag.size > 0 ? tag : STR("default");
 }
 
-/* --- files coming in
- * ---------------------------------------------------------------------------------------------- */
+/* --- files coming in -------------------------------------------------------------------------- */
 
 Status writer_end_file(Ctx *ctx, PfsWriter *writer)
 {
@@ -103,9 +102,7 @@ static Status put_record(Ctx *ctx, PfsWriter *writer, Str raw_path, Str tag,
     return stage_add(ctx, &writer->stage, path, writer_tag(tag), record);
 }
 
-/* --- deletes
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- deletes ---------------------------------------------------------------------------------- */
 
 static Status delete_file(Ctx *ctx, PfsWriter *writer, Str path, Str tag)
 {
@@ -155,9 +152,7 @@ static Status delete_path(Ctx *ctx, PfsWriter *writer, Str raw_path, Str tag)
     return delete_dir(ctx, writer, dir, writer_tag(tag));
 }
 
-/* --- messages
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- messages --------------------------------------------------------------------------------- */
 
 static Status add_file(Ctx *ctx, PfsWriter *writer, const PfsV2__AddFile *add)
 {
@@ -221,9 +216,7 @@ Status pfs_writer_delete(Ctx *ctx, PfsWriter *writer, Str path, Str tag)
     REWOUND(ctx, delete_path(ctx, writer, path, tag));
 }
 
-/* --- the end
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 Status writer_finish(Ctx *ctx, PfsWriter *writer, Hash *out_layer)
 {

@@ -51,8 +51,7 @@ Status pfs_writer_commit(Ctx *ctx, PfsWriter *writer);
 /* Ends the stream as a layer with no target: its root, blobs synced. */
 Status pfs_writer_layer(Ctx *ctx, PfsWriter *writer, Hash *out_layer);
 
-/* --- file sets (§17)
- * ---------------------------------------------------------------------------------------- */
+/* --- file sets (§17) -------------------------------------------------------------------------- */
 
 Status pfs_fileset_from_writer(Ctx *ctx, PfsWriter *writer, const char **out_id);
 Status pfs_fileset_get(Ctx *ctx, Pfs *pfs, const PfsV2__GetFileSetRequest *request,

@@ -4,9 +4,7 @@
 #include "pfs/view_priv.h"
 #include "pfs/write_priv.h"
 
-/* --- the choice
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- the choice ------------------------------------------------------------------------------- */
 
 /* The branch a handle means: the one it names, or its id, if that can be a branch's name. NULL: it
  * names a commit. */
@@ -90,9 +88,7 @@ Status writer_base(Ctx *ctx, PfsWriter *writer, Hash *out_root)
     return pfs_commit_view(ctx, writer->pfs, writer->target.commit, out_root);
 }
 
-/* --- the end
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 static Status attach_to_open(Ctx *ctx, PfsWriter *writer, const Hash *layer)
 {

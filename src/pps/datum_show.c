@@ -128,9 +128,7 @@ Status pps_inspect_datum(Ctx *ctx, Pps *pps, const PpsV2__Datum *datum, PpsV2__D
     return pps_datum_info(ctx, &record, &job, out);
 }
 
-/* --- lists
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- lists ------------------------------------------------------------------------------------ */
 
 /* Ends a walk early when enough was sent; never leaves this file. */
 #define ENOUGH STATUS(OUT_OF_RANGE)
@@ -281,8 +279,7 @@ Status pps_list_datum(Ctx *ctx, Pps *pps, const PpsV2__ListDatumRequest *request
     return s.code == STATUS_OUT_OF_RANGE && !s.detail ? OK : s;
 }
 
-/* --- datums of an input, as they are found (§26.10)
- * ------------------------------------------------------------ */
+/* --- datums of an input, as they are found (§26.10) ------------------------------------------- */
 
 #define CREATE_SHARD_DATUMS 10000
 

@@ -64,8 +64,7 @@ Status pps_get_project_defaults(Ctx *ctx, PfsTx *tx, const PfsV2__Project *proje
     return OK;
 }
 
-/* --- laying new defaults over what exists
- * --------------------------------------------------------------------------- */
+/* --- laying new defaults over what exists ----------------------------------------------------- */
 
 typedef struct Affected {
     const char *project; /* NULL: all */

@@ -5,9 +5,7 @@
 #include "base/text.h"
 #include "pps/pps_priv.h"
 
-/* --- rows
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 void pps_read_job(Ctx *ctx, const DbRows *rows, PpsJobRow *out)
 {
@@ -126,9 +124,7 @@ Status pps_job_base(Ctx *ctx, PfsTx *tx, const PpsJobRow *job, PpsJobRow *out)
     return OK;
 }
 
-/* --- moving
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- moving ----------------------------------------------------------------------------------- */
 
 static Status refuse_finished(Ctx *ctx, const PpsJobRow *row)
 {
@@ -308,9 +304,7 @@ Status pps_update_job_state(Ctx *ctx, PfsTx *tx, const PpsV2__UpdateJobStateRequ
     return write_state(ctx, tx, &row, request->state, request->reason);
 }
 
-/* --- hooks into pfs
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- hooks into pfs --------------------------------------------------------------------------- */
 
 static bool makes_jobs(const PpsPipelineRow *pipeline, const PfsCommitRow *commit)
 {

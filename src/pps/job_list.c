@@ -67,9 +67,7 @@ Status pps_job_info(Ctx *ctx, PfsTx *tx, const PpsJobRow *row, bool details, Pps
     return OK;
 }
 
-/* --- one job
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- one job ---------------------------------------------------------------------------------- */
 
 static Status look_at_job(Ctx *ctx, Pps *pps, const PpsV2__InspectJobRequest *request,
                           PpsV2__JobInfo **out, uint64_t *out_topic)
@@ -102,9 +100,7 @@ Status pps_inspect_job(Ctx *ctx, Pps *pps, const PpsV2__InspectJobRequest *reque
     }
 }
 
-/* --- a job set
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- a job set -------------------------------------------------------------------------------- */
 
 typedef struct SetWalk {
     Pps *pps;
@@ -182,9 +178,7 @@ Status pps_inspect_job_set(Ctx *ctx, Pps *pps, const PpsV2__InspectJobSetRequest
     return s;
 }
 
-/* --- lists
- * -----------------------------------------------------------------------------------------------------------
- */
+/* --- lists ------------------------------------------------------------------------------------ */
 
 /* Is `commit` ("project/repo@id") among the direct provenance of the set's commits? */
 static Status set_reads(Ctx *ctx, PfsTx *tx, const char *set_id, const PfsCommitRow *input,
@@ -254,9 +248,7 @@ Status pps_list_job(Ctx *ctx, PfsTx *tx, const PpsV2__ListJobRequest *request, P
     }
 }
 
-/* --- job sets
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- job sets --------------------------------------------------------------------------------- */
 
 typedef struct SetJobs {
     const PpsV2__ListJobSetRequest *request;
@@ -344,8 +336,7 @@ Status pps_list_job_set(Ctx *ctx, PfsTx *tx, const PpsV2__ListJobSetRequest *req
     }
 }
 
-/* --- subscribing (§26.5)
- * -------------------------------------------------------------------------------------------- */
+/* --- subscribing (§26.5) ---------------------------------------------------------------------- */
 
 /* Sends the jobs after *last that are not over, oldest first, and moves *last. */
 static Status send_newer(Ctx *ctx, Pps *pps, const PpsV2__SubscribeJobRequest *request,

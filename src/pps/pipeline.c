@@ -216,8 +216,7 @@ Status pps_image_user(Ctx *ctx, PfsTx *tx, const char *digest, const char **out)
     return OK;
 }
 
-/* --- what the API shows
- * ------------------------------------------------------------------------------------ */
+/* --- what the API shows ----------------------------------------------------------------------- */
 
 /* State of the newest job that ran version <= version. */
 static Status last_job_state(Ctx *ctx, PfsTx *tx, int64_t pipeline, uint64_t version,

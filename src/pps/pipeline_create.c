@@ -3,8 +3,7 @@
 #include "base/text.h"
 #include "pps/pps_priv.h"
 
-/* --- lookups of spec.h
- * --------------------------------------------------------------------------------------- */
+/* --- lookups of spec.h ------------------------------------------------------------------------ */
 
 static Status defaults_of(Ctx *ctx, PfsTx *tx, const char *scope, const char **out_json)
 {
@@ -58,8 +57,7 @@ SpecLookups pps_lookups(PfsTx *tx)
     return (SpecLookups){ lookup_cluster, lookup_project, lookup_secret, lookup_repo, tx };
 }
 
-/* --- preparing: what is fixed before the transaction
- * ------------------------------------------------------------ */
+/* --- preparing: what is fixed before the transaction ------------------------------------------ */
 
 static Status prepared_of(Ctx *ctx, const Spec *spec, PpsV2__CreatePipelineTransaction **out)
 {
@@ -104,9 +102,7 @@ Status pps_prepared_json(Ctx *ctx, const PpsV2__CreatePipelineTransaction *prepa
     return OK;
 }
 
-/* --- branches
- * -------------------------------------------------------------------------------------------------
- */
+/* --- branches --------------------------------------------------------------------------------- */
 
 static Status create_repo(Ctx *ctx, PfsTx *tx, const PfsV2__Repo *repo, const char *description)
 {
@@ -203,8 +199,7 @@ Status pps_connect_branches(Ctx *ctx, PfsTx *tx, const PpsV2__PipelineInfo *info
     return connect(ctx, tx, info, inputs, n, "meta", connected);
 }
 
-/* --- the steps of a creation
- * ------------------------------------------------------------------------------------ */
+/* --- the steps of a creation ------------------------------------------------------------------ */
 
 typedef struct Creation {
     Pps *pps;

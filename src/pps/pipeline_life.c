@@ -75,8 +75,7 @@ Status pps_rerun_pipeline(Ctx *ctx, PfsTx *tx, Pps *pps, const PpsV2__RerunPipel
     return pps_create_pipeline(ctx, tx, pps, prepared);
 }
 
-/* --- deleting (§7.5, §7.6)
- * ------------------------------------------------------------------------------------- */
+/* --- deleting (§7.5, §7.6) -------------------------------------------------------------------- */
 
 static Status delete_rows(Ctx *ctx, PfsTx *tx, const PpsPipelineRow *row)
 {
@@ -227,8 +226,7 @@ Status pps_delete_all(Ctx *ctx, PfsTx *tx)
     return db_exec(ctx, pfs_tx_db(tx), NULL, "DELETE FROM pps_secret", "");
 }
 
-/* --- sums (§26.33, §26.22)
- * --------------------------------------------------------------------------------------- */
+/* --- sums (§26.33, §26.22) -------------------------------------------------------------------- */
 
 static Status summary_of(Ctx *ctx, PfsTx *tx, const char *project, PpsV2__PipelinesSummary **out)
 {

@@ -39,8 +39,7 @@ uint64_t pps_topic_job(int64_t job);
 uint64_t pps_topic_any(void);
 uint64_t pps_topic_logs(int64_t job);
 
-/* --- pipelines (§6, §7, §26.13-26.22)
- * ---------------------------------------------------------------------- */
+/* --- pipelines (§6, §7, §26.13-26.22) --------------------------------------------------------- */
 
 typedef Status (*PpsPipelineFn)(void *arg, Ctx *ctx, const PpsV2__PipelineInfo *info);
 
@@ -120,8 +119,7 @@ Status pps_retry_image(Ctx *ctx, PfsTx *tx, Pps *pps, int64_t id, bool *out_foun
  * there is none. */
 Status pps_image_user(Ctx *ctx, PfsTx *tx, const char *digest, const char **out);
 
-/* --- jobs (§9, §26.1-26.7)
- * ------------------------------------------------------------------------------------ */
+/* --- jobs (§9, §26.1-26.7) -------------------------------------------------------------------- */
 
 typedef Status (*PpsJobFn)(void *arg, Ctx *ctx, const PpsV2__JobInfo *info);
 typedef Status (*PpsJobSetFn)(void *arg, Ctx *ctx, const PpsV2__JobSetInfo *info);
@@ -177,16 +175,14 @@ Status pps_job_progress(Ctx *ctx, PfsTx *tx, int64_t job, const JobCounters *cou
 Status pps_job_finish(Ctx *ctx, PfsTx *tx, int64_t job, const Hash *output_layer, const char *error,
                       PpsV2__JobState failed);
 
-/* --- the datum cache (design, decision 3)
- * ---------------------------------------------------------------------- */
+/* --- the datum cache (design, decision 3) ----------------------------------------------------- */
 
 Status pps_cache_get(Ctx *ctx, PfsTx *tx, const Hash *key,
                      PlanResultHit *out); /* NOT_FOUND (bare) */
 /* Keeps the first result of a key: what ran twice never gives two results. */
 Status pps_cache_put(Ctx *ctx, PfsTx *tx, const Hash *key, const PlanResultHit *result);
 
-/* --- datums (§26.8-26.10)
- * --------------------------------------------------------------------------------------- */
+/* --- datums (§26.8-26.10) --------------------------------------------------------------------- */
 
 /* Files for enumeration (datum.h), read from pfs: an input's commit is `commit` of the message, or
  * its branch's head when that is empty. base_set: the job whose plan `changes` is told against; ""
@@ -223,8 +219,7 @@ typedef Status (*PpsWhyFn)(void *arg, Ctx *ctx, const Procavia__V1__WhyDatumResp
 Status pps_why(Ctx *ctx, Pps *pps, const Procavia__V1__WhyDatumRequest *request, PpsWhyFn fn,
                void *arg);
 
-/* --- defaults (§3.5), secrets (§26.23), logs (§25)
- * ---------------------------------------------------------------- */
+/* --- defaults (§3.5), secrets (§26.23), logs (§25) -------------------------------------------- */
 
 Status pps_get_cluster_defaults(Ctx *ctx, PfsTx *tx, const char **out_json);
 Status pps_set_cluster_defaults(Ctx *ctx, PfsTx *tx, Pps *pps,

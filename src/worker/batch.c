@@ -22,8 +22,7 @@
 #include "worker/folder.h"
 #include "worker/run_priv.h"
 
-/* --- the handing over --------------------------------------------------------------------------
- */
+/* --- the handing over ------------------------------------------------------------------------- */
 
 struct WorkerBatch {
     int posted_fd; /* readable while a call was posted and not yet seen */
@@ -133,8 +132,7 @@ static void answer(WorkerBatch *batch, const char *const *env)
     pthread_cond_broadcast(&batch->changed);
 }
 
-/* --- the process -------------------------------------------------------------------------------
- */
+/* --- the process ------------------------------------------------------------------------------ */
 
 typedef struct BatchRun {
     Run run;
@@ -217,8 +215,7 @@ static Status abandon(BatchRun *self, Status why)
     return why;
 }
 
-/* --- datums ------------------------------------------------------------------------------------
- */
+/* --- datums ----------------------------------------------------------------------------------- */
 
 static Status hand_over(BatchRun *self, Attempt *attempt)
 {

@@ -21,8 +21,7 @@ const Option pcv_options[OPT_COUNT] = {
 static const OptionId common_options[] = { OPT_HELP, OPT_VERBOSE, OPT_NO_COLOR, OPT_RPC_TIMEOUT,
                                            OPT_ADDRESS };
 
-/* --- commands ------------------------------------------------------------------------------------
- */
+/* --- commands --------------------------------------------------------------------------------- */
 
 static const char *const plurals[][2] = {
     { "repos", "repo" },         { "commits", "commit" },     { "branches", "branch" },

@@ -91,8 +91,7 @@ struct Cli {
     bool raw_begun; /* --raw -o yaml: a document was printed */
 };
 
-/* --- args.c: from argv to a command and its values ----------------------------------------------
- */
+/* --- args.c: from argv to a command and its values -------------------------------------------- */
 
 /* Finds the command in argv[1..] and fills command, args and opt; command stays NULL when the words
  * end before one is whole (then *out_group is the words so far, "" for none: their help is due).

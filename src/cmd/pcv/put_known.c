@@ -41,9 +41,7 @@ struct PutKnown {
     size_t passed_over;
 };
 
-/* --- stamps
- * ------------------------------------------------------------------------------------------------
- */
+/* --- stamps ----------------------------------------------------------------------------------- */
 
 static int64_t time_ns(struct timespec t)
 {
@@ -118,8 +116,7 @@ static void add_entry(PutKnown *known, Str path, const KnownStat *seen)
     buf_add(&known->fresh, seen->stamp, KNOWN_STAMP_SIZE);
 }
 
-/* --- what was known
- * ---------------------------------------------------------------------------------------- */
+/* --- what was known --------------------------------------------------------------------------- */
 
 static bool read_text(PutKnown *known, Str *out)
 {
@@ -163,8 +160,7 @@ static void read_old(PutKnown *known)
         next_entry(known);
 }
 
-/* --- the branch's head
- * ------------------------------------------------------------------------------------ */
+/* --- the branch's head ------------------------------------------------------------------------ */
 
 /* NULL when the branch has none. */
 static Status inspect_head(PutKnown *known, const PfsV2__CommitInfo **out)
@@ -193,9 +189,7 @@ static bool note_head(PutKnown *known)
     return true;
 }
 
-/* --- the put
- * -----------------------------------------------------------------------------------------------
- */
+/* --- the put ---------------------------------------------------------------------------------- */
 
 static const char *cache_folder(Ctx *ctx)
 {
@@ -271,8 +265,7 @@ void put_known_add(PutKnown *known, Str path, const struct stat *st)
         add_entry(known, path, &seen);
 }
 
-/* --- afterwards
- * -------------------------------------------------------------------------------------------- */
+/* --- afterwards ------------------------------------------------------------------------------- */
 
 static Status write_file(Ctx *ctx, const char *path, const Buf *content)
 {

@@ -30,8 +30,7 @@ static void must(Status status)
     PROP(status_ok(status));
 }
 
-/* --- what is done --------------------------------------------------------------------------------
- */
+/* --- what is done ----------------------------------------------------------------------------- */
 
 /* Few names, of which one is often above another or begins like it. */
 static Str make_path(const uint8_t step[4], char path[64])
@@ -61,8 +60,7 @@ static void do_step(State *state, const uint8_t step[4])
     model_done(&layer);
 }
 
-/* --- what must hold
- * ------------------------------------------------------------------------------- */
+/* --- what must hold --------------------------------------------------------------------------- */
 
 static bool is_above(Str file, Str path)
 {

@@ -84,9 +84,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* --- what users do
- * -----------------------------------------------------------------------------------------------
- */
+/* --- what users do ---------------------------------------------------------------------------- */
 
 static void make_repo(Fixture *fx, const char *name)
 {
@@ -193,8 +191,7 @@ static void assert_file(Fixture *fx, const char *repo, const char *path, const c
     assert_string_equal(text, content);
 }
 
-/* --- what a worker does
- * ---------------------------------------------------------------------------------------------- */
+/* --- what a worker does ----------------------------------------------------------------------- */
 
 static void join(Fixture *fx)
 {
@@ -273,9 +270,7 @@ static void run_datums(Fixture *fx, size_t n)
     }
 }
 
-/* --- the tests
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- the tests -------------------------------------------------------------------------------- */
 
 static void assert_job(PpsV2__JobInfo *info, PpsV2__JobState state, int64_t processed,
                        int64_t skipped)

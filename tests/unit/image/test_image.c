@@ -159,8 +159,7 @@ static void assert_content(Fixture *fx, const ImageRoot *root, const char *path,
     assert_string_equal(str_z(fx->ctx.arena, bytes_str(got)), expected);
 }
 
-/* --- tests -------------------------------------------------------------------------------------
- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 static const Entry lower[] = {
     { .path = "usr/", .mode = S_IFDIR | 0755 },

@@ -55,8 +55,8 @@ static inline void assert_same_record(const TreeRecord *a, const TreeRecord *b)
     assert_true(bytes_eq(a->data, b->data));
 }
 
-/* --- operations as text: "+/path" puts "x", ">/path" appends "y", "-/path" deletes; "/path=d1" has
- * tag d1 ----------- */
+/* Operations as text: "+/path" puts "x", ">/path" appends "y", "-/path" deletes; "/path=d1" has
+ * tag d1. */
 
 static inline void stage_text(ContentFixture *f, Stage *stage, const char *op)
 {

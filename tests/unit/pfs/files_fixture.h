@@ -14,9 +14,7 @@
 #include "pfs/write.h"
 #include "pfs_fixture.h"
 
-/* --- handles
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- handles ---------------------------------------------------------------------------------- */
 
 /* A branch's handle has no id, as clients make it. */
 static inline PfsV2__Commit *handle_of(Ctx *ctx, const char *text)
@@ -62,9 +60,7 @@ static inline PfsCommitRow row_of(Fixture *f, const char *commit)
     return row;
 }
 
-/* --- writing
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static inline Status op_add(Ctx *ctx, PfsWriter *writer, PfsV2__File *at, const char *text)
 {
@@ -149,9 +145,7 @@ static inline Status try_write(Ctx *ctx, Pfs *pfs, const char *commit, const cha
                            ARRAY_LEN(((const char *const[]){ __VA_ARGS__ }))),                     \
                  code, text)
 
-/* --- reading
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static inline Status add_bytes(void *arg, Ctx *ctx, Bytes piece)
 {

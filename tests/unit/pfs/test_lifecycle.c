@@ -286,8 +286,7 @@ static void a_restart_takes_up_what_was_left(void **state)
     assert_int_equal(info->details->size_bytes, 3);
 }
 
-/* --- many at once ------------------------------------------------------------------------------
- */
+/* --- many at once ----------------------------------------------------------------------------- */
 
 #define WRITERS 8
 #define WRITES  5

@@ -89,8 +89,7 @@ static void the_worked_example(void **state)
     }
 }
 
-/* --- against all elements, made naively
- * ---------------------------------------------------------------------------- */
+/* --- against all elements, made naively ------------------------------------------------------- */
 
 static const char *const universe[] = {
     "/a-b",     "/a.txt", "/a/x",     "/a/y-z", "/a/y/z",  "/a/y/z0", "/a0",      "/b/c-d",

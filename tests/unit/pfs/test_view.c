@@ -15,9 +15,7 @@ static int setup(void **state)
     return 0;
 }
 
-/* --- InspectFile
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- InspectFile ------------------------------------------------------------------------------ */
 
 static void inspect_file(void **state)
 {
@@ -89,8 +87,7 @@ static void hashes_tell_content(void **state)
     assert_false(same_hash(info_of(f, "hash@a:/"), info_of(f, "hash@b:/")));
 }
 
-/* --- ListFile, WalkFile
- * -------------------------------------------------------------------------------------------- */
+/* --- ListFile, WalkFile ----------------------------------------------------------------------- */
 
 static char *list_page(Fixture *f, const char *file, const char *marker, int64_t number,
                        bool reverse, bool deep)
@@ -157,9 +154,7 @@ static void pages(void **state)
     assert_string_equal(walk(f, "r@master:missing/"), expected);
 }
 
-/* --- globs
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- globs ------------------------------------------------------------------------------------ */
 
 static char *glob(Fixture *f, const char *commit, const char *pattern, const char *lower,
                   const char *upper)
@@ -217,9 +212,7 @@ static void globs(void **state)
     assert_string_equal(glob(f, "empty@master", "**", "", ""), "");
 }
 
-/* --- GetFile
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- GetFile ---------------------------------------------------------------------------------- */
 
 static void get_file(void **state)
 {
@@ -251,9 +244,7 @@ static void get_file(void **state)
     assert_non_null(strstr(get(f, "nowhere@master:/x", 0), "get file: "));
 }
 
-/* --- GetFileTAR
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- GetFileTAR ------------------------------------------------------------------------------- */
 
 static Status tar_entry(void *arg, Ctx *ctx, const TarEntry *entry)
 {
@@ -320,9 +311,7 @@ static void get_tar(void **state)
     }
 }
 
-/* --- DiffFile
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- DiffFile --------------------------------------------------------------------------------- */
 
 static Status add_diff(void *arg, Ctx *ctx, const PfsV2__FileInfo *new_file,
                        const PfsV2__FileInfo *old_file)
@@ -391,9 +380,7 @@ static void diffs(void **state)
                  "check new file commit: commit cannot be nil");
 }
 
-/* --- FindCommits
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- FindCommits ------------------------------------------------------------------------------ */
 
 static Status add_found(void *arg, Ctx *ctx, const PfsV2__FindCommitsResponse *response)
 {
@@ -452,9 +439,7 @@ static void find_commits(void **state)
                         "type.googleapis.com/google.rpc.ResourceInfo");
 }
 
-/* --- for pps
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- for pps ---------------------------------------------------------------------------------- */
 
 static void stat_and_match(void **state)
 {

@@ -142,8 +142,7 @@ static void messages_out_of_place(void **state)
     pfs_writer_free(writer);
 }
 
-/* --- which commit (§14.2)
- * --------------------------------------------------------------------------------------------- */
+/* --- which commit (§14.2) --------------------------------------------------------------------- */
 
 static void one_off_commits(void **state)
 {
@@ -257,9 +256,7 @@ static void parallel_streams_all_count(void **state)
     assert_string_equal(show(f, commit), "/f=yyyyyyyyyyyyyyyyyyyyyyyyy");
 }
 
-/* --- copies (§14.5)
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- copies (§14.5) --------------------------------------------------------------------------- */
 
 static void copies(void **state)
 {
@@ -295,8 +292,7 @@ static void copies(void **state)
     assert_string_equal(show(f, commit), "/a=A /copied=A /dir/e/f=F /dir/g=G /new=N /t#d1=T");
 }
 
-/* --- the same files are the same tree
- * --------------------------------------------------------------------------------- */
+/* --- the same files are the same tree --------------------------------------------------------- */
 
 static void the_way_does_not_matter(void **state)
 {

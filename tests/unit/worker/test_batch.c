@@ -27,8 +27,7 @@ typedef struct Fixture {
     unsigned doors, done;
 } Fixture;
 
-/* --- the door ----------------------------------------------------------------------------------
- */
+/* --- the door --------------------------------------------------------------------------------- */
 
 /* One line; false at the end. */
 static bool read_line(int fd, char *line, size_t size)
@@ -95,8 +94,7 @@ static void close_door(WorkerDoor *door)
     fx->closing = cancel_unref(fx->closing);
 }
 
-/* --- the server --------------------------------------------------------------------------------
- */
+/* --- the server ------------------------------------------------------------------------------- */
 
 static Status output_begin(WorkerIo *io, Ctx *ctx, const WorkerDatum *datum)
 {
@@ -175,8 +173,7 @@ static void note_result(void *arg, size_t index, const WorkerResult *result)
                (long long)result->tries, result->reason);
 }
 
-/* --- tests -------------------------------------------------------------------------------------
- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 /* `body` sees the datum's id as d, and says how it went as e. */
 #define USER_CODE(body)                                                                            \

@@ -10,8 +10,7 @@
 #include "testing.h"
 #include "worker/worker.h"
 
-/* --- a server ----------------------------------------------------------------------------------
- */
+/* --- a server --------------------------------------------------------------------------------- */
 
 typedef struct RepoFile {
     const char *path;
@@ -200,8 +199,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* --- running -----------------------------------------------------------------------------------
- */
+/* --- running ---------------------------------------------------------------------------------- */
 
 #define SKIP_WITHOUT_SANDBOX(state)                                                                \
     if (!*(state))                                                                                 \
@@ -259,8 +257,7 @@ static void assert_processed(const Server *server)
         fail_msg("not processed: %s", server->result.reason);
 }
 
-/* --- tests -------------------------------------------------------------------------------------
- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 static void inputs_become_outputs(void **state)
 {
