@@ -5,11 +5,12 @@
 #include "base/text.h"
 #include "cmd/pcv/cli.h"
 
-#define LEFT_COLUMN 34
+/* Two blanks part the columns, so that scripts can tell where the left one ends. */
+#define LEFT_COLUMN 33
 
 static void print_row(Cli *cli, const char *left, const char *right)
 {
-    cli_print(cli, "  %-*s %s\n", LEFT_COLUMN, left, right);
+    cli_print(cli, "  %-*s  %s\n", LEFT_COLUMN, left, right);
 }
 
 static void print_option(Cli *cli, OptionId id)
