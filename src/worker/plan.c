@@ -153,23 +153,39 @@ static const char *parent_of(Arena *arena, const char *path)
     return slash && slash != path ? arena_strndup(arena, path, (size_t)(slash - path)) : "/";
 }
 
-static bool has_tmpfs(const StepList *list, const char *path)
+static bool has_tmpfs_since(const StepList *list, size_t first, const char *path)
 {
-    for (size_t i = list->count; i-- > 0;) {
+    for (size_t i = list->count; i-- > first;) {
         if (list->steps[i].op == STEP_TMPFS && strcmp(list->steps[i].path, path) == 0)
             return true;
     }
     return false;
 }
 
-/* Each folder that gets files shows only those, as a mounted secret does. */
-static void add_files(const SandboxConfig *config, StepList *out)
+/* What each run has anew. */
+static const char *const fresh_dirs[] = { "/tmp", "/var/tmp", "/dev/shm" };
+
+static bool is_below_fresh(const char *path)
+{
+    for (size_t i = 0; i < ARRAY_LEN(fresh_dirs); i++) {
+        size_t size = strlen(fresh_dirs[i]);
+        if (strncmp(path, fresh_dirs[i], size) == 0 && path[size] == '/')
+            return true;
+    }
+    return false;
+}
+
+/* Each folder that gets files shows only those, as a mounted secret does. Those below a folder that
+ * each run has anew are placed by each run (fresh), or they would lie hidden under it. */
+static void add_files(const SandboxConfig *config, bool fresh, StepList *out)
 {
     size_t first = out->count;
     for (size_t i = 0; i < config->file_count; i++) {
         const SandboxFile *file = &config->files[i];
         const char *dir = parent_of(out->arena, file->path);
-        if (!has_tmpfs(out, dir))
+        if (is_below_fresh(file->path) != fresh)
+            continue;
+        if (!has_tmpfs_since(out, first, dir))
             add_tmpfs(out, dir, SECRETS_BYTES, 0755, 0);
         steps_add(out, (Step){ .op = STEP_FILE, .path = file->path, .data = file->content });
     }
@@ -194,7 +210,7 @@ void plan_template(const PlanBase *base, const HostFacts *facts, StepList *out)
     for (size_t i = 0; !is_image(config) && i < facts->hidden_count; i++)
         add_path(out, STEP_MASK, facts->hidden[i]);
     add_bind(out, "/pfs", text_printf(out->arena, "%s/pfs", config->slot_dir), STEP_RO);
-    add_files(config, out);
+    add_files(config, false, out);
     add_path(out, STEP_READ_ONLY, "/");
     steps_add(out, (Step){ .op = STEP_PIVOT });
 }
@@ -206,9 +222,9 @@ static void add_fresh_mounts(const PlanBase *base, bool no_out, StepList *out)
         return;
     uint64_t tmp_bytes = base->config->limits.tmp_bytes;
     add_path(out, STEP_PROC, "/proc");
-    add_tmpfs(out, "/tmp", tmp_bytes, 01777, 0);
-    add_tmpfs(out, "/var/tmp", tmp_bytes, 01777, STEP_OPTIONAL);
-    add_tmpfs(out, "/dev/shm", tmp_bytes, 01777, 0);
+    for (size_t i = 0; i < ARRAY_LEN(fresh_dirs); i++) /* an image may have no /var */
+        add_tmpfs(out, fresh_dirs[i], tmp_bytes, 01777, i == 1 ? STEP_OPTIONAL : 0);
+    add_files(base->config, true, out);
     if (!no_out)
         add_bind(out, "/pfs/out", "/pfs/out", 0);
 }

@@ -37,6 +37,18 @@ const char *sandbox_warnings(const Sandbox *sandbox)
 
 /* --- opening --------------------------------------------------------------------------------- */
 
+static const SandboxFile *copy_files(Arena *arena, const SandboxConfig *from)
+{
+    SandboxFile *files = arena_must(arena, (from->file_count + 1) * sizeof(*files));
+    for (size_t i = 0; i < from->file_count; i++) {
+        Bytes content = from->files[i].content;
+        files[i] = (SandboxFile){ .path = arena_strdup(arena, from->files[i].path),
+                                  .content = bytes(arena_memdup(arena, content.data, content.size),
+                                                   content.size) };
+    }
+    return files;
+}
+
 static SandboxConfig copy_config(Arena *arena, const SandboxConfig *from)
 {
     SandboxConfig copy = *from;
@@ -45,8 +57,7 @@ static SandboxConfig copy_config(Arena *arena, const SandboxConfig *from)
     copy.hostname = from->hostname ? arena_strdup(arena, from->hostname) : NULL;
     copy.hidden = NULL; /* these are for building the root only */
     copy.hidden_count = 0;
-    copy.files = NULL;
-    copy.file_count = 0;
+    copy.files = copy_files(arena, from); /* those below /tmp are placed by each run */
     return copy;
 }
 

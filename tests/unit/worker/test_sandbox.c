@@ -411,6 +411,31 @@ static void with_files(Runner *r)
                  "/etc/no-such-folder");
 }
 
+/* Each run has a /tmp of its own, which must not hide what was mounted below. */
+static void with_files_in_tmp(Runner *r)
+{
+    const SandboxFile files[] = {
+        {"/tmp/secret/key",      { (const uint8_t *)"t", 1 }},
+        { "/var/tmp/secret/key", { (const uint8_t *)"v", 1 }},
+        { "/dev/shm/secret/key", { (const uint8_t *)"s", 1 }},
+    };
+    r->config.files = files;
+    r->config.file_count = ARRAY_LEN(files);
+    runner_open(r);
+    for (int run = 0; run < 2; run++)
+        assert_string_equal(runner_sh(r, "cd /tmp; cat secret/key /var/tmp/secret/key "
+                                         "/dev/shm/secret/key; ls /tmp; echo w > /tmp/w; cat /tmp/w"),
+                            "tvssecret\nw\n");
+    runner_sh(r, "echo x > /tmp/secret/other && echo written");
+    assert_string_equal(runner_text(r, &r->out), "");
+}
+
+static void secrets_below_tmp_are_seen(void **state)
+{
+    (void)state;
+    for_everyone(with_files_in_tmp);
+}
+
 static void files_hostname_and_network(void **state)
 {
     (void)state;
@@ -523,6 +548,7 @@ int main(void)
         cmocka_unit_test(runs_as_another_user),
         cmocka_unit_test(root_inside_has_no_privilege),
         cmocka_unit_test(files_hostname_and_network),
+        cmocka_unit_test(secrets_below_tmp_are_seen),
         cmocka_unit_test(an_image_is_a_root),
         cmocka_unit_test(links_are_followed_as_the_user),
         cmocka_unit_test(memory_is_bounded),
