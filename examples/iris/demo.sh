@@ -170,14 +170,8 @@ expect "the predictions" "$(predictions inference@master)" "$good_predictions"
 run pcv get file inference@master:/garden.csv
 
 chapter "7. The record: where did this file come from?"
-if pcv explain file --help >/dev/null 2>&1; then
-    run pcv explain file inference@master:/garden.csv
-    record=$(pcv explain file inference@master:/garden.csv)
-else
-    run pcv inspect job "inference@$job"
-    run pcv list commit "$job"
-    record=$(pcv inspect job "inference@$job" && pcv list commit "$job")
-fi
+run pcv explain file inference@master:/garden.csv
+record=$(pcv explain file inference@master:/garden.csv)
 for repo in attributes training model; do
     commit=$(head_of "$repo@master")
     grep -q "$commit" <<<"$record" || fail "the record does not name commit $commit of $repo"

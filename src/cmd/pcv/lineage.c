@@ -21,6 +21,18 @@ static char *command_text(Ctx *ctx, const PpsV2__Transform *transform)
     return text_join(ctx->arena, (const char *const *)transform->cmd, transform->n_cmd, " ");
 }
 
+/* The command with the first line it is fed only: a row of a table. */
+static char *command_head(Ctx *ctx, const PpsV2__Transform *transform)
+{
+    char *cmd = text_join(ctx->arena, (const char *const *)transform->cmd, transform->n_cmd, " ");
+    if (!transform->n_stdin)
+        return cmd;
+    Str line = str(transform->stdin[0]);
+    line = str_sub(line, 0, str_find(line, '\n'));
+    bool more = transform->n_stdin > 1 || line.size < strlen(transform->stdin[0]);
+    return text_printf(ctx->arena, "%s <<< " STR_FMT "%s", cmd, STR_ARG(line), more ? " …" : "");
+}
+
 static char *job_text(Ctx *ctx, const PpsV2__Job *job)
 {
     return text_printf(ctx->arena, "%s@%s", job->pipeline ? job->pipeline->name : "", job->id);
@@ -82,7 +94,7 @@ static char *maker_text(Cli *cli, const PfsV2__CommitInfo *info)
     if (!status_ok(cli_call(cli, "/pps_v2.API/InspectJob", request, &job)))
         return arena_strdup(ctx->arena, "system");
     const char *command =
-        job->details && job->details->transform ? command_text(ctx, job->details->transform) : "";
+        job->details && job->details->transform ? command_head(ctx, job->details->transform) : "";
     return text_printf(ctx->arena, "version %llu: %s", (unsigned long long)job->pipeline_version,
                        command);
 }

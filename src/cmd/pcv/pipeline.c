@@ -92,11 +92,26 @@ static Status read_specs(Cli *cli, Buf *out, const char **out_name)
     return OK;
 }
 
+/* There is nothing to push from: what runs is what the server has in its own store. */
+static Status refuse_push(Cli *cli)
+{
+    static const OptionId options[] = { OPT_PUSH_IMAGES, OPT_REGISTRY, OPT_REGISTRY_USER };
+    static const char *const names[] = { "--push-images", "--registry", "--username" };
+    for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+        if (!cli->opt[options[i]].set)
+            continue;
+        Status s = FAIL(cli->ctx, UNIMPLEMENTED,
+                        "%s: images are not pushed; pipelines run in images of the server's store",
+                        names[i]);
+        return status_with_hint(
+            cli->ctx, s, "Bring the image there with 'pcv image import' or 'pcv image pull'.");
+    }
+    return OK;
+}
+
 static Status put_pipelines(Cli *cli, bool update)
 {
-    if (cli->opt[OPT_PUSH_IMAGES].flag)
-        return FAIL(cli->ctx, UNIMPLEMENTED,
-                    "cannot push images: pipelines run in images of the server's own store");
+    TRY(refuse_push(cli));
     Buf text = { 0 };
     const char *name;
     Status s = read_specs(cli, &text, &name);

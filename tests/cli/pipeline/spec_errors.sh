@@ -14,3 +14,5 @@ pcv inspect pipeline nosuch
 pcv delete pipeline nosuch
 pcv stop pipeline nosuch
 pcv delete pipeline
+pcv create pipeline --push-images
+pcv update pipeline -r registry.example
