@@ -11,8 +11,8 @@
 static const ApiTable *const tables[] = {
     &api_pfs_meta_table, &api_pfs_commit_table, &api_pfs_file_table, &api_pfs_admin_table,
     &api_pps_table,      &api_pps_ask_table,    &api_misc_table,     &api_work_table,
-    &api_record_table,   &api_transaction_table, &api_fileset_table, &api_metadata_table,
-    &api_auth_table,     &api_image_table,
+    &api_record_table,   &api_transaction_table, &api_fileset_table, &api_cache_table,
+    &api_metadata_table, &api_auth_table,       &api_image_table,
 };
 
 Api *api_new(const ApiConfig *config)
@@ -127,7 +127,7 @@ static Status run_write(Call *call, const ApiMethod *row, const void *request, v
         if (call->io->metadata(call->io->self, "pach-transaction", 1))
             return FAIL(call->ctx, UNKNOWN, "multiple active transactions found in context");
         const char *transaction = call_metadata(call, "pach-transaction");
-        if (*transaction)
+        if (*transaction && !(row->alone && row->alone(request)))
             return transaction_append(call, transaction, request, response);
     }
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;

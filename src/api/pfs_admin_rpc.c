@@ -1,4 +1,4 @@
-/* pfs_admin_rpc.c - pfs_v2.API: checks, the cache of small values, tasks, egress. */
+/* pfs_admin_rpc.c - pfs_v2.API: checks, tasks, egress. */
 #include "api/api_priv.h"
 
 #include "base/text.h"
@@ -77,79 +77,6 @@ static Status check_storage(Call *call, const void *request, void **response)
     return OK;
 }
 
-/* --- the cache -------------------------------------------------------------------------------- */
-
-/* The least recently used entries beyond this many go. */
-#define CACHE_ENTRIES_MAX 10000
-
-static Status cache_evict(Ctx *ctx, DbTx *db)
-{
-    return db_exec(ctx, db, NULL,
-                   "DELETE FROM api_cache WHERE used <= (SELECT used FROM api_cache "
-                   "ORDER BY used DESC LIMIT 1 OFFSET ?)",
-                   "i", (int64_t)CACHE_ENTRIES_MAX);
-}
-
-static Status cache_insert(Ctx *ctx, DbTx *db, const PfsV2__PutCacheRequest *r,
-                           const char *filesets)
-{
-    Bytes value = r->value ? pb_pack_bytes(ctx, &r->value->base) : bytes("", 0);
-    int64_t used;
-    TRY(db_next_id(ctx, db, "api_cache_use", &used));
-    TRY(db_exec(ctx, db, NULL,
-                "INSERT INTO api_cache (name, value, filesets, tag, used) VALUES (?, ?, ?, ?, ?)",
-                "sbssi", r->key, value, filesets, r->tag, used));
-    return cache_evict(ctx, db);
-}
-
-static Status put_cache(Call *call, PfsTx *tx, const void *request, void **response)
-{
-    (void)response;
-    const PfsV2__PutCacheRequest *r = request;
-    Ctx *ctx = call->ctx;
-    const char *filesets =
-        text_join(ctx->arena, (const char *const *)r->file_set_ids, r->n_file_set_ids, "\n");
-    CLEANUP(db_rows_done) DbRows rows = { 0 };
-    TRY(db_query(ctx, pfs_tx_db(tx), &rows, "SELECT filesets FROM api_cache WHERE name = ?", "s",
-                 r->key));
-    bool found;
-    TRY(db_next(ctx, &rows, &found));
-    if (found && strcmp(db_text(ctx, &rows, 0), filesets) != 0)
-        return FAIL(ctx, UNKNOWN, "a different object exists at that id");
-    db_rows_done(&rows);
-    return found ? OK : cache_insert(ctx, pfs_tx_db(tx), r, filesets);
-}
-
-static Status get_cache(Call *call, PfsTx *tx, const void *request, void **response)
-{
-    const PfsV2__GetCacheRequest *r = request;
-    Ctx *ctx = call->ctx;
-    DbTx *db = pfs_tx_db(tx);
-    int64_t used;
-    TRY(db_next_id(ctx, db, "api_cache_use", &used));
-    CLEANUP(db_rows_done) DbRows rows = { 0 };
-    TRY(db_query(ctx, db, &rows, "UPDATE api_cache SET used = ? WHERE name = ? RETURNING value",
-                 "is", used, r->key));
-    bool found;
-    TRY(db_next(ctx, &rows, &found));
-    if (!found)
-        return FAIL(ctx, UNKNOWN, "sql: no rows in result set");
-    PfsV2__GetCacheResponse *answer =
-        CALL_NEW(call, PfsV2__GetCacheResponse, pfs_v2__get_cache_response__init);
-    *response = answer;
-    return PB_UNPACK(ctx, google__protobuf__any, db_bytes(ctx, &rows, 0), &answer->value);
-}
-
-/* A tag starts with a prefix when its first characters are the prefix: nothing in it is special. */
-static Status clear_cache(Call *call, PfsTx *tx, const void *request, void **response)
-{
-    (void)response;
-    const char *prefix = ((const PfsV2__ClearCacheRequest *)request)->tag_prefix;
-    return db_exec(call->ctx, pfs_tx_db(tx), NULL,
-                   "DELETE FROM api_cache WHERE substr(tag, 1, length(?)) = ?", "ss", prefix,
-                   prefix);
-}
-
 /* --- what other servers have ------------------------------------------------------------------ */
 
 /* Work is not distributed as tasks here, so there are none to list. */
@@ -213,9 +140,6 @@ static const ApiMethod methods[] = {
     { .path = "/pfs_v2.API/InspectProjectV2", .read = inspect_project_v2 },
     { .path = "/pfs_v2.API/Fsck", .stream = fsck },
     { .path = "/pfs_v2.API/CheckStorage", .unary = check_storage },
-    { .path = "/pfs_v2.API/PutCache", .write = put_cache },
-    { .path = "/pfs_v2.API/GetCache", .write = get_cache },
-    { .path = "/pfs_v2.API/ClearCache", .write = clear_cache },
     { .path = "/pfs_v2.API/ListTask", .stream = list_task },
     { .path = "/pfs_v2.API/ActivateAuth", .unary = activate_auth },
     { .path = "/pfs_v2.API/Egress", .unary = egress },

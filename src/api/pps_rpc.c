@@ -25,6 +25,12 @@ static Status create_pipeline_v2(Call *call, PfsTx *tx, const void *request, voi
     return r->dry_run ? OK : pps_create_pipeline(call->ctx, tx, call->api->config.pps, prepared);
 }
 
+/* It changes nothing, so there is nothing to put off to the end of a transaction. */
+static bool is_dry_run(const void *request)
+{
+    return ((const PpsV2__CreatePipelineV2Request *)request)->dry_run;
+}
+
 static Status inspect_pipeline(Call *call, PfsTx *tx, const void *request, void **response)
 {
     return pps_inspect_pipeline(call->ctx, tx, request, (PpsV2__PipelineInfo **)response);
@@ -315,7 +321,8 @@ static Status set_project_defaults(Call *call, const void *request, void **respo
 
 static const ApiMethod methods[] = {
     { .path = "/pps_v2.API/CreatePipeline", .write = create_pipeline, .batched = true },
-    { .path = "/pps_v2.API/CreatePipelineV2", .write = create_pipeline_v2, .batched = true },
+    { .path = "/pps_v2.API/CreatePipelineV2", .write = create_pipeline_v2, .batched = true,
+      .alone = is_dry_run },
     { .path = "/pps_v2.API/InspectPipeline", .read = inspect_pipeline },
     { .path = "/pps_v2.API/ListPipeline", .stream = list_pipeline },
     { .path = "/pps_v2.API/DeletePipeline", .write = delete_pipeline },

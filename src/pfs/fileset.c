@@ -50,8 +50,9 @@ static Status find(Ctx *ctx, PfsTx *tx, const Id *token, Roots *out)
 {
     CLEANUP(db_rows_done) DbRows rows = { 0 };
     TRY(db_query(ctx, pfs_tx_db(tx), &rows,
-                 "SELECT layer, root FROM pfs_fileset WHERE token = ? AND expires_ns > ?", "si",
-                 token->text, clock_wall_ns()));
+                 "SELECT layer, root FROM pfs_fileset "
+                 "WHERE token = ? AND (expires_ns > ? OR pins > 0)",
+                 "si", token->text, clock_wall_ns()));
     bool more;
     TRY(db_next(ctx, &rows, &more));
     if (!more)
@@ -79,8 +80,8 @@ static int64_t ttl_clamp(int64_t ttl_s)
 static Status insert(Ctx *ctx, PfsTx *tx, const Id *token, const Roots *roots, int64_t ttl_s)
 {
     int64_t now_ns = clock_wall_ns();
-    TRY(db_exec(ctx, pfs_tx_db(tx), NULL, "DELETE FROM pfs_fileset WHERE expires_ns <= ?", "i",
-                now_ns));
+    TRY(db_exec(ctx, pfs_tx_db(tx), NULL,
+                "DELETE FROM pfs_fileset WHERE expires_ns <= ? AND pins = 0", "i", now_ns));
     return db_exec(ctx, pfs_tx_db(tx), NULL,
                    "INSERT INTO pfs_fileset (token, layer, root, expires_ns) VALUES (?, ?, ?, ?)",
                    "shhi", token->text, &roots->layer, &roots->root, now_ns + ttl_s * NS_PER_SEC);
@@ -169,6 +170,11 @@ Status pfs_fileset_get(Ctx *ctx, Pfs *pfs, const PfsV2__GetFileSetRequest *reque
     return OK;
 }
 
+static Status err_dangling(Ctx *ctx, const Id *token)
+{
+    return FAIL(ctx, UNKNOWN, "dangling reference: file set %s does not exist", token->text);
+}
+
 static Status compose_layers(Ctx *ctx, Pfs *pfs, char *const *ids, size_t n, Hash *layers)
 {
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
@@ -179,7 +185,7 @@ static Status compose_layers(Ctx *ctx, Pfs *pfs, char *const *ids, size_t n, Has
         TRY(parse_token(ctx, ids[i], &token));
         Status status = find(ctx, tx, &token, &roots);
         if (status.code == STATUS_NOT_FOUND)
-            return FAIL(ctx, UNKNOWN, "dangling reference: file set %s does not exist", token.text);
+            return err_dangling(ctx, &token);
         TRY(status);
         layers[i] = roots.layer;
     }
@@ -230,9 +236,34 @@ Status pfs_fileset_renew(Ctx *ctx, Pfs *pfs, const char *id, int64_t ttl_seconds
     TRY(pfs_begin_write(ctx, pfs, NULL, &tx));
     int64_t now_ns = clock_wall_ns(), changes;
     TRY(db_exec(ctx, pfs_tx_db(tx), &changes,
-                "UPDATE pfs_fileset SET expires_ns = ? WHERE token = ? AND expires_ns > ?", "isi",
-                now_ns + ttl_seconds * NS_PER_SEC, token.text, now_ns));
+                "UPDATE pfs_fileset SET expires_ns = ? WHERE token = ? "
+                "AND (expires_ns > ? OR pins > 0)",
+                "isi", now_ns + ttl_seconds * NS_PER_SEC, token.text, now_ns));
     if (changes == 0)
         return FAIL(ctx, NOT_FOUND, "tracker does not contain item: (fileset/%s)", token.text);
     return pfs_commit(ctx, STEAL(tx));
+}
+
+/* --- keeping them ----------------------------------------------------------------------------- */
+
+Status pfs_fileset_pin(Ctx *ctx, PfsTx *tx, const char *id)
+{
+    Id token;
+    int64_t changes;
+    TRY(parse_token(ctx, id, &token));
+    TRY(db_exec(ctx, pfs_tx_db(tx), &changes,
+                "UPDATE pfs_fileset SET pins = pins + 1 WHERE token = ? "
+                "AND (expires_ns > ? OR pins > 0)",
+                "si", token.text, clock_wall_ns()));
+    return changes ? OK : err_dangling(ctx, &token);
+}
+
+Status pfs_fileset_unpin(Ctx *ctx, PfsTx *tx, const char *id)
+{
+    Id token;
+    if (!status_ok(parse_token(ctx, id, &token)))
+        return OK; /* it names none */
+    return db_exec(ctx, pfs_tx_db(tx), NULL,
+                   "UPDATE pfs_fileset SET pins = pins - 1 WHERE token = ? AND pins > 0", "s",
+                   token.text);
 }

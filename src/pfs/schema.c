@@ -98,7 +98,8 @@ const DbMigration pfs_migrations[] = {
       "  entries BIGINT NOT NULL,"
       "  PRIMARY KEY (commit_id, seq));"
 
-      /* File sets live in files of their own (fileset*.c); a row past expires_ns is swept. */
+      /* File sets live in files of their own (fileset*.c); a row past expires_ns that nobody
+       * pins is swept. */
       "CREATE TABLE pfs_fileset ("
       "  token TEXT PRIMARY KEY,"
       "  layer BLOB,"
@@ -119,5 +120,9 @@ const DbMigration pfs_migrations[] = {
       "CREATE TABLE pfs_merge ("
       "  commit_id BIGINT PRIMARY KEY REFERENCES pfs_commit (id) ON DELETE CASCADE,"
       "  from_id BIGINT NOT NULL);" },
+
+    /* How many hold the file set beyond its time. */
+    { "pfs: pinned file sets",
+      "ALTER TABLE pfs_fileset ADD COLUMN pins BIGINT NOT NULL DEFAULT 0;" },
 };
 const size_t pfs_migration_count = ARRAY_LEN(pfs_migrations);

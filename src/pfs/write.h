@@ -60,6 +60,10 @@ Status pfs_fileset_add(Ctx *ctx, Pfs *pfs, const PfsV2__AddFileSetRequest *reque
 Status pfs_fileset_renew(Ctx *ctx, Pfs *pfs, const char *id, int64_t ttl_seconds);
 Status pfs_fileset_compose(Ctx *ctx, Pfs *pfs, char *const *ids, size_t n, int64_t ttl_seconds,
                            const char **out_id);
+/* Keeps a file set beyond its time until it was unpinned as often. Errors: UNKNOWN "dangling
+ * reference …" when there is none. Unpinning one that is not there does nothing. */
+Status pfs_fileset_pin(Ctx *ctx, PfsTx *tx, const char *id);
+Status pfs_fileset_unpin(Ctx *ctx, PfsTx *tx, const char *id);
 Status pfs_fileset_shard(Ctx *ctx, Pfs *pfs, const PfsV2__ShardFileSetRequest *request,
                          PfsV2__ShardFileSetResponse **out);
 /* The layer of a file set, and its plain content. UNKNOWN "path does not exist" when missing or

@@ -154,12 +154,28 @@ class AdminOfFilesTest(ApiTest):
         api.put_cache(key=key, value=Any(type_url="y"), file_set_ids=[], tag=tag)
         self.assertEqual(api.get_cache(key=key).value, value)
         with self.fails("UNKNOWN", "a different object exists at that id"):
-            api.put_cache(key=key, value=value, file_set_ids=["f"], tag=tag)
+            api.put_cache(key=key, value=value, file_set_ids=["0" * 32], tag=tag)
         api.clear_cache(tag_prefix="%")
         self.assertEqual(api.get_cache(key=key).value, value)
         api.clear_cache(tag_prefix=tag[:6])
         with self.fails("UNKNOWN", "sql: no rows in result set"):
             api.get_cache(key=key)
+
+    def test_cache_with_filesets(self):
+        from betterproto.lib.google.protobuf import Any
+
+        key, api = name("key"), self.client.pfs
+        kept = self.client.storage.create_fileset(iter([append("/a", b"1")])).fileset_id
+        with self.fails("UNKNOWN", "dangling reference: file set " + "0" * 32):
+            api.put_cache(key=key, value=Any(), file_set_ids=[kept, "0" * 32], tag="t-" + key)
+        with self.fails("UNKNOWN", "sql: no rows in result set"):
+            api.get_cache(key=key)
+        for _ in range(2):
+            api.put_cache(key=key, value=Any(type_url="x"), file_set_ids=[kept], tag="t-" + key)
+        with self.fails("UNKNOWN", "a different object exists at that id"):
+            api.put_cache(key=key, value=Any(type_url="x"), file_set_ids=[], tag="t-" + key)
+        self.assertEqual(api.get_cache(key=key).value.type_url, "x")
+        api.clear_cache(tag_prefix="t-" + key)
 
     def test_list_task(self):
         for api in (self.client.pfs, self.client.pps):

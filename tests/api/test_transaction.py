@@ -1,7 +1,9 @@
 """transaction_v2.API, and requests that join a transaction (services.md 10, pfs.md 22)."""
 
+import json
+
 from harness import ApiTest, name, raw_call, unittest
-from pachyderm_sdk.api import pfs, transaction as tx
+from pachyderm_sdk.api import pfs, pps, transaction as tx
 
 
 def create_repo(repo, **more):
@@ -217,6 +219,24 @@ class TransactionTest(ApiTest):
         self.assertFalse(self.client.pfs.branch_exists(branch))
         ids = [c.commit.id for c in self.client.pfs.list_commit(repo=repo)]
         self.assertEqual(ids, [second.id])
+
+    def test_a_dry_run_does_not_join(self):
+        spec = {
+            "pipeline": {"name": name("p")},
+            "transform": {"image": "host", "cmd": ["true"]},
+            "input": {"pfs": {"repo": self.repo(create=True).name, "glob": "/*"}},
+        }
+        with self.client.transaction.transaction() as transaction:
+            answer = self.client.pps.create_pipeline_v2(
+                create_pipeline_request_json=json.dumps(spec), dry_run=True
+            )
+            effective = json.loads(answer.effective_create_pipeline_request_json)
+            self.assertEqual(effective["pipeline"]["name"], spec["pipeline"]["name"])
+            info = self.client.transaction.inspect_transaction(transaction=transaction)
+            self.assertEqual((info.requests, info.version), ([], 0))
+        self.assertFalse(
+            self.client.pps.pipeline_exists(pps.Pipeline(name=spec["pipeline"]["name"]))
+        )
 
     def test_z_delete_all(self):
         self.client.transaction.start_transaction()

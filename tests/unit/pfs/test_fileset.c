@@ -158,6 +158,44 @@ static void time_passes(void **state)
     clock_set_wall(0);
 }
 
+static void with_tx(Fixture *f, Status (*change)(Ctx *ctx, PfsTx *tx, const char *id),
+                    const char *id)
+{
+    PfsTx *tx;
+    assert_ok(pfs_begin_write(&f->ctx, f->pfs, NULL, &tx));
+    assert_ok(change(&f->ctx, tx, id));
+    assert_ok(pfs_commit(&f->ctx, tx));
+}
+
+/* A set that is pinned twice outlives its time until it is unpinned twice. */
+static void pinned_sets_stay(void **state)
+{
+    Fixture *f = *state;
+    int64_t start_ns = 2000000 * NS_PER_SEC;
+    clock_set_wall(start_ns);
+    const char *id = MAKE_SET(f, "add /a x");
+    with_tx(f, pfs_fileset_pin, id);
+    with_tx(f, pfs_fileset_pin, id);
+    clock_set_wall(start_ns + 3600 * NS_PER_SEC);
+    MAKE_SET(f, "add /b y"); /* sweeps */
+    assert_string_equal(show_set(f, id), "/a=x");
+    with_tx(f, pfs_fileset_unpin, id);
+    MAKE_SET(f, "add /b y");
+    assert_string_equal(show_set(f, compose(f, &id, 1)), "/a=x");
+    with_tx(f, pfs_fileset_unpin, id);
+    Hash layer, root;
+    assert_fails(pfs_fileset_roots(&f->ctx, f->pfs, id, &layer, &root), UNKNOWN,
+                 "path does not exist");
+    MAKE_SET(f, "add /b y");
+    with_tx(f, pfs_fileset_unpin, id);    /* gone by now */
+    with_tx(f, pfs_fileset_unpin, "odd"); /* never was */
+    PfsTx *tx;
+    assert_ok(pfs_begin_write(&f->ctx, f->pfs, NULL, &tx));
+    assert_fails(pfs_fileset_pin(&f->ctx, tx, id), UNKNOWN, "dangling reference");
+    pfs_rollback(tx);
+    clock_set_wall(0);
+}
+
 static void shards(void **state)
 {
     static const struct {
@@ -196,6 +234,7 @@ int main(void)
         cmocka_unit_test(sets_of_commits),
         cmocka_unit_test(composed_sets),
         cmocka_unit_test(time_passes),
+        cmocka_unit_test(pinned_sets_stay),
         cmocka_unit_test(shards),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
