@@ -3,11 +3,10 @@
  *
  * The same file sets as pfs_v2.API's; only the messages differ.
  */
-#include <regex.h>
-
 #include "api/api_priv.h"
 #include "base/text.h"
 #include "codec/pb.h"
+#include "codec/regex.h"
 #include "pfs/view.h"
 #include "pfs/write.h"
 #include "storage/fileset.pb-c.h"
@@ -73,14 +72,14 @@ static Status create_fileset(Call *call)
 /* A file is read when it is in all ranges, which are one, and matches all expressions. */
 typedef struct Filter {
     const char *lower, *upper; /* "": open */
-    regex_t *regexes;
+    Regex **regexes;
     size_t n_regexes;
 } Filter;
 
 static void filter_done(Filter *filter)
 {
     for (size_t i = 0; i < filter->n_regexes; i++)
-        regfree(&filter->regexes[i]);
+        regex_free(filter->regexes[i]);
 }
 
 static void narrow(Filter *filter, const Storage__PathRange *range)
@@ -93,41 +92,27 @@ static void narrow(Filter *filter, const Storage__PathRange *range)
         filter->upper = range->upper;
 }
 
-static Status add_regex(Ctx *ctx, Filter *filter, const char *pattern)
-{
-    regex_t *regex = &filter->regexes[filter->n_regexes];
-    int error = regcomp(regex, pattern, REG_EXTENDED | REG_NOSUB);
-    if (error) {
-        char why[128];
-        regerror(error, regex, why, sizeof(why));
-        return FAIL(ctx, UNKNOWN, "error parsing regexp: %s: `%s`", why, pattern);
-    }
-    filter->n_regexes++;
-    return OK;
-}
-
 static Status filter_make(Ctx *ctx, Storage__FileFilter *const *filters, size_t n, Filter *out)
 {
     out->lower = out->upper = "";
-    out->regexes = ARENA_NEW(ctx->arena, regex_t, n);
+    out->regexes = ARENA_NEW(ctx->arena, Regex *, n);
     if (!out->regexes)
         return STATUS(RESOURCE_EXHAUSTED);
     for (size_t i = 0; i < n; i++) {
         if (filters[i]->filter_case == STORAGE__FILE_FILTER__FILTER_PATH_RANGE)
             narrow(out, filters[i]->path_range);
         else if (filters[i]->filter_case == STORAGE__FILE_FILTER__FILTER_PATH_REGEX)
-            TRY(add_regex(ctx, out, filters[i]->path_regex));
+            TRY(regex_compile(ctx, str(filters[i]->path_regex), &out->regexes[out->n_regexes++]));
     }
     return OK;
 }
 
-static bool filter_passes(const Filter *filter, const char *path)
+static Status filter_passes(Ctx *ctx, const Filter *filter, Str path, bool *out)
 {
-    for (size_t i = 0; i < filter->n_regexes; i++) {
-        if (regexec(&filter->regexes[i], path, 0, NULL, 0) != 0)
-            return false;
-    }
-    return true;
+    *out = true;
+    for (size_t i = 0; *out && i < filter->n_regexes; i++)
+        TRY(regex_search(ctx, filter->regexes[i], path, out));
+    return OK;
 }
 
 typedef struct Reading {
@@ -153,9 +138,11 @@ static Status send_piece(void *arg, Ctx *ctx, Bytes piece)
 
 static Status send_entry(Ctx *ctx, Reading *reading, const Filter *filter, const TreeEntry *entry)
 {
-    reading->path = str_z(ctx->arena, entry->path);
-    if (!filter_passes(filter, reading->path))
+    bool wanted;
+    TRY(filter_passes(ctx, filter, entry->path, &wanted));
+    if (!wanted)
         return OK;
+    reading->path = str_z(ctx->arena, entry->path);
     if (entry->record.size == 0)
         return reading->empty_files ? send_piece(reading, ctx, bytes(NULL, 0)) : OK;
     return content_read(ctx, reading->content, &entry->record, 0, UINT64_MAX, send_piece, reading);

@@ -50,11 +50,15 @@ class FilesetTest(ApiTest):
         open_end = storage.FileFilter(path_range=storage.PathRange(lower="/c"))
         regex = storage.FileFilter(path_regex="[ce]$")
         everything = storage.FileFilter(path_regex="/")
+        perl = storage.FileFilter(path_regex=r"(?i)^/[B-D]$")
         self.assertEqual(list(self.read(fileset, [ranged])), ["/b", "/c"])
         self.assertEqual(list(self.read(fileset, [ranged, open_end])), ["/c"])
         self.assertEqual(list(self.read(fileset, [open_end, ranged])), ["/c"])
         self.assertEqual(list(self.read(fileset, [regex])), ["/c", "/e"])
         self.assertEqual(len(self.read(fileset, [everything])), 5)
+        self.assertEqual(list(self.read(fileset, [perl])), ["/b", "/c", "/d"])
+        self.assertEqual(list(self.read(fileset, [perl, regex])), ["/c"])
+        self.assertEqual(list(self.read(fileset, [storage.FileFilter(path_regex=r"\d")])), [])
         with self.fails("UNKNOWN", "error parsing regexp: "):
             self.read(fileset, [storage.FileFilter(path_regex="(")])
 
