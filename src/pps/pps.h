@@ -28,15 +28,22 @@ typedef struct PpsHost {
  * fresh server's cluster defaults. */
 extern const DbMigration pps_migrations[];
 extern const size_t pps_migration_count;
+/* host is copied; pfs and what host points to outlive the result. out: the caller's, to be
+ * closed. Errors: those of the database. */
 Status pps_open(Ctx *ctx, Pfs *pfs, const PpsHost *host, Pps **out) NODISCARD;
+/* Stores what was logged, and takes its hooks out of pfs; NULL is fine; always returns NULL. */
 Pps *pps_close(Pps *pps);
+/* The file system under it, not owned by the caller. */
 Pfs *pps_pfs(Pps *pps);
 
-/* Topics: a pipeline's row changed; a job's row changed; any pipeline or job changed; a job logged.
- */
+/* Topics of the event bus (db_events). */
+/* A pipeline's row changed. */
 uint64_t pps_topic_pipeline(const char *project, const char *name);
+/* A job's row changed. */
 uint64_t pps_topic_job(int64_t job);
+/* Any pipeline or job changed. */
 uint64_t pps_topic_any(void);
+/* A job logged. */
 uint64_t pps_topic_logs(int64_t job);
 
 /* --- pipelines (§6, §7, §26.13-26.22) --------------------------------------------------------- */
@@ -46,6 +53,7 @@ typedef Status (*PpsPipelineFn)(void *arg, Ctx *ctx, const PpsV2__PipelineInfo *
 /* Makes the effective spec of a request: parsed, merged with the defaults, checked (§3). */
 Status pps_prepare(Ctx *ctx, PfsTx *tx, const PpsV2__CreatePipelineV2Request *request,
                    PpsV2__CreatePipelineTransaction **out);
+/* The same for a request as fields; what it leaves at zero is the defaults' to say. */
 Status pps_prepare_v1(Ctx *ctx, PfsTx *tx, const PpsV2__CreatePipelineRequest *request,
                       PpsV2__CreatePipelineTransaction **out);
 /* The effective spec as CreatePipelineV2 answers it. In ctx's arena. */
@@ -54,18 +62,36 @@ Status pps_prepared_json(Ctx *ctx, const PpsV2__CreatePipelineTransaction *prepa
 /* Creates or updates (§4, §6). */
 Status pps_create_pipeline(Ctx *ctx, PfsTx *tx, Pps *pps,
                            const PpsV2__CreatePipelineTransaction *prepared);
+/* The current version, or an earlier one ("name^", "name~3"). Errors: NOT_FOUND; UNKNOWN (no
+ * pipeline given; the ancestry). */
 Status pps_inspect_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__InspectPipelineRequest *request,
                             PpsV2__PipelineInfo **out);
+/* Newest first; request->history 0 is the current versions alone, negative all. Its jqFilter is
+ * for the floor above. */
 Status pps_list_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__ListPipelineRequest *request,
                          PpsPipelineFn fn, void *arg);
+/* The pipeline runs nothing until it is started again; its open jobs stay as they are. Errors:
+ * NOT_FOUND (only with must_exist); UNKNOWN (none given). */
 Status pps_stop_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__StopPipelineRequest *request);
+/* Takes back a stop; commits that came meanwhile get their jobs. Errors: NOT_FOUND;
+ * UNKNOWN (none given). */
 Status pps_start_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__StartPipelineRequest *request);
+/* A new version with the same spec, whose jobs keep results or not as request->reprocess says.
+ * Errors: NOT_FOUND; UNKNOWN (none given). */
 Status pps_rerun_pipeline(Ctx *ctx, PfsTx *tx, Pps *pps,
                           const PpsV2__RerunPipelineRequest *request);
+/* With its jobs, its spec and meta repos, and, unless keep_repo, its output repo. Errors:
+ * NOT_FOUND (only with must_exist); UNKNOWN (others read its output, and force was not asked
+ * for). */
 Status pps_delete_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__DeletePipelineRequest *request);
+/* Every pipeline of the named projects, or all. out: those deleted. Errors: as
+ * pps_delete_pipeline. */
 Status pps_delete_pipelines(Ctx *ctx, PfsTx *tx, const PpsV2__DeletePipelinesRequest *request,
                             PpsV2__DeletePipelinesResponse **out);
+/* Every pipeline and job, with their repos. */
 Status pps_delete_all(Ctx *ctx, PfsTx *tx);
+/* How many pipelines of each named project run, failed, were stopped. Errors: UNKNOWN (a picker
+ * that is not a name). */
 Status pps_summary(Ctx *ctx, PfsTx *tx, const PpsV2__PipelinesSummaryRequest *request,
                    PpsV2__PipelinesSummaryResponse **out);
 /* §20: a tick of every cron input of the pipeline, now. */
@@ -75,6 +101,7 @@ Status pps_cron_tick(Ctx *ctx, Pps *pps, const PpsV2__CronInput *cron, int64_t a
 /* When a cron input last ticked: its newest file's name, or its start when that is later or there
  * is none. */
 Status pps_cron_last(Ctx *ctx, Pps *pps, const PpsV2__CronInput *cron, int64_t *out_ns);
+/* One answer for each pipeline of a project, or of all. */
 Status pps_check_status(Ctx *ctx, PfsTx *tx, const PpsV2__CheckStatusRequest *request,
                         Status (*fn)(void *arg, Ctx *ctx,
                                      const PpsV2__CheckStatusResponse *response),
@@ -96,8 +123,10 @@ typedef struct PpsPipelineRow {
 /* Row id of a pipeline by name; NOT_FOUND "pipeline "p/n" not found". */
 Status pps_find_pipeline(Ctx *ctx, PfsTx *tx, const char *project, const char *name,
                          int64_t *out_id);
+/* Errors: NOT_FOUND. */
 Status pps_pipeline_row(Ctx *ctx, PfsTx *tx, int64_t id, PpsPipelineRow *out);
 typedef Status (*PpsPipelineRowFn)(void *arg, Ctx *ctx, const PpsPipelineRow *row);
+/* Every pipeline's current version, oldest first; an error of fn ends the walk. */
 Status pps_each_pipeline(Ctx *ctx, PfsTx *tx, PpsPipelineRowFn fn, void *arg);
 /* Those whose state may be about to change: on their way somewhere, or stopped and not yet paused,
  * or the reverse. Cost follows their number, not that of all pipelines. */
@@ -106,17 +135,20 @@ Status pps_each_moving_pipeline(Ctx *ctx, PfsTx *tx, PpsPipelineRowFn fn, void *
 Status pps_each_cron_pipeline(Ctx *ctx, PfsTx *tx, PpsPipelineRowFn fn, void *arg);
 /* Does any pipeline run, or start, or stand by? */
 Status pps_any_live(Ctx *ctx, PfsTx *tx, bool *out);
+/* Moves a pipeline; reason "" when there is none to give. Errors: NOT_FOUND. */
 Status pps_set_pipeline_state(Ctx *ctx, PfsTx *tx, int64_t id, PpsV2__PipelineState state,
                               const char *reason);
 /* §8.4: an autoscaling pipeline leaves standby as its first job begins, and is back in it in the
- * transaction that ends the last job whose inputs are finished. Any other pipeline stays as it is. */
+ * transaction that ends the last job whose inputs are finished. Any other pipeline stays as it is.
+ */
 Status pps_pipeline_busy(Ctx *ctx, PfsTx *tx, int64_t id);
+/* The way back to standby, see pps_pipeline_busy. */
 Status pps_pipeline_settle(Ctx *ctx, PfsTx *tx, int64_t id);
 /* Looks the image up again; true when a crashing pipeline's image is there now. */
 Status pps_retry_image(Ctx *ctx, PfsTx *tx, Pps *pps, int64_t id, bool *out_found);
 
-/* "project/name" of a pipeline whose current version, or whose open jobs, run in the image; NULL when
- * there is none. */
+/* "project/name" of a pipeline whose current version, or whose open jobs, run in the image; NULL
+ * when there is none. */
 Status pps_image_user(Ctx *ctx, PfsTx *tx, const char *digest, const char **out);
 
 /* --- jobs (§9, §26.1-26.7) -------------------------------------------------------------------- */
@@ -124,18 +156,32 @@ Status pps_image_user(Ctx *ctx, PfsTx *tx, const char *digest, const char **out)
 typedef Status (*PpsJobFn)(void *arg, Ctx *ctx, const PpsV2__JobInfo *info);
 typedef Status (*PpsJobSetFn)(void *arg, Ctx *ctx, const PpsV2__JobSetInfo *info);
 
+/* With request->wait, once it has ended. Errors: NOT_FOUND; UNKNOWN (no job given, deleted
+ * meanwhile); CANCELLED, DEADLINE_EXCEEDED. */
 Status pps_inspect_job(Ctx *ctx, Pps *pps, const PpsV2__InspectJobRequest *request,
                        PpsV2__JobInfo **out);
+/* The jobs of a set in the order of their provenance; with wait, each as it ends. Errors:
+ * UNKNOWN (no set given); CANCELLED, DEADLINE_EXCEEDED. */
 Status pps_inspect_job_set(Ctx *ctx, Pps *pps, const PpsV2__InspectJobSetRequest *request,
                            PpsJobFn fn, void *arg);
+/* Newest first unless reverse; of a pipeline, of projects, those that read given commits.
+ * Errors: NOT_FOUND; UNKNOWN (a negative number). */
 Status pps_list_job(Ctx *ctx, PfsTx *tx, const PpsV2__ListJobRequest *request, PpsJobFn fn,
                     void *arg);
+/* Newest first unless reverse. Errors: UNKNOWN (a negative number). */
 Status pps_list_job_set(Ctx *ctx, PfsTx *tx, const PpsV2__ListJobSetRequest *request,
                         PpsJobSetFn fn, void *arg);
+/* The jobs that have not ended, then each new one; ends only by ctx or fn. Errors: NOT_FOUND;
+ * UNKNOWN (no pipeline given, deleted meanwhile); CANCELLED, DEADLINE_EXCEEDED. */
 Status pps_subscribe_job(Ctx *ctx, Pps *pps, const PpsV2__SubscribeJobRequest *request, PpsJobFn fn,
                          void *arg);
+/* Kills a job that has not ended; one that has stays as it is. Errors: NOT_FOUND; UNKNOWN (no
+ * job given). */
 Status pps_stop_job(Ctx *ctx, PfsTx *tx, const PpsV2__StopJobRequest *request);
+/* Removes a job and its log, killed first when it has not ended. Errors: NOT_FOUND; UNKNOWN (no
+ * job given). */
 Status pps_delete_job(Ctx *ctx, PfsTx *tx, const PpsV2__Job *job);
+/* Errors: NOT_FOUND; UNKNOWN (the job has ended). */
 Status pps_update_job_state(Ctx *ctx, PfsTx *tx, const PpsV2__UpdateJobStateRequest *request);
 
 typedef struct PpsJobRow {
@@ -154,6 +200,7 @@ typedef struct PpsJobRow {
     uint64_t restart;
 } PpsJobRow;
 
+/* Errors: NOT_FOUND (bare). */
 Status pps_job_row(Ctx *ctx, PfsTx *tx, int64_t id, PpsJobRow *out);
 Status pps_find_job(Ctx *ctx, PfsTx *tx, const PpsV2__Job *job,
                     PpsJobRow *out); /* NOT_FOUND naming it */
@@ -167,6 +214,7 @@ Status pps_job_base(Ctx *ctx, PfsTx *tx, const PpsJobRow *job, PpsJobRow *out);
 
 /* Moves a job that is not terminal; a terminal one answers UNKNOWN "job … has already finished". */
 Status pps_job_to(Ctx *ctx, PfsTx *tx, int64_t job, PpsV2__JobState state, const char *reason);
+/* Notes how far a job is, and the tree that says so. Errors: NOT_FOUND. */
 Status pps_job_progress(Ctx *ctx, PfsTx *tx, int64_t job, const JobCounters *counters,
                         const Hash *plan, const Hash *basis);
 /* Ends processing: the layer becomes the output commit's content and both commits finish. error ""
@@ -200,14 +248,19 @@ typedef Status (*PpsDatumFn)(void *arg, Ctx *ctx, const PpsV2__DatumInfo *info);
 /* A record as the API shows it; job: the one that lists it. */
 Status pps_datum_info(Ctx *ctx, const DatumRecord *record, const PpsJobRow *job,
                       PpsV2__DatumInfo **out);
+/* Errors: NOT_FOUND (the job); UNKNOWN (none given, not in the job). */
 Status pps_inspect_datum(Ctx *ctx, Pps *pps, const PpsV2__Datum *datum, PpsV2__DatumInfo **out);
+/* The datums of a job, or of an input as they would be; page by page from a marker. Errors:
+ * NOT_FOUND; INVALID_ARGUMENT (the marker); UNKNOWN (neither or both given); RESOURCE_EXHAUSTED
+ * (too many to sort). */
 Status pps_list_datum(Ctx *ctx, Pps *pps, const PpsV2__ListDatumRequest *request, PpsDatumFn fn,
                       void *arg);
 /* §26.10: the datums that a pipeline with this input would have, in the order that its leaves give
  * them; ascending by id within each 10,000. Ends early when fn fails. */
 Status pps_create_datum(Ctx *ctx, Pps *pps, const PpsV2__Input *input, PpsDatumFn fn, void *arg);
 
-/* --- the record (record_show.c) ----------------------------------------------------------------- */
+/* --- the record (record_show.c) -----------------------------------------------------------------
+ */
 
 /* Everything that made one file: the datum, its inputs and their commits, the job that ran it, the
  * version of the code, and all commits upstream. Errors: NOT_FOUND naming the file. */
@@ -221,19 +274,29 @@ Status pps_why(Ctx *ctx, Pps *pps, const Procavia__V1__WhyDatumRequest *request,
 
 /* --- defaults (§3.5), secrets (§26.23), logs (§25) -------------------------------------------- */
 
+/* What is set for the cluster, as it was written. out: in ctx's arena. */
 Status pps_get_cluster_defaults(Ctx *ctx, PfsTx *tx, const char **out_json);
+/* Checks and sets them, by request->regenerate also the specs that they change; dry_run only
+ * says which. Errors: INVALID_ARGUMENT naming the field. */
 Status pps_set_cluster_defaults(Ctx *ctx, PfsTx *tx, Pps *pps,
                                 const PpsV2__SetClusterDefaultsRequest *request,
                                 PpsV2__SetClusterDefaultsResponse **out);
+/* What is set for a project. Errors: NOT_FOUND. */
 Status pps_get_project_defaults(Ctx *ctx, PfsTx *tx, const PfsV2__Project *project,
                                 PpsV2__GetProjectDefaultsResponse **out);
+/* As pps_set_cluster_defaults, for the pipelines of a project. Errors: the same; NOT_FOUND. */
 Status pps_set_project_defaults(Ctx *ctx, PfsTx *tx, Pps *pps,
                                 const PpsV2__SetProjectDefaultsRequest *request,
                                 PpsV2__SetProjectDefaultsResponse **out);
 
+/* file: a Kubernetes Secret as JSON. Errors: UNKNOWN (not JSON, no name, not base64, one of that
+ * name exists). */
 Status pps_create_secret(Ctx *ctx, PfsTx *tx, Bytes file);
+/* Errors: UNKNOWN (there is none). */
 Status pps_delete_secret(Ctx *ctx, PfsTx *tx, const char *name);
+/* Name, type and time, never a value. Errors: UNKNOWN (there is none). */
 Status pps_inspect_secret(Ctx *ctx, PfsTx *tx, const char *name, PpsV2__SecretInfo **out);
+/* Every secret by name, without values. */
 Status pps_list_secret(Ctx *ctx, PfsTx *tx, PpsV2__SecretInfos **out);
 /* One key's plaintext, for a worker. NOT_FOUND names what is missing. */
 Status pps_secret_value(Ctx *ctx, PfsTx *tx, const char *name, const char *key, Bytes *out);
@@ -252,6 +315,10 @@ typedef struct PpsLogLine {
 } PpsLogLine;
 /* Buffers and stores; readers see it at once. Any thread. */
 Status pps_log(Ctx *ctx, Pps *pps, const PpsLogLine *line);
+/* Stores what a job has logged so far, as it ends. */
 Status pps_log_flush(Ctx *ctx, Pps *pps, int64_t job);
+/* The lines that the request asks for, in order of time; with follow, those to come until what
+ * they speak of has ended. Errors: NOT_FOUND; UNKNOWN (the job is of another pipeline; neither
+ * pipeline nor job); CANCELLED, DEADLINE_EXCEEDED. */
 Status pps_get_logs(Ctx *ctx, Pps *pps, const PpsV2__GetLogsRequest *request,
                     Status (*fn)(void *arg, Ctx *ctx, const PpsV2__LogMessage *line), void *arg);
