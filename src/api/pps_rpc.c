@@ -1,6 +1,7 @@
 /* pps_rpc.c - pps_v2.API. */
 #include "api/sieve.h"
 #include "codec/pb.h"
+#include "pps/log.h"
 
 /* --- pipelines -------------------------------------------------------------------------------- */
 
@@ -247,7 +248,8 @@ static Status send_log(void *call, Ctx *ctx, const PpsV2__LogMessage *line)
 
 static Status get_logs(Call *call, const void *request)
 {
-    return pps_get_logs(call->ctx, call->api->config.pps, request, send_log, call);
+    const PpsPending pending = { control_pending_datum, call->api->config.control };
+    return pps_get_logs(call->ctx, call->api->config.pps, request, &pending, send_log, call);
 }
 
 /* --- secrets and defaults --------------------------------------------------------------------- */

@@ -174,7 +174,7 @@ static WorkerDatum datum_of(Ctx *ctx, const Procavia__Work__WorkDatum *datum)
                            .content = bytes(from->content.data, from->content.len),
                            .source = from };
     }
-    return (WorkerDatum){ datum->id, inputs, datum->n_inputs };
+    return (WorkerDatum){ datum->id, inputs, datum->n_inputs, datum->index };
 }
 
 /* --- running ---------------------------------------------------------------------------------- */

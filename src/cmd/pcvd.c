@@ -15,6 +15,7 @@
 #include "cmd/host.h"
 #include "cmd/pcvd_config.h"
 #include "control/control.h"
+#include "pps/log.h"
 
 typedef struct Server {
     PcvdConfig config;
@@ -133,6 +134,9 @@ static Status open_floors(Ctx *ctx, Server *server)
     TRY(open_images(ctx, server));
     const PpsHost host = { host_resolve_image, server->host };
     TRY(pps_open(ctx, server->pfs, &host, &server->pps));
+    const PpsLogLimits limits = { .age_ns = server->config.job_log_days * 24 * 3600 * NS_PER_SEC,
+                                  .pipeline_bytes = server->config.job_log_mib * (int64_t)MiB };
+    pps_log_limit(server->pps, &limits);
     pfs_allow_file_urls(server->pfs, server->config.allow_file_urls != 0);
     TRY(pfs_start(ctx, server->pfs));
     TRY(open_engine(ctx, server));

@@ -40,6 +40,10 @@ static const Setting settings[] = {
       "refuse to run user code where no sandbox is possible" },
     { "allow-file-urls", "0|1", SETTING_NUMBER, FIELD(allow_file_urls), "0", 0, 1,
       "let egress write to file:// URLs, as this server" },
+    { "job-log-days", "N", SETTING_NUMBER, FIELD(job_log_days), "30", 0, 36500,
+      "how long lines that jobs log are kept; 0 is for ever" },
+    { "job-log-mib", "N", SETTING_NUMBER, FIELD(job_log_mib), "1024", 0, 1 << 30,
+      "MiB of such lines kept for each pipeline, the newest; 0 is all" },
     { "help", NULL, SETTING_FLAG, FIELD(help), NULL, 0, 0, "show this text" },
     { "version", NULL, SETTING_FLAG, FIELD(version), NULL, 0, 0, "show the version" },
 };

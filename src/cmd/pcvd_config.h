@@ -17,6 +17,7 @@ typedef struct PcvdConfig {
     int64_t drain_seconds;   /* how long SIGTERM waits for calls that run */
     int64_t require_sandbox; /* refuse to run user code where no sandbox is possible */
     int64_t allow_file_urls; /* egress and imports may reach files of this machine */
+    int64_t job_log_days, job_log_mib; /* what is kept of jobs' logs; 0 is all */
     bool help, version;
 } PcvdConfig;
 

@@ -372,6 +372,7 @@ static void io_log(WorkerIo *base, const WorkerDatum *datum, bool is_user, Sandb
     Procavia__Work__WorkLog *line = PB_NEW(&ctx, procavia__work__work_log, Procavia__Work__WorkLog);
     line->lease = io->lease;
     line->datum_id = arena_strdup(ctx.arena, datum->id);
+    line->index = datum->index;
     line->ts = pb_timestamp(&ctx, wall_ns);
     line->user = is_user;
     line->is_stderr = stream == SANDBOX_STDERR;

@@ -8,6 +8,7 @@
 
 #define RUNS_MAX 512          /* jobs at work at once; later ones wait their turn */
 #define RETRY_NS (NS_PER_SEC) /* after an error of the database or disk */
+#define SWEEP_PAUSE_NS (NS_PER_SEC) /* between two sweeps of logs, at least */
 
 uint64_t control_topic(void)
 {
@@ -29,12 +30,26 @@ static int64_t deadline_of(int64_t due_wall_ns)
     return clock_mono_ns() + MAX(wait_ns, INT64_C(0));
 }
 
+/* Logs that are too old go a few at a time, so that nothing else waits long. */
+static Status sweep_logs(Ctx *ctx, Control *control)
+{
+    int64_t now_ns = clock_wall_ns(), due_ns;
+    if (now_ns < control->sweep_due_ns)
+        return OK;
+    control->sweep_due_ns = now_ns + SWEEP_PAUSE_NS;
+    TRY(pps_log_sweep(ctx, control->pps, now_ns, &due_ns));
+    if (due_ns > now_ns) /* else there is more */
+        control->sweep_due_ns = MAX(due_ns, control->sweep_due_ns);
+    return OK;
+}
+
 static Status one_turn(Ctx *ctx, Control *control, int64_t *out_due_ns)
 {
     int64_t look_due, tick_due;
     TRY(control_look(ctx, control, &look_due));
     TRY(control_tick(ctx, control, &tick_due));
-    *out_due_ns = MIN(look_due, tick_due);
+    TRY(sweep_logs(ctx, control));
+    *out_due_ns = MIN(MIN(look_due, tick_due), control->sweep_due_ns);
     return OK;
 }
 

@@ -42,5 +42,9 @@ ControlSession *control_leave(ControlSession *session);
 /* Workers on this job now (JobInfo.details.worker_status). */
 Status control_worker_status(Ctx *ctx, Control *control, int64_t job, PpsV2__WorkerStatus ***out,
                              size_t *out_n);
+/* The record of a datum that a job is to run, runs, or has just run; in ctx's arena. index: as the
+ * worker was told. NOT_FOUND (bare). self is the Control (PpsPending, pps/log.h). */
+Status control_pending_datum(void *self, Ctx *ctx, int64_t job, uint64_t index, const Hash *id,
+                             DatumRecord *out);
 /* §26.11 */
 Status control_restart_datum(Ctx *ctx, Control *control, const PpsV2__RestartDatumRequest *request);

@@ -13,6 +13,7 @@
 #include "codec/pbtime.h"
 #include "control/control.h"
 #include "pfs/content.h"
+#include "pps/log.h"
 
 typedef struct JobRun JobRun;
 typedef struct Lease Lease;
@@ -99,7 +100,9 @@ struct Control {
     Lease *leases;
     uint64_t last_lease;
     size_t workers_started;
-    CronTimer *crons; /* the control thread's own */
+    /* The control thread's own: */
+    CronTimer *crons;
+    int64_t sweep_due_ns; /* of logs; wall clock */
 };
 
 uint64_t control_topic(void); /* something inside control changed */

@@ -225,7 +225,6 @@ static Status finish(JobRun *run, const char *error, PpsV2__JobState failed)
 {
     Ctx *ctx = &run->ctx;
     Pfs *pfs = pps_pfs(run->control->pps);
-    TRY(pps_log_flush(ctx, run->control->pps, run->job.id));
     Hash layer;
     TRY(control_output_layer(ctx, run->control, &run->base_plan, &run->plan.done, &layer));
     TRY(store_sync(ctx, pfs_store(pfs)));
@@ -264,7 +263,7 @@ static Status succeed(JobRun *run, int64_t deadline_ns)
     if (timed_out)
         return kill_timed_out(run);
     if (cancel_is_set(run->cancel))
-        return pps_log_flush(&run->ctx, run->control->pps, run->job.id);
+        return OK;
     return finish(run, "", PPS_V2__JOB_STATE__JOB_FAILURE);
 }
 
@@ -286,7 +285,7 @@ static Status run_job(JobRun *run)
     if (outcome == TIMED_OUT)
         return kill_timed_out(run);
     if (outcome == KILLED)
-        return pps_log_flush(&run->ctx, run->control->pps, run->job.id);
+        return OK;
     TRY(result_flush(&run->ctx, run));
     if (outcome == BROKEN)
         return finish(run, run->broken, PPS_V2__JOB_STATE__JOB_FAILURE);
@@ -343,6 +342,17 @@ static void unlink_run(JobRun *run)
     pthread_cond_broadcast(&run->control->run_gone);
 }
 
+/* Its last lines; readers see them already. A run that was killed has them too. */
+static void flush_log(const JobRun *run)
+{
+    CLEANUP(ctx_done) Ctx ctx;
+    ctx_init(&ctx);
+    Status s = pps_log_flush(&ctx, run->control->pps, run->job.pipeline_id, run->job.id);
+    if (!status_ok(s))
+        LOG_WARN(&ctx, "could not store log lines", "job=%lld reason=%s", (long long)run->job.id,
+                 status_message(s));
+}
+
 static void job_thread(void *arg)
 {
     JobRun *run = arg;
@@ -353,6 +363,7 @@ static void job_thread(void *arg)
         if (!cancel_is_set(run->cancel))
             fail_job(run, s);
     }
+    flush_log(run);
     control_wake(control); /* before it goes: the pipeline's next job may begin */
     unlink_run(run);
     job_run_free(run);

@@ -92,6 +92,40 @@ static Status keep_record(void *arg, Ctx *ctx, const DatumRecord *record)
     return copy_into(search->arena, record, &search->record);
 }
 
+/* The record at a position of a todo list, in the arena `into` (not ctx's). NOT_FOUND (bare). */
+static Status todo_record(Ctx *ctx, Control *control, const Hash *todo, uint64_t index,
+                          Arena *into, DatumRecord *out)
+{
+    TodoSearch search = { .arena = into };
+    TRY(plan_each_todo(ctx, &control->content.io, todo, index, index + 1, keep_record, &search));
+    *out = search.record;
+    return search.found ? OK : STATUS(NOT_FOUND);
+}
+
+static bool find_todo(Control *control, int64_t job, Hash *out)
+{
+    LOCKED(&control->lock);
+    const JobRun *run = job_run_find(control, job);
+    if (run)
+        *out = run->plan.todo;
+    return run && !hash_is_zero(out);
+}
+
+Status control_pending_datum(void *self, Ctx *ctx, int64_t job, uint64_t index, const Hash *id,
+                             DatumRecord *out)
+{
+    Control *control = self;
+    Hash todo;
+    if (!find_todo(control, job, &todo))
+        return STATUS(NOT_FOUND);
+    CLEANUP(ctx_done) Ctx scratch;
+    ctx_scratch(&scratch, ctx);
+    Status s = todo_record(&scratch, control, &todo, index, ctx->arena, out);
+    if (!status_ok(s))
+        return status_copy(ctx, s);
+    return hash_eq(&out->datum.id, id) ? OK : STATUS(NOT_FOUND); /* planned anew since */
+}
+
 static Status gather(JobRun *run, const DatumRecord *record)
 {
     if (run->result_count == run->result_capacity) {
@@ -132,12 +166,11 @@ Status result_add(Ctx *ctx, Lease *lease, const Procavia__Work__WorkResult *resu
         return FAIL(ctx, INVALID_ARGUMENT, "datum %s is not of lease %llu", result->datum_id,
                     (unsigned long long)lease->id);
     CLEANUP(arena_freep) Arena *arena = arena_new(0);
-    TodoSearch search = { .arena = arena };
-    TRY(plan_each_todo(ctx, &control->content.io, &run->plan.todo, result->index, result->index + 1,
-                       keep_record, &search));
-    if (!search.found)
+    DatumRecord found, *record = &found;
+    Status s = todo_record(ctx, control, &run->plan.todo, result->index, arena, record);
+    if (s.code == STATUS_NOT_FOUND)
         return FAIL(ctx, INVALID_ARGUMENT, "datum %s is not of this job", result->datum_id);
-    DatumRecord *record = &search.record;
+    TRY(s);
     TRY(output_of(ctx, control, result, &record->head.output_root));
     record->head.state = state_of(result->state);
     record->reason = result->reason;
@@ -198,17 +231,30 @@ static Status cache_results(Ctx *ctx, PfsTx *tx, const Batch *batch)
     return OK;
 }
 
-static Status write_batch(Ctx *ctx, JobRun *run, const Batch *batch, Hash *out_done)
+static Status write_rows(Ctx *ctx, JobRun *run, const Batch *batch, const PpsLogBatch *log,
+                         const Hash *done)
 {
     Pfs *pfs = pps_pfs(run->control->pps);
-    TRY(plan_finish(ctx, &run->control->content.io, &run->plan.done, batch->records, batch->n,
-                    out_done));
     TRY(store_sync(ctx, pfs_store(pfs)));
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_write(ctx, pfs, NULL, &tx));
     TRY(cache_results(ctx, tx, batch));
-    TRY(pps_job_progress(ctx, tx, run->job.id, &batch->counters, out_done, &run->basis));
+    TRY(pps_log_write(ctx, tx, log));
+    TRY(pps_job_progress(ctx, tx, run->job.id, &batch->counters, done, &run->basis));
     return pfs_commit(ctx, STEAL(tx));
+}
+
+/* What the datums logged goes along: a result that is durable has its log. */
+static Status write_batch(Ctx *ctx, JobRun *run, const Batch *batch, Hash *out_done)
+{
+    Pps *pps = run->control->pps;
+    TRY(plan_finish(ctx, &run->control->content.io, &run->plan.done, batch->records, batch->n,
+                    out_done));
+    PpsLogBatch *log;
+    TRY(pps_log_take(ctx, pps, run->job.pipeline_id, run->job.id, &log));
+    Status s = write_rows(ctx, run, batch, log, out_done);
+    pps_log_settle(pps, log, status_ok(s));
+    return s;
 }
 
 Status result_flush(Ctx *ctx, JobRun *run)

@@ -205,26 +205,36 @@ static Status report_done(Ctx *ctx, ControlSession *session,
     return s;
 }
 
+static PpsLogLine work_line(const ControlSession *session, const JobRun *run,
+                            const Procavia__Work__WorkLog *line)
+{
+    return (PpsLogLine){ .pipeline = run->job.pipeline_id,
+                         .job = run->job.id,
+                         .datum_id = line->datum_id,
+                         .datum_index = line->index,
+                         .worker_id = session->worker_id,
+                         .ts_ns = pb_timestamp_ns(line->ts),
+                         .user = line->user,
+                         .is_stderr = line->is_stderr,
+                         .message = str(line->message) };
+}
+
 static Status report_logs(Ctx *ctx, ControlSession *session,
                           const Procavia__Work__WorkReport__Logs *logs)
 {
-    for (size_t i = 0; i < logs->n_lines; i++) {
-        const Procavia__Work__WorkLog *line = logs->lines[i];
-        PpsLogLine stored = { .datum_id = line->datum_id,
-                              .worker_id = session->worker_id,
-                              .ts_ns = pb_timestamp_ns(line->ts),
-                              .user = line->user,
-                              .is_stderr = line->is_stderr,
-                              .message = str(line->message) };
-        {
-            LOCKED(&session->control->lock);
-            Lease *lease = own_lease(session, line->lease);
-            if (!lease)
-                continue;
-            stored.job = lease->run->job.id;
+    PpsLogLine *lines = ARENA_NEW(ctx->arena, PpsLogLine, logs->n_lines + 1);
+    if (!lines)
+        return STATUS(RESOURCE_EXHAUSTED);
+    size_t n = 0;
+    {
+        LOCKED(&session->control->lock);
+        for (size_t i = 0; i < logs->n_lines; i++) {
+            const Lease *lease = own_lease(session, logs->lines[i]->lease);
+            if (lease)
+                lines[n++] = work_line(session, lease->run, logs->lines[i]);
         }
-        TRY(pps_log(ctx, session->control->pps, &stored));
     }
+    pps_log(ctx, session->control->pps, lines, n);
     return OK;
 }
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "base/text.h"
-#include "pps/pps_priv.h"
+#include "pps/log_priv.h"
 
 /* --- rows ------------------------------------------------------------------------------------- */
 
@@ -274,8 +274,7 @@ Status pps_delete_job(Ctx *ctx, PfsTx *tx, const PpsV2__Job *job)
     TRY(pps_find_job(ctx, tx, job, &row));
     if (!job_is_terminal(row.state))
         TRY(kill_job(ctx, tx, &row, JOB_REASON_DELETED));
-    TRY(db_exec(ctx, pfs_tx_db(tx), NULL, "DELETE FROM pps_log_segment WHERE job = ?", "i",
-                row.id));
+    TRY(log_delete_job(ctx, tx, row.id));
     TRY(db_exec(ctx, pfs_tx_db(tx), NULL, "DELETE FROM pps_job WHERE id = ?", "i", row.id));
     pps_note_job(tx, row.id);
     return OK;

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "codec/moment.h"
-#include "pps/pps_priv.h"
+#include "pps/log_priv.h"
 
 static Status set_stopped(Ctx *ctx, PfsTx *tx, const PpsPipelineRow *row, bool stopped)
 {
@@ -80,7 +80,7 @@ Status pps_rerun_pipeline(Ctx *ctx, PfsTx *tx, Pps *pps, const PpsV2__RerunPipel
 static Status delete_rows(Ctx *ctx, PfsTx *tx, const PpsPipelineRow *row)
 {
     DbTx *db = pfs_tx_db(tx);
-    TRY(db_exec(ctx, db, NULL, "DELETE FROM pps_log_segment WHERE pipeline = ?", "i", row->id));
+    TRY(log_delete_pipeline(ctx, tx, row->id));
     TRY(db_exec(ctx, db, NULL, "DELETE FROM pps_job WHERE pipeline = ?", "i", row->id));
     TRY(db_exec(ctx, db, NULL, "DELETE FROM pps_pipeline_version WHERE pipeline = ?", "i",
                 row->id));

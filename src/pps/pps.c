@@ -73,6 +73,11 @@ uint64_t pps_topic_logs(int64_t job)
     return event_topic_num("job logs", job);
 }
 
+uint64_t pps_topic_pipeline_logs(int64_t pipeline)
+{
+    return event_topic_num("pipeline logs", pipeline);
+}
+
 void pps_note_pipeline(PfsTx *tx, const char *project, const char *name)
 {
     db_notify(pfs_tx_db(tx), pps_topic_pipeline(project, name));

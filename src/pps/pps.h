@@ -43,8 +43,10 @@ uint64_t pps_topic_pipeline(const char *project, const char *name);
 uint64_t pps_topic_job(int64_t job);
 /* Any pipeline or job changed. */
 uint64_t pps_topic_any(void);
-/* A job logged. */
+/* A job logged (log.h). */
 uint64_t pps_topic_logs(int64_t job);
+/* Any job of a pipeline logged. */
+uint64_t pps_topic_pipeline_logs(int64_t pipeline);
 
 /* --- pipelines (§6, §7, §26.13-26.22) --------------------------------------------------------- */
 
@@ -272,7 +274,7 @@ typedef Status (*PpsWhyFn)(void *arg, Ctx *ctx, const Procavia__V1__WhyDatumResp
 Status pps_why(Ctx *ctx, Pps *pps, const Procavia__V1__WhyDatumRequest *request, PpsWhyFn fn,
                void *arg);
 
-/* --- defaults (§3.5), secrets (§26.23), logs (§25) -------------------------------------------- */
+/* --- defaults (§3.5), secrets (§26.23) -------------------------------------------------------- */
 
 /* What is set for the cluster, as it was written. out: in ctx's arena. */
 Status pps_get_cluster_defaults(Ctx *ctx, PfsTx *tx, const char **out_json);
@@ -303,22 +305,3 @@ Status pps_secret_value(Ctx *ctx, PfsTx *tx, const char *name, const char *key, 
 /* All keys of one, as it was given. NOT_FOUND names what is missing. */
 typedef Status (*PpsSecretFn)(void *arg, Ctx *ctx, Str key, Bytes value);
 Status pps_secret_each(Ctx *ctx, PfsTx *tx, const char *name, PpsSecretFn fn, void *arg);
-
-/* One line of a datum's (or the worker's own) log. */
-typedef struct PpsLogLine {
-    int64_t job;          /* row */
-    const char *datum_id; /* "" when none */
-    const char *worker_id;
-    int64_t ts_ns;
-    bool user, is_stderr, master;
-    Str message;
-} PpsLogLine;
-/* Buffers and stores; readers see it at once. Any thread. */
-Status pps_log(Ctx *ctx, Pps *pps, const PpsLogLine *line);
-/* Stores what a job has logged so far, as it ends. */
-Status pps_log_flush(Ctx *ctx, Pps *pps, int64_t job);
-/* The lines that the request asks for, in order of time; with follow, those to come until what
- * they speak of has ended. Errors: NOT_FOUND; UNKNOWN (the job is of another pipeline; neither
- * pipeline nor job); CANCELLED, DEADLINE_EXCEEDED. */
-Status pps_get_logs(Ctx *ctx, Pps *pps, const PpsV2__GetLogsRequest *request,
-                    Status (*fn)(void *arg, Ctx *ctx, const PpsV2__LogMessage *line), void *arg);

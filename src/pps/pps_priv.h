@@ -8,7 +8,7 @@
 #include "pps/pps.h"
 #include "pps/spec.h"
 
-typedef struct LogBook LogBook; /* log.c */
+typedef struct LogBook LogBook; /* log_book.c */
 
 struct Pps {
     Pfs *pfs;

@@ -62,6 +62,22 @@ const DbMigration pps_migrations[] = {
       "CREATE INDEX pps_pipeline_by_state ON pps_pipeline (state, stopped);"
       "ALTER TABLE pps_pipeline ADD COLUMN has_cron BIGINT NOT NULL DEFAULT 1;"
       "CREATE INDEX pps_pipeline_cron ON pps_pipeline (id) WHERE has_cron = 1;" },
+    /* A segment's lines (log_line.c) are in `body` when they are few, else a blob. begin_at: where
+     * they are in their job's stream. job 0: lines of the pipeline itself. Lines of before go: they
+     * have another form. */
+    { "pps: logs by position, within limits",
+      "DROP TABLE pps_log_segment;"
+      "CREATE TABLE pps_log_segment ("
+      "  id BIGINT PRIMARY KEY, pipeline BIGINT NOT NULL, job BIGINT NOT NULL, begin_at BIGINT NOT "
+      "NULL,"
+      "  bytes BIGINT NOT NULL, lines BIGINT NOT NULL, first_ts BIGINT NOT NULL, last_ts BIGINT NOT "
+      "NULL,"
+      "  body BLOB, blob BLOB);"
+      "CREATE INDEX pps_log_segment_by_job ON pps_log_segment (job, id);"
+      "CREATE INDEX pps_log_segment_by_pipeline ON pps_log_segment (pipeline, id);"
+      "CREATE INDEX pps_log_segment_by_age ON pps_log_segment (last_ts);"
+      "CREATE INDEX pps_log_segment_since ON pps_log_segment (pipeline, last_ts, id);"
+      "CREATE TABLE pps_log_use (pipeline BIGINT PRIMARY KEY, bytes BIGINT NOT NULL);" },
 };
 
 const size_t pps_migration_count = ARRAY_LEN(pps_migrations);

@@ -88,6 +88,7 @@ typedef struct WorkerDatum {
     const char *id;
     const WorkerInput *inputs;
     size_t input_count;
+    uint64_t index; /* the owner's number for it; passed through */
 } WorkerDatum;
 
 /* --- how to reach the server ----------------------------------------------------------------- */
