@@ -32,12 +32,24 @@ static Status send_fault(void *call, Ctx *ctx, const char *error)
     return call_send(call, &answer.base);
 }
 
-static Status fsck(Call *call, const void *request)
+static Status check_rows(Call *call)
 {
-    (void)request;
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_read(call->ctx, call->api->config.pfs, &tx));
     return pfs_fsck(call->ctx, tx, send_fault, call);
+}
+
+static Status fsck(Call *call, const void *request)
+{
+    const PfsV2__FsckRequest *r = request;
+    bool one = r->zombie_check_case == PFS_V2__FSCK_REQUEST__ZOMBIE_CHECK_ZOMBIE_TARGET;
+    bool all = r->zombie_check_case == PFS_V2__FSCK_REQUEST__ZOMBIE_CHECK_ZOMBIE_ALL &&
+               r->zombie_all;
+    TRY(check_rows(call));
+    if (!one && !all)
+        return OK;
+    return pps_zombies(call->ctx, call->api->config.pps, one ? r->zombie_target : NULL, send_fault,
+                       call);
 }
 
 typedef struct Scrub {

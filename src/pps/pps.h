@@ -225,6 +225,11 @@ Status pps_job_progress(Ctx *ctx, PfsTx *tx, int64_t job, const JobCounters *cou
 Status pps_job_finish(Ctx *ctx, PfsTx *tx, int64_t job, const Hash *output_layer, const char *error,
                       PpsV2__JobState failed);
 
+/* Checks that each file of an output has the tag of a datum of its job (pfs.md §21): fn gets a text
+ * for each that has not. target: the output commit; NULL: of each pipeline the newest that finished
+ * well. Errors: those of picking; NOT_FOUND when no job with records of its datums made the commit. */
+Status pps_zombies(Ctx *ctx, Pps *pps, const PfsV2__Commit *target, PfsFsckFn fn, void *arg);
+
 /* --- the datum cache (design, decision 3) ----------------------------------------------------- */
 
 Status pps_cache_get(Ctx *ctx, PfsTx *tx, const Hash *key,
