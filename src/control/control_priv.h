@@ -26,18 +26,23 @@ typedef struct DatumRange {
 
 struct JobRun {
     Control *control;
+    int64_t id;     /* of the job; set before anyone sees the run */
+    Cancel *cancel; /* set when the job was killed */
+
+    /* The run's thread alone until the sets are offered; from then on they stay as they are. */
     PpsJobRow job;       /* strings in ctx's arena */
     PpsPipelineRow spec; /* likewise */
-    Ctx ctx;             /* of the run's thread */
-    Cancel *cancel;      /* set when the job was killed */
-    Plan plan;
+    Ctx ctx;             /* of the run's thread, always */
+    Plan plan;           /* but `done`, which is under the lock once sets are offered */
     Hash base_plan; /* zero when there is no base */
     Hash basis;
     uint64_t parallelism;
+    DatumRange *ranges; /* [range_count], taken from next_range upwards */
+    size_t range_count;
 
     /* Under control->lock: */
-    DatumRange *ranges; /* [range_count], taken from next_range upwards */
-    size_t range_count, next_range;
+    bool offered; /* the sets may be taken */
+    size_t next_range;
     DatumRange *returned; /* lost leases, to be run again */
     size_t returned_count;
     size_t leases; /* out now */

@@ -47,7 +47,7 @@ static Status write_egressing(JobRun *run)
     Ctx *ctx = &run->ctx;
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_write(ctx, pps_pfs(run->control->pps), NULL, &tx));
-    TRY(pps_job_to(ctx, tx, run->job.id, PPS_V2__JOB_STATE__JOB_EGRESSING, ""));
+    TRY(pps_job_to(ctx, tx, run->id, PPS_V2__JOB_STATE__JOB_EGRESSING, ""));
     return pfs_commit(ctx, STEAL(tx));
 }
 
@@ -73,7 +73,7 @@ Status egress_run(JobRun *run, int64_t deadline_ns, bool *out_timed_out)
         if (status_ok(s) || cancel_is_set(run->cancel))
             return OK;
         LOG_WARN(&run->ctx, "egress failed, it is tried again", "job=%lld reason=%s",
-                 (long long)run->job.id, status_message(s));
+                 (long long)run->id, status_message(s));
         arena_rewind(run->ctx.arena, mark);
         pause_until(run, MIN(clock_mono_ns() + pause_ns, deadline_ns));
         *out_timed_out = clock_mono_ns() >= deadline_ns;

@@ -17,7 +17,7 @@
 JobRun *job_run_find(Control *control, int64_t job)
 {
     for (JobRun *run = control->runs; run; run = run->next) {
-        if (run->job.id == job)
+        if (run->id == job)
             return run;
     }
     return NULL;
@@ -37,7 +37,7 @@ static Status load(JobRun *run)
     Ctx *ctx = &run->ctx;
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_read(ctx, pps_pfs(run->control->pps), &tx));
-    TRY(pps_job_row(ctx, tx, run->job.id, &run->job));
+    TRY(pps_job_row(ctx, tx, run->id, &run->job));
     TRY(pps_job_spec(ctx, tx, &run->job, &run->spec));
     run->parallelism = MAX(run->spec.info->parallelism, (uint64_t)1);
     return OK;
@@ -165,16 +165,23 @@ static Status write_running(JobRun *run)
     TRY(store_sync(ctx, pfs_store(pps_pfs(run->control->pps))));
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_write(ctx, pps_pfs(run->control->pps), NULL, &tx));
-    TRY(pps_job_to(ctx, tx, run->job.id, PPS_V2__JOB_STATE__JOB_RUNNING, ""));
+    TRY(pps_job_to(ctx, tx, run->id, PPS_V2__JOB_STATE__JOB_RUNNING, ""));
     TRY(pps_pipeline_busy(ctx, tx, run->job.pipeline_id));
-    TRY(pps_job_progress(ctx, tx, run->job.id, &run->counters, &run->plan.done, &run->basis));
+    JobCounters counters;
+    Hash done;
+    { /* results may come in already; within the transaction, so that none goes back behind them */
+        LOCKED(&run->control->lock);
+        counters = run->counters;
+        done = run->plan.done;
+    }
+    TRY(pps_job_progress(ctx, tx, run->id, &counters, &done, &run->basis));
     return pfs_commit(ctx, STEAL(tx));
 }
 
 static void offer_sets(JobRun *run)
 {
     LOCKED(&run->control->lock);
-    run->next_range = 0;
+    run->offered = true;
     queue_wake_sessions(run->control);
 }
 
@@ -212,8 +219,7 @@ static Outcome wait_for_sets(JobRun *run, int64_t deadline_ns)
 static void recall_leases(JobRun *run)
 {
     LOCKED(&run->control->lock);
-    run->next_range = run->range_count;
-    run->returned_count = 0;
+    run->offered = false;
     for (Lease *lease = run->control->leases; lease; lease = lease->next)
         lease->cancelled = lease->cancelled || lease->run == run;
     queue_wake_sessions(run->control);
@@ -231,11 +237,11 @@ static Status finish(JobRun *run, const char *error, PpsV2__JobState failed)
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_write(ctx, pfs, NULL, &tx));
     PpsJobRow now;
-    TRY(pps_job_row(ctx, tx, run->job.id, &now));
+    TRY(pps_job_row(ctx, tx, run->id, &now));
     if (job_is_terminal(now.state))
         return OK;
-    TRY(pps_job_progress(ctx, tx, run->job.id, &run->counters, &run->plan.done, &run->basis));
-    TRY(pps_job_finish(ctx, tx, run->job.id, &layer, error, failed));
+    TRY(pps_job_progress(ctx, tx, run->id, &run->counters, &run->plan.done, &run->basis));
+    TRY(pps_job_finish(ctx, tx, run->id, &layer, error, failed));
     return pfs_commit(ctx, STEAL(tx));
 }
 
@@ -302,22 +308,22 @@ static Status run_job(JobRun *run)
 static void fail_job(JobRun *run, Status why)
 {
     Ctx *ctx = &run->ctx;
-    LOG_WARN(ctx, "job failed", "job=%lld reason=%s", (long long)run->job.id, status_message(why));
+    LOG_WARN(ctx, "job failed", "job=%lld reason=%s", (long long)run->id, status_message(why));
     const char *reason = status_message(why);
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     PpsJobRow now;
     Status s = pfs_begin_write(ctx, pps_pfs(run->control->pps), NULL, &tx);
     if (status_ok(s))
-        s = pps_job_row(ctx, tx, run->job.id, &now);
+        s = pps_job_row(ctx, tx, run->id, &now);
     if (status_ok(s) && job_is_terminal(now.state))
         return;
     if (status_ok(s))
-        s = pps_job_finish(ctx, tx, run->job.id, NULL, reason, PPS_V2__JOB_STATE__JOB_FAILURE);
+        s = pps_job_finish(ctx, tx, run->id, NULL, reason, PPS_V2__JOB_STATE__JOB_FAILURE);
     if (status_ok(s))
         s = pfs_commit(ctx, STEAL(tx));
     if (!status_ok(s) && s.code != STATUS_NOT_FOUND)
         LOG_ERROR(ctx, "could not write a job's failure", "job=%lld reason=%s",
-                  (long long)run->job.id, status_message(s));
+                  (long long)run->id, status_message(s));
 }
 
 static void job_run_free(JobRun *run)
@@ -347,9 +353,9 @@ static void flush_log(const JobRun *run)
 {
     CLEANUP(ctx_done) Ctx ctx;
     ctx_init(&ctx);
-    Status s = pps_log_flush(&ctx, run->control->pps, run->job.pipeline_id, run->job.id);
+    Status s = pps_log_flush(&ctx, run->control->pps, run->job.pipeline_id, run->id);
     if (!status_ok(s))
-        LOG_WARN(&ctx, "could not store log lines", "job=%lld reason=%s", (long long)run->job.id,
+        LOG_WARN(&ctx, "could not store log lines", "job=%lld reason=%s", (long long)run->id,
                  status_message(s));
 }
 
@@ -375,8 +381,7 @@ static JobRun *job_run_new(Control *control, const PpsJobRow *job)
     if (!run)
         return NULL;
     run->control = control;
-    run->job.id = job->id;
-    run->next_range = SIZE_MAX; /* nothing to take before the ranges are cut */
+    run->id = job->id;
     run->cancel = cancel_new();
     run->results_arena = arena_new(0);
     ctx_init(&run->ctx);

@@ -311,7 +311,7 @@ static Status end_killed_runs(Ctx *ctx, Control *control)
     {
         LOCKED(&control->lock);
         for (JobRun *run = control->runs; run && n < MAX_LOOKED_AT; run = run->next)
-            ids[n++] = run->job.id;
+            ids[n++] = run->id;
     }
     if (!n)
         return OK;

@@ -39,7 +39,7 @@ bool queue_take(Control *control, ControlSession *session, Lease **out)
 {
     for (JobRun *run = control->runs; run; run = run->next) {
         DatumRange range;
-        if (cancel_is_set(run->cancel) || run->broken || run->leases >= run->parallelism ||
+        if (!run->offered || cancel_is_set(run->cancel) || run->broken || run->leases >= run->parallelism ||
             !take_range(run, &range))
             continue;
         Lease *lease = calloc(1, sizeof(*lease));

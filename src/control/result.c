@@ -231,6 +231,13 @@ static Status cache_results(Ctx *ctx, PfsTx *tx, const Batch *batch)
     return OK;
 }
 
+/* The new plan shows as soon as the writer's turn is ours: who writes after us has it, too. */
+static void show_done(JobRun *run, const Hash *done)
+{
+    LOCKED(&run->control->lock);
+    run->plan.done = *done;
+}
+
 static Status write_rows(Ctx *ctx, JobRun *run, const Batch *batch, const PpsLogBatch *log,
                          const Hash *done)
 {
@@ -238,21 +245,23 @@ static Status write_rows(Ctx *ctx, JobRun *run, const Batch *batch, const PpsLog
     TRY(store_sync(ctx, pfs_store(pfs)));
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_write(ctx, pfs, NULL, &tx));
+    show_done(run, done);
     TRY(cache_results(ctx, tx, batch));
     TRY(pps_log_write(ctx, tx, log));
-    TRY(pps_job_progress(ctx, tx, run->job.id, &batch->counters, done, &run->basis));
+    TRY(pps_job_progress(ctx, tx, run->id, &batch->counters, done, &run->basis));
     return pfs_commit(ctx, STEAL(tx));
 }
 
 /* What the datums logged goes along: a result that is durable has its log. */
-static Status write_batch(Ctx *ctx, JobRun *run, const Batch *batch, Hash *out_done)
+static Status write_batch(Ctx *ctx, JobRun *run, const Batch *batch)
 {
     Pps *pps = run->control->pps;
+    Hash done;
     TRY(plan_finish(ctx, &run->control->content.io, &run->plan.done, batch->records, batch->n,
-                    out_done));
+                    &done));
     PpsLogBatch *log;
-    TRY(pps_log_take(ctx, pps, run->job.pipeline_id, run->job.id, &log));
-    Status s = write_rows(ctx, run, batch, log, out_done);
+    TRY(pps_log_take(ctx, pps, run->job.pipeline_id, run->id, &log));
+    Status s = write_rows(ctx, run, batch, log, &done);
     pps_log_settle(pps, log, status_ok(s));
     return s;
 }
@@ -262,13 +271,10 @@ Status result_flush(Ctx *ctx, JobRun *run)
     Batch batch;
     if (!take_batch(run, &batch))
         return OK;
-    Hash done;
-    Status s = write_batch(ctx, run, &batch, &done);
+    Status s = write_batch(ctx, run, &batch);
     {
         LOCKED(&run->control->lock);
-        if (status_ok(s))
-            run->plan.done = done;
-        else
+        if (!status_ok(s))
             job_run_break(run, status_message(s));
         run->flushing = false;
         run->last_flush_ns = clock_mono_ns();

@@ -209,7 +209,7 @@ static PpsLogLine work_line(const ControlSession *session, const JobRun *run,
                             const Procavia__Work__WorkLog *line)
 {
     return (PpsLogLine){ .pipeline = run->job.pipeline_id,
-                         .job = run->job.id,
+                         .job = run->id,
                          .datum_id = line->datum_id,
                          .datum_index = line->index,
                          .worker_id = session->worker_id,
@@ -266,13 +266,13 @@ Status control_worker_status(Ctx *ctx, Control *control, int64_t job, PpsV2__Wor
     LOCKED(&control->lock);
     size_t count = 0;
     for (Lease *lease = control->leases; lease; lease = lease->next)
-        count += lease->run->job.id == job;
+        count += lease->run->id == job;
     *out_n = 0;
     *out = ARENA_NEW(ctx->arena, PpsV2__WorkerStatus *, count + 1);
     if (!*out)
         return STATUS(RESOURCE_EXHAUSTED);
     for (Lease *lease = control->leases; lease; lease = lease->next) {
-        if (lease->run->job.id != job)
+        if (lease->run->id != job)
             continue;
         PpsV2__WorkerStatus *status = PB_NEW(ctx, pps_v2__worker_status, PpsV2__WorkerStatus);
         status->worker_id = arena_strdup(ctx->arena, lease->session->worker_id);
@@ -309,11 +309,11 @@ static size_t running_datums(Ctx *ctx, Control *control, int64_t job, Hash **out
     LOCKED(&control->lock);
     size_t n = 0, count = 0;
     for (Lease *lease = control->leases; lease; lease = lease->next)
-        count += lease->run->job.id == job && *lease->running;
+        count += lease->run->id == job && *lease->running;
     *out_ids = ARENA_NEW(ctx->arena, char *, count + 1);
     *out_todo = ARENA_ONE(ctx->arena, Hash);
     for (Lease *lease = control->leases; *out_ids && lease; lease = lease->next) {
-        if (lease->run->job.id != job || !*lease->running)
+        if (lease->run->id != job || !*lease->running)
             continue;
         **out_todo = lease->run->plan.todo;
         (*out_ids)[n++] = arena_strdup(ctx->arena, lease->running);
@@ -349,7 +349,7 @@ static size_t order_restarts(Control *control, int64_t job, char (*hits)[HASH_HE
     size_t ordered = 0;
     for (Lease *lease = control->leases; lease; lease = lease->next) {
         for (size_t i = 0; i < n; i++) {
-            if (lease->run->job.id == job && strcmp(lease->running, hits[i]) == 0) {
+            if (lease->run->id == job && strcmp(lease->running, hits[i]) == 0) {
                 memcpy(lease->restart, hits[i], HASH_HEX_SIZE);
                 pthread_cond_signal(&lease->session->wake);
                 ordered++;
