@@ -24,18 +24,18 @@ demo: deps all
 test: deps all
 	tools/run-tests.sh $(BUILD)
 
-# Sanitizers, fault sweeps, fuzzing, long crash loops.
+# Sanitizers over every suite, fault sweeps, fuzzing, long crash loops.
 test-long: deps all
 	PCV_TEST_LONG=1 tools/run-tests.sh $(BUILD)
 	$(MAKE) asan tsan
 
 asan: deps
 	test -d build-asan || $(MESON) setup build-asan -Db_sanitize=address,undefined -Db_lundef=false
-	ninja -C build-asan && $(MESON) test -C build-asan --no-rebuild --suite unit --suite fuzz
+	ninja -C build-asan && tools/run-sanitized.sh build-asan unit fuzz cli api crash
 
 tsan: deps
 	test -d build-tsan || $(MESON) setup build-tsan -Db_sanitize=thread -Db_lundef=false
-	ninja -C build-tsan && $(MESON) test -C build-tsan --no-rebuild --suite unit
+	ninja -C build-tsan && tools/run-sanitized.sh build-tsan unit cli api crash
 
 # Lint, floors, and warnings as errors on both compilers.
 check: deps all

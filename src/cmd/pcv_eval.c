@@ -34,7 +34,7 @@ static void lock_down(bool no_files)
 {
     limit(RLIMIT_CPU, CPU_SECONDS_MAX);
     limit(RLIMIT_CORE, 0);
-#ifndef __SANITIZE_ADDRESS__ /* which maps terabytes */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* they map terabytes */
     limit(RLIMIT_AS, MEMORY_BYTES_MAX);
 #endif
     if (no_files)
