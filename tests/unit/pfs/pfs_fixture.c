@@ -6,31 +6,52 @@
 static void open_all(Fixture *fx)
 {
     StoreConfig config = { .dir = fx->dir };
-    fx->index = store_index_mem_new();
+    assert_ok(db_open(&fx->ctx, fx->url, pfs_migrations, pfs_migration_count, &fx->db));
+    fx->index = db_store_index(fx->db);
     assert_ok(store_open(&fx->ctx, &config, &fx->index, &fx->store));
-    assert_ok(db_open(&fx->ctx, "sqlite::memory:", pfs_migrations, pfs_migration_count, &fx->db));
     assert_ok(pfs_open(&fx->ctx, fx->db, fx->store, &fx->pfs));
     assert_ok(pfs_start(&fx->ctx, fx->pfs));
 }
 
-int fixture_setup(void **state)
+static void close_all(Fixture *fx)
+{
+    fx->pfs = pfs_close(fx->pfs);
+    fx->store = store_close(fx->store);
+    fx->db = db_close(fx->db);
+}
+
+static int set_up(void **state, bool on_disk)
 {
     Fixture *fx = calloc(1, sizeof(*fx));
     ctx_init(&fx->ctx);
     fx->keep = arena_new(0);
     fx->dir = scratch_dir(&fx->ctx);
+    fx->url = on_disk ? text_printf(fx->ctx.arena, "sqlite:%s/pcv.db", fx->dir) : "sqlite::memory:";
     open_all(fx);
     *state = fx;
     return 0;
 }
 
+int fixture_setup(void **state)
+{
+    return set_up(state, false);
+}
+
+int fixture_setup_on_disk(void **state)
+{
+    return set_up(state, true);
+}
+
+void fixture_reopen(Fixture *fx)
+{
+    close_all(fx);
+    open_all(fx);
+}
+
 int fixture_teardown(void **state)
 {
     Fixture *fx = *state;
-    fx->pfs = pfs_close(fx->pfs);
-    fx->db = db_close(fx->db);
-    fx->store = store_close(fx->store);
-    store_index_mem_free(&fx->index);
+    close_all(fx);
     assert_ok(file_remove_tree(&fx->ctx, fx->dir));
     ctx_done(&fx->ctx);
     arena_free(fx->keep);

@@ -12,6 +12,7 @@
 typedef struct Fixture {
     Ctx ctx;
     char *dir;
+    const char *url; /* of the database */
     Db *db;
     StoreIndex index;
     Store *store;
@@ -21,6 +22,8 @@ typedef struct Fixture {
 } Fixture;
 
 int fixture_setup(void **state);
+int fixture_setup_on_disk(void **state); /* may be reopened */
+void fixture_reopen(Fixture *fx);
 int fixture_teardown(void **state);
 #define PFS_TEST(fn) cmocka_unit_test_setup_teardown(fn, fixture_setup, fixture_teardown)
 
