@@ -15,6 +15,7 @@
 #include "wire/wire.h"
 
 #define PATH "/procavia.work.Work/Serve"
+#define QUEUED_BYTES_MAX (4 * MiB) /* of log: beyond it user code that prints waits */
 
 struct Link {
     WireClient *client; /* the link thread's own once it runs */
@@ -24,6 +25,7 @@ struct Link {
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
+    pthread_cond_t sent; /* the queue was emptied, or never will be */
     Buf queue; /* reports: varint size and message, in order */
     Buf logs;  /* the body of a Logs message: repeated field 1 */
     Buf set;   /* the next set, packed; empty when there is none */
@@ -83,6 +85,8 @@ void link_log(Link *link, const Procavia__Work__WorkLog *line)
     pb_pack(&line->base, &packed);
     {
         LOCKED(&link->lock);
+        while (link->queue.size + link->logs.size > QUEUED_BYTES_MAX && !link->lost)
+            pthread_cond_wait(&link->sent, &link->lock);
         add_field(&link->logs, 1, buf_bytes(&packed));
     }
     buf_done(&packed);
@@ -187,6 +191,7 @@ static Status send_queued(Link *link)
         queue_logs(link);
         queued = link->queue;
         link->queue = (Buf){ 0 };
+        pthread_cond_broadcast(&link->sent);
     }
     Status s = OK;
     for (size_t at = 0; status_ok(s) && at < queued.size;) {
@@ -209,6 +214,7 @@ static void lose(Link *link)
         if (link->cancel)
             cancel = cancel_ref(link->cancel);
         pthread_cond_broadcast(&link->changed);
+        pthread_cond_broadcast(&link->sent);
     }
     if (cancel)
         cancel_set(cancel);
@@ -269,6 +275,7 @@ Status link_open(Ctx *ctx, const LinkConfig *config, Link **out)
         return STATUS(RESOURCE_EXHAUSTED);
     pthread_mutex_init(&link->lock, NULL);
     pthread_cond_init(&link->changed, NULL);
+    pthread_cond_init(&link->sent, NULL);
     link->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     Status s = link->wake_fd < 0 ? status_errno(ctx, errno, "could not make an event") : OK;
     if (status_ok(s))
@@ -304,6 +311,7 @@ Link *link_close(Link *link)
     buf_done(&link->queue);
     buf_done(&link->logs);
     buf_done(&link->set);
+    pthread_cond_destroy(&link->sent);
     pthread_cond_destroy(&link->changed);
     pthread_mutex_destroy(&link->lock);
     free(link);

@@ -30,6 +30,7 @@ Status link_take(Ctx *ctx, Link *link, Procavia__Work__WorkSet **out,
  * owned. */
 void link_attempt(Link *link, const char *datum_id, Cancel *attempt);
 
-/* Queue reports; never block. Lines of log are gathered and go before the next report. */
+/* Queue reports. Lines of log are gathered and go before the next report; link_log waits while very
+ * much is gathered, as user code may print faster than the server stores. */
 void link_report(Link *link, const Procavia__Work__WorkReport *report);
 void link_log(Link *link, const Procavia__Work__WorkLog *line);

@@ -124,6 +124,9 @@ void control_forget_crons(Control *control);
 Status job_run_start(Ctx *ctx, Control *control, const PpsJobRow *job);
 JobRun *job_run_find(Control *control, int64_t job); /* with the lock held */
 
+/* note.c: a line in the job's log that is the master's; waits while very much is gathered. */
+void job_note(const JobRun *run, const char *format, ...) PRINTF_LIKE(2, 3);
+
 /* output.c: the layer that turns the base job's output into this one's. */
 Status control_output_layer(Ctx *ctx, Control *control, const Hash *base_plan, const Hash *plan,
                             Hash *out_layer);

@@ -231,6 +231,10 @@ static Status finish(JobRun *run, const char *error, PpsV2__JobState failed)
 {
     Ctx *ctx = &run->ctx;
     Pfs *pfs = pps_pfs(run->control->pps);
+    if (*error)
+        job_note(run, "failing job with reason: %s", error);
+    else
+        job_note(run, "job successful, closing commits");
     Hash layer;
     TRY(control_output_layer(ctx, run->control, &run->base_plan, &run->plan.done, &layer));
     TRY(store_sync(ctx, pfs_store(pfs)));
@@ -284,8 +288,12 @@ static Status run_job(JobRun *run)
         (JobCounters){ .total = (int64_t)run->plan.counts.total,
                        .skipped = (int64_t)(run->plan.counts.skipped + run->plan.counts.cached) };
     int64_t deadline_ns = timeout_of(run);
+    job_note(run, "planned datums: %llu in all, %llu to run",
+             (unsigned long long)run->plan.counts.total,
+             (unsigned long long)run->plan.counts.to_run);
     offer_sets(run);
     TRY(write_running(run));
+    job_note(run, "updating job info, state: JOB_RUNNING");
     Outcome outcome = wait_for_sets(run, deadline_ns);
     recall_leases(run);
     if (outcome == TIMED_OUT)

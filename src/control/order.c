@@ -94,6 +94,16 @@ static Status add_datum(void *arg, Ctx *ctx, const DatumRecord *record)
     return OK;
 }
 
+#define SECRET_FILES_MAX 1024 /* of all secrets of a transform */
+
+/* A value that user code is given must not show in its log. */
+static void add_masked(Ctx *ctx, Procavia__Work__WorkSet *set, Bytes value)
+{
+    ProtobufCBinaryData *masked = &set->masked[set->n_masked++];
+    masked->data = arena_memdup(ctx->arena, value.data, value.size);
+    masked->len = value.size;
+}
+
 static Status add_secret_env(Ctx *ctx, PfsTx *tx, const PpsV2__SecretMount *mount,
                              Procavia__Work__WorkSet *set)
 {
@@ -104,6 +114,7 @@ static Status add_secret_env(Ctx *ctx, PfsTx *tx, const PpsV2__SecretMount *moun
     entry->key = arena_strdup(ctx->arena, mount->env_var);
     entry->value = arena_strndup(ctx->arena, (const char *)value.data, value.size);
     set->env[set->n_env++] = entry;
+    add_masked(ctx, set, value);
     return OK;
 }
 
@@ -111,8 +122,6 @@ typedef struct SecretFiles {
     const char *mount_path;
     Procavia__Work__WorkSet *set;
 } SecretFiles;
-
-#define SECRET_FILES_MAX 1024 /* of all secrets of a transform */
 
 static Status add_secret_file(void *arg, Ctx *ctx, Str key, Bytes value)
 {
@@ -127,6 +136,7 @@ static Status add_secret_file(void *arg, Ctx *ctx, Str key, Bytes value)
     file->content.data = arena_memdup(ctx->arena, value.data, value.size);
     file->content.len = value.size;
     set->secret_files[set->n_secret_files++] = file;
+    add_masked(ctx, set, value);
     return OK;
 }
 
@@ -148,7 +158,9 @@ static Status add_secrets(Ctx *ctx, Control *control, const PpsV2__Transform *tr
     set->env = ARENA_NEW(ctx->arena, Procavia__Work__WorkSet__EnvEntry *, transform->n_secrets);
     set->secret_files =
         ARENA_NEW(ctx->arena, Procavia__Work__WorkSet__SecretFile *, SECRET_FILES_MAX);
-    if (!set->env || !set->secret_files)
+    set->masked =
+        ARENA_NEW(ctx->arena, ProtobufCBinaryData, SECRET_FILES_MAX + transform->n_secrets);
+    if (!set->env || !set->secret_files || !set->masked)
         return STATUS(RESOURCE_EXHAUSTED);
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_read(ctx, pps_pfs(control->pps), &tx));

@@ -24,7 +24,8 @@ static const char *or_else(const char *text, const char *otherwise)
 
 void run_log(Run *run, const char *line)
 {
-    run->io->log(run->io, run->datum, false, SANDBOX_STDOUT, str(line), clock_wall_ns());
+    Str masked = mask_text(run->ctx->arena, run->spec->mask, str(line));
+    run->io->log(run->io, run->datum, false, SANDBOX_STDOUT, masked, clock_wall_ns());
 }
 
 /* --- the sandbox ----------------------------------------------------------------------------- */
@@ -260,6 +261,7 @@ SandboxRun run_process(Run *run, const char *const *argv, const char *const *std
                          .cwd = or_else(spec->working_dir, spec->image_working_dir),
                          .stdin_bytes = join_lines(run->ctx->arena, stdin_lines),
                          .no_out = spec->s3_out,
+                         .mask = spec->mask,
                          .line = pass_line,
                          .leftover = tell_leftover,
                          .self = run };
@@ -373,7 +375,8 @@ void run_conclude(Run *run, const Attempt *attempt, bool was_recovered)
 {
     WorkerResult *result = run->result;
     result->stats = attempt->stats;
-    result->reason = attempt->reason ? attempt->reason : "";
+    Str reason = mask_text(run->ctx->arena, run->spec->mask, str(attempt->reason));
+    result->reason = str_z(run->ctx->arena, reason);
     if (attempt->reason)
         result->state = was_recovered ? WORKER_RECOVERED : WORKER_FAILED;
     result->finished_wall_ns = clock_wall_ns();

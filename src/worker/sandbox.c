@@ -209,8 +209,11 @@ Sandbox *sandbox_close(Sandbox *sandbox)
         return NULL;
     stop_keeper(sandbox);
     sandbox_end_run(sandbox);
-    for (size_t i = 0; i < ARRAY_LEN(sandbox->outputs); i++)
+    for (size_t i = 0; i < ARRAY_LEN(sandbox->outputs); i++) {
         lines_done(&sandbox->outputs[i].cutter);
+        masker_done(&sandbox->outputs[i].masker);
+        buf_done(&sandbox->outputs[i].masked);
+    }
     cgroup_free(sandbox->cgroup);
     fd_closep(&sandbox->cancel_fd);
     host_release_pfs(&sandbox->pfs_lock);

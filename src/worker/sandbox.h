@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "base/ctx.h"
+#include "worker/mask.h"
 
 /* What isolation there is, weakest first. */
 typedef enum SandboxLevel {
@@ -82,6 +82,7 @@ typedef struct SandboxRun {
     const char *cwd;         /* NULL or "": "/" */
     Bytes stdin_bytes;       /* data NULL: /dev/null */
     bool no_out;             /* /pfs/out is not there */
+    const MaskSet *mask;     /* what no line shows; NULL: nothing */
     /* One line of output without its newline, valid UTF-8 without NUL; longer than
      * SANDBOX_LINE_BYTES_MAX is cut in pieces. From sandbox_wait only. */
     void (*line)(void *self, SandboxStream stream, Str line, int64_t wall_ns);

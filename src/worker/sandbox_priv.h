@@ -17,6 +17,8 @@ typedef struct Output {
     SandboxStream stream;
     int fd; /* -1 when at its end */
     LineCutter cutter;
+    Masker masker; /* before lines are cut: a cut may go through a secret */
+    Buf masked;    /* scratch */
 } Output;
 
 struct Sandbox {

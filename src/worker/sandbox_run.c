@@ -133,13 +133,25 @@ static void pass_line(void *self, Str line)
         run->line(run->self, output->stream, line, clock_wall_ns());
 }
 
+static void take_output(Output *output, Bytes piece, bool is_end)
+{
+    const MaskSet *mask = output->sandbox->run ? output->sandbox->run->mask : NULL;
+    buf_clear(&output->masked);
+    masker_add(&output->masker, mask, piece, &output->masked);
+    if (is_end)
+        masker_end(&output->masker, mask, &output->masked);
+    lines_add(&output->cutter, buf_bytes(&output->masked), pass_line, output);
+    if (is_end)
+        lines_end(&output->cutter, pass_line, output);
+}
+
 /* Reads what is there; how much may be more than one turn's, so that no output starves the others.
  */
 static bool read_output(Output *output)
 {
     ssize_t got = read(output->fd, output->sandbox->buffer, SANDBOX_READ_BYTES);
     if (got > 0) {
-        lines_add(&output->cutter, bytes(output->sandbox->buffer, (size_t)got), pass_line, output);
+        take_output(output, bytes(output->sandbox->buffer, (size_t)got), false);
         return true;
     }
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
@@ -247,7 +259,7 @@ static Status finish_run(Ctx *ctx, Sandbox *sandbox, SandboxExit *out)
         Output *output = &sandbox->outputs[i];
         while (output->fd >= 0 && read_output(output))
             ;
-        lines_end(&output->cutter, pass_line, output);
+        take_output(output, (Bytes){ 0 }, true);
     }
     describe_exit(ctx, sandbox, out);
     sandbox_end_run(sandbox);

@@ -62,6 +62,7 @@ typedef struct WorkerSpec {
     const char *root_dir;           /* unpacked image; "": the host */
     const SandboxFile *files;       /* secrets with a mount path */
     size_t file_count;
+    const MaskSet *mask; /* secrets that no log nor reason shows; NULL: none */
     SandboxLimits limits;
     uint64_t disk_bytes;   /* of /pfs/out; 0 is no limit */
     int64_t tries;         /* at least one is made */
