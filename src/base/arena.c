@@ -7,6 +7,19 @@
 
 #include "base/fault.h"
 
+/* The address sanitizer knows what is not given out: a use after a rewind is a report. */
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(at, size)   ((void)(at), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#endif
+
 typedef struct Block {
     struct Block *older;
     size_t size; /* of data[] */
@@ -32,6 +45,7 @@ static Block *block_new(size_t size, Block *older)
     block->older = older;
     block->size = size;
     block->used = 0;
+    ASAN_POISON_MEMORY_REGION(block->data, size);
     return block;
 }
 
@@ -87,7 +101,8 @@ void *arena_alloc(Arena *arena, size_t size)
     void *p = (char *)block->data + block->used;
     block->used += need;
     arena->total_bytes += need;
-    return memset(p, 0, need);
+    ASAN_UNPOISON_MEMORY_REGION(p, size);
+    return memset(p, 0, size);
 }
 
 void *arena_must(Arena *arena, size_t size)
@@ -143,8 +158,11 @@ void arena_rewind(Arena *arena, ArenaMark mark)
         free(arena->newest);
         arena->newest = older;
     }
-    if (arena->newest)
+    if (arena->newest) {
         arena->newest->used = mark.used;
+        ASAN_POISON_MEMORY_REGION((char *)arena->newest->data + mark.used,
+                                  arena->newest->size - mark.used);
+    }
     arena->total_bytes = mark.total;
 }
 

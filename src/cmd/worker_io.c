@@ -199,9 +199,9 @@ static void drop_output(ServerIo *io)
 static Status send_modify(Ctx *ctx, ServerIo *io, const PfsV2__ModifyFileRequest *request)
 {
     ArenaMark mark = arena_mark(ctx->arena);
-    Status s = wire_stream_send(ctx, io->set, pb_pack_bytes(ctx, &request->base));
+    TRY(wire_stream_send(ctx, io->set, pb_pack_bytes(ctx, &request->base)));
     arena_rewind(ctx->arena, mark);
-    return s;
+    return OK;
 }
 
 static Status send_piece(Ctx *ctx, ServerIo *io, const char *path, Bytes piece)

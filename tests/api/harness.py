@@ -102,13 +102,15 @@ class ApiTest(unittest.TestCase):
 
     @contextmanager
     def fails(self, code, text="", exact=False):
-        """The body must end with this gRPC code, and a message that has `text` in it."""
+        """The body must end with this gRPC code, and a message that has `text` (or a pattern) in it."""
         with self.assertRaises(grpc.RpcError) as caught:
             yield
         error = caught.exception
         self.assertEqual((error.code().name, error.details()), (code, error.details()))
         if exact:
             self.assertEqual(error.details(), text)
+        elif isinstance(text, re.Pattern):
+            self.assertRegex(error.details(), text)
         else:
             self.assertIn(text, error.details())
 
