@@ -7,7 +7,7 @@ packages=(
     build-essential meson ninja-build pkg-config python3 python3-venv git
     clang libclang-rt-14-dev universal-ctags
     libnghttp2-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libprotobuf-dev libsqlite3-dev
-    libzstd-dev libssl-dev libyaml-dev zlib1g-dev libseccomp-dev libarchive-dev libpcre2-dev libcmocka-dev
+    libzstd-dev libssl-dev libyaml-dev libexpat1-dev zlib1g-dev libseccomp-dev libarchive-dev libpcre2-dev libcmocka-dev
     libjq-dev libjsonnet-dev libcurl4-openssl-dev
     python3-sklearn r-base-core r-cran-mass curl
 )

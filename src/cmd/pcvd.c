@@ -16,6 +16,7 @@
 #include "cmd/pcvd_config.h"
 #include "control/control.h"
 #include "pps/log.h"
+#include "s3/s3.h"
 
 typedef struct Server {
     PcvdConfig config;
@@ -30,7 +31,10 @@ typedef struct Server {
     Engine *engine;
     Control *control;
     Api *api;
+    S3 *s3;
+    WireHttpHandler front;   /* plain HTTP on the clients' port */
     WireServer *wire;        /* for clients */
+    WireServer *s3_wire;     /* for S3 alone; NULL: not asked for */
     WireServer *worker_wire; /* for workers, on a socket in the data folder */
 } Server;
 
@@ -149,14 +153,35 @@ static Status open_floors(Ctx *ctx, Server *server)
                             .cluster_id = server->cluster_id,
                             .eval_program = sibling_program(ctx, "pcv-eval") };
     server->api = api_new(&api);
+    server->s3 = s3_new(&(S3Config){ .pfs = server->pfs });
     return OK;
 }
 
-static const char *full_address(Ctx *ctx, const char *listen)
+/* --- who serves what
+ * ---------------------------------------------------------------------------------------------------
+ */
+
+/* HTTP on the port that serves all. */
+static Status serve_http(void *self, Ctx *ctx, WireHttp *http)
+{
+    const Server *server = self;
+    if (!s3_claims(http))
+        return FAIL(ctx, NOT_FOUND, "not found");
+    const WireHttpHandler *s3 = s3_handler(server->s3);
+    return s3->handle(s3->self, ctx, http);
+}
+
+static Status refuse_grpc(void *self, Ctx *ctx, WireCall *call)
+{
+    (void)self;
+    return FAIL(ctx, UNIMPLEMENTED, "this port speaks S3, not %s", wire_call_path(call));
+}
+
+static const char *full_address(Ctx *ctx, const char *listen, int port)
 {
     bool has_port =
         str_starts(str(listen), STR("unix:")) || strrchr(listen, ':') > strrchr(listen, ']');
-    return has_port && strchr(listen, ':') ? listen : text_printf(ctx->arena, "%s:30650", listen);
+    return has_port && strchr(listen, ':') ? listen : text_printf(ctx->arena, "%s:%d", listen, port);
 }
 
 static Status start_wire(Ctx *ctx, Server *server)
@@ -167,21 +192,36 @@ static Status start_wire(Ctx *ctx, Server *server)
                                  .self = server->api };
     TRY(wire_server_start(ctx, &workers, &server->worker_wire));
     chmod(workers.listen + strlen("unix:"), 0600);
-    const WireConfig wire = { .listen = full_address(ctx, server->config.listen),
+    server->front = (WireHttpHandler){ serve_http, server };
+    const WireConfig wire = { .listen = full_address(ctx, server->config.listen, 30650),
                               .handle = api_handle,
+                              .http = &server->front,
                               .self = server->api };
-    return wire_server_start(ctx, &wire, &server->wire);
+    TRY(wire_server_start(ctx, &wire, &server->wire));
+    if (!*server->config.s3_listen)
+        return OK;
+    const WireConfig s3 = { .listen = full_address(ctx, server->config.s3_listen, 30600),
+                            .handle = refuse_grpc,
+                            .http = s3_handler(server->s3) };
+    return wire_server_start(ctx, &s3, &server->s3_wire);
 }
 
-static Status write_port_file(Ctx *ctx, const Server *server)
+static Status write_port(Ctx *ctx, const char *file, const WireServer *wire)
 {
-    if (!server->config.port_file)
+    if (!file || !wire)
         return OK;
-    const char *address = wire_server_address(server->wire);
+    const char *address = wire_server_address(wire);
     const char *port = strrchr(address, ':');
-    return file_replace(ctx, server->config.port_file,
+    return file_replace(ctx, file,
                         str_bytes(str(text_printf(ctx->arena, "%s\n", port ? port + 1 : address))),
                         0644);
+}
+
+/* That of S3 first: who waits for the other one finds both. */
+static Status write_port_files(Ctx *ctx, const Server *server)
+{
+    TRY(write_port(ctx, server->config.s3_port_file, server->s3_wire));
+    return write_port(ctx, server->config.port_file, server->wire);
 }
 
 /* --- closing, highest floor first ------------------------------------------------------------- */
@@ -189,11 +229,13 @@ static Status write_port_file(Ctx *ctx, const Server *server)
 static void close_floors(Ctx *ctx, Server *server)
 {
     int64_t drain_ms = server->config.drain_seconds * 1000;
+    server->s3_wire = wire_server_stop(server->s3_wire, drain_ms);
     server->wire = wire_server_stop(server->wire, drain_ms);
     if (server->engine)
         server->engine->ops->stop(server->engine, ctx, "local", true);
     server->worker_wire = wire_server_stop(server->worker_wire, 2000);
     server->control = control_stop(server->control);
+    server->s3 = s3_free(server->s3);
     server->api = api_free(server->api);
     server->engine = engine_free(server->engine);
     server->pps = pps_close(server->pps);
@@ -220,7 +262,7 @@ static Status serve(Ctx *ctx, Server *server, const sigset_t *signals)
     int64_t began_ns = clock_mono_ns();
     TRY(open_floors(ctx, server));
     TRY(start_wire(ctx, server));
-    TRY_WRAP(ctx, write_port_file(ctx, server), "could not write the port file");
+    TRY_WRAP(ctx, write_port_files(ctx, server), "could not write the port file");
     LOG_INFO(ctx, "server ready", "listen=%s data=%s started_ms=%lld",
              wire_server_address(server->wire), server->config.data,
              (long long)((clock_mono_ns() - began_ns) / NS_PER_MS));

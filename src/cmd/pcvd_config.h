@@ -8,7 +8,9 @@
 typedef struct PcvdConfig {
     const char *data;      /* data folder; required */
     const char *listen;    /* "127.0.0.1:30650" */
+    const char *s3_listen; /* "ADDR:PORT" for S3 alone; "": none */
     const char *port_file; /* the port is written here once ready; NULL: nowhere */
+    const char *s3_port_file;
     const char *config;    /* configuration file; NULL: none */
     const char *log_level;
     const char *log_format;  /* "text", "json" */

@@ -32,6 +32,12 @@ bool moment_format(int64_t seconds, int32_t nanos, char out[MOMENT_TEXT_SIZE]);
 void moment_format_ns(int64_t ns, char out[MOMENT_TEXT_SIZE]);
 void moment_format_seconds(int64_t ns, char out[MOMENT_TEXT_SIZE]); /* the fraction cut off */
 
+/* --- HTTP and S3 ------------------------------------------------------------------------------ */
+
+void moment_format_http(int64_t seconds, char out[MOMENT_TEXT_SIZE]); /* "Sun, 06 Nov 1994 08:49:37 GMT" */
+bool moment_parse_http(Str s, int64_t *out_seconds);                  /* or with "+0000" */
+bool moment_parse_basic(Str s, int64_t *out_seconds);                 /* "19941106T084937Z" */
+
 /* --- Go's durations --------------------------------------------------------------------------- */
 
 #define DURATION_TEXT_SIZE 32

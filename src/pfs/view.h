@@ -71,3 +71,20 @@ typedef Status (*PfsMatchFn)(void *arg, Ctx *ctx, const PfsMatch *match);
 Status pfs_view_glob(Ctx *ctx, const PfsView *view, const char *glob, PfsMatchFn fn, void *arg);
 /* The same for one path ("/a/b" or "/a/b/"): NOT_FOUND (bare) when nothing is there. */
 Status pfs_view_stat(Ctx *ctx, const PfsView *view, Str path, PfsMatch *out);
+
+/* Bytes [offset, offset + size) of one file, as far as there are any. Errors: NOT_FOUND (bare) when
+ * no file is at the path ("/a/b"). */
+Status pfs_view_read(Ctx *ctx, const PfsView *view, Str path, uint64_t offset, uint64_t size,
+                     PfsBytesFn fn, void *arg);
+
+/* What begins with a prefix that need not end at a '/', in bytewise order: files, or with `flat`
+ * what is on the level of the prefix's last '/', where a directory is one element whose path ends
+ * in '/' and whose size and hash are not told. */
+typedef struct PfsPrefix {
+    Str prefix; /* "/", "/a/b" */
+    Str after;  /* only what sorts after this; "": all */
+    bool flat;
+} PfsPrefix;
+typedef Status (*PfsPrefixFn)(void *arg, Ctx *ctx, const PfsMatch *match, bool *out_done);
+Status pfs_view_prefix(Ctx *ctx, const PfsView *view, const PfsPrefix *wanted, PfsPrefixFn fn,
+                       void *arg);

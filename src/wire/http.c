@@ -138,6 +138,11 @@ Status wire_http_respond(Ctx *ctx, WireHttp *http, int status, int64_t body_size
     return OK;
 }
 
+bool wire_http_answered(const WireHttp *http)
+{
+    return http->answer.head != NULL;
+}
+
 Status wire_http_write(Ctx *ctx, WireHttp *http, Bytes body)
 {
     assert(http->answer.head);

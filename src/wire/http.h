@@ -49,6 +49,7 @@ void wire_http_set_header(WireHttp *http, const char *name, const char *value);
 /* Begins the answer. body_size -1: not known, the end of the body is marked by its framing. Once
  * per request. */
 Status wire_http_respond(Ctx *ctx, WireHttp *http, int status, int64_t body_size);
+bool wire_http_answered(const WireHttp *http); /* has it begun? */
 /* Body bytes. Blocks while a window of bytes waits. More or less than body_size in all is INTERNAL,
  * and cuts the answer short. */
 Status wire_http_write(Ctx *ctx, WireHttp *http, Bytes body);
