@@ -14,9 +14,11 @@ static Status inspect_project_v2(Call *call, PfsTx *tx, const void *request, voi
     PfsV2__InspectProjectV2Response *answer =
         CALL_NEW(call, PfsV2__InspectProjectV2Response, pfs_v2__inspect_project_v2_response__init);
     PpsV2__GetProjectDefaultsResponse *defaults;
-    TRY(pfs_inspect_project(call->ctx, tx, r->project, &answer->info));
-    TRY_WRAP(call->ctx, pps_get_project_defaults(call->ctx, tx, r->project, &defaults),
-             "could not inspect project %s", text_quote(call->ctx->arena, str(r->project->name)));
+    Status s = pfs_inspect_project(call->ctx, tx, r->project, &answer->info);
+    if (status_ok(s))
+        s = pps_get_project_defaults(call->ctx, tx, r->project, &defaults);
+    TRY_WRAP(call->ctx, s, "could not inspect project %s",
+             text_quote(call->ctx->arena, str(r->project->name)));
     answer->defaults_json = defaults->project_defaults_json;
     *response = answer;
     return OK;

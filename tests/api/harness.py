@@ -15,6 +15,7 @@ import time
 import unittest
 import uuid
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import grpc
 from pachyderm_sdk import Client
@@ -102,10 +103,13 @@ class ApiTest(unittest.TestCase):
 
     @contextmanager
     def fails(self, code, text="", exact=False):
-        """The body must end with this gRPC code, and a message that has `text` (or a pattern) in it."""
+        """The body must end with this gRPC code, and a message that has `text` (or a pattern) in
+        it. What it gives has the error and its message afterwards."""
+        told = SimpleNamespace(error=None, text=None)
         with self.assertRaises(grpc.RpcError) as caught:
-            yield
-        error = caught.exception
+            yield told
+        error = told.error = caught.exception
+        told.text = error.details()
         self.assertEqual((error.code().name, error.details()), (code, error.details()))
         if exact:
             self.assertEqual(error.details(), text)
