@@ -44,6 +44,9 @@ bool db_is_write(const DbTx *tx);
 /* Ends and frees tx, whatever it returns. On OK of a write: durable, and then the tx's events are
  * published. */
 Status db_commit(Ctx *ctx, DbTx *tx) NODISCARD;
+/* As db_commit, but does not wait for stable storage: the next commit that does covers this one too.
+ * For what can be found out again after a crash, and refers to nothing that is not durable yet. */
+Status db_commit_lazily(Ctx *ctx, DbTx *tx) NODISCARD;
 DbTx *db_rollback(DbTx *tx); /* NULL is fine; always NULL */
 static inline void db_rollbackp(DbTx **tx)
 {
@@ -56,6 +59,11 @@ EventBus *db_events(Db *db);
 
 /* Work to run after a durable commit, on the committing thread, in order; dropped on rollback. */
 void db_after_commit(DbTx *tx, void (*fn)(void *arg), void *arg);
+
+/* fn(self, value) is called once tx is committed and before it is durable, on the committing thread;
+ * dropped on rollback, duplicates collapse. For who may begin work on what a power cut could still undo:
+ * whatever that work commits becomes durable after this. */
+void db_when_committed(DbTx *tx, void (*fn)(void *self, int64_t value), void *self, int64_t value);
 
 /* Statements are prepared once a connection and kept. Arguments follow `types`, one letter each:
  *   i int64_t   s const char * (NULL: SQL NULL)   t Str   b Bytes   h const Hash * (NULL or zero:

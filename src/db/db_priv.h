@@ -116,12 +116,19 @@ struct DbTx {
     DbRows *open_rows;
     Buf topics; /* uint64_t each */
     Buf after;  /* AfterCommit each */
+    Buf told;   /* Tell each */
 };
 
 typedef struct AfterCommit {
     void (*fn)(void *arg);
     void *arg;
 } AfterCommit;
+
+typedef struct Tell {
+    void (*fn)(void *self, int64_t value);
+    void *self;
+    int64_t value;
+} Tell;
 
 /* db.c */
 Status db_connect(Ctx *ctx, Db *db, bool for_write, DbConn **out);

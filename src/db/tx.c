@@ -22,6 +22,7 @@ static void tx_free(DbTx *tx)
 {
     buf_done(&tx->topics);
     buf_done(&tx->after);
+    buf_done(&tx->told);
     free(tx);
 }
 
@@ -66,13 +67,25 @@ bool db_is_write(const DbTx *tx)
 
 /* --- what follows a commit -------------------------------------------------------------------- */
 
-void db_notify(DbTx *tx, uint64_t topic)
+/* To an array of items of one size that holds each once. */
+static void add_once(Buf *items, const void *item, size_t size)
 {
-    for (size_t at = 0; at < tx->topics.size; at += sizeof(topic)) {
-        if (memcmp(tx->topics.data + at, &topic, sizeof(topic)) == 0)
+    for (size_t at = 0; at < items->size; at += size) {
+        if (memcmp(items->data + at, item, size) == 0)
             return;
     }
-    buf_add(&tx->topics, &topic, sizeof(topic));
+    buf_add(items, item, size);
+}
+
+void db_notify(DbTx *tx, uint64_t topic)
+{
+    add_once(&tx->topics, &topic, sizeof(topic));
+}
+
+void db_when_committed(DbTx *tx, void (*fn)(void *self, int64_t value), void *self, int64_t value)
+{
+    const Tell tell = { fn, self, value };
+    add_once(&tx->told, &tell, sizeof(tell));
 }
 
 void db_after_commit(DbTx *tx, void (*fn)(void *arg), void *arg)
@@ -87,6 +100,15 @@ static void publish(const DbTx *tx)
         uint64_t topic;
         memcpy(&topic, tx->topics.data + at, sizeof(topic));
         event_publish(tx->db->events, topic);
+    }
+}
+
+static void tell_committed(const DbTx *tx)
+{
+    for (size_t at = 0; at < tx->told.size; at += sizeof(Tell)) {
+        Tell tell;
+        memcpy(&tell, tx->told.data + at, sizeof(tell));
+        tell.fn(tell.self, tell.value);
     }
 }
 
@@ -159,14 +181,22 @@ static Status commit_in_turn(Ctx *ctx, const DbTx *tx, uint64_t *out_target)
     return s;
 }
 
-static Status commit_write(Ctx *ctx, const DbTx *tx)
+static Status make_durable(Ctx *ctx, Db *db, uint64_t target)
+{
+    fault_crash_point("db-before-sync");
+    TRY_WRAP(ctx, group_reach(ctx, &db->sync, target, sync_commits, db), "database '%s'", db->url);
+    fault_crash_point("db-after-sync");
+    return OK;
+}
+
+static Status commit_write(Ctx *ctx, const DbTx *tx, bool lazily)
 {
     Db *db = tx->db;
     uint64_t target;
     TRY(commit_in_turn(ctx, tx, &target));
-    fault_crash_point("db-before-sync");
-    TRY_WRAP(ctx, group_reach(ctx, &db->sync, target, sync_commits, db), "database '%s'", db->url);
-    fault_crash_point("db-after-sync");
+    tell_committed(tx);
+    if (!lazily)
+        TRY(make_durable(ctx, db, target));
     publish(tx);
     run_after_commit(tx);
     if (db->ops->tidy_wanted(db->engine)) {
@@ -182,16 +212,26 @@ static void end_read(const DbTx *tx)
     db_reader_give(tx->conn);
 }
 
-Status db_commit(Ctx *ctx, DbTx *tx)
+static Status commit(Ctx *ctx, DbTx *tx, bool lazily)
 {
     close_rows(tx);
     Status s = OK;
     if (tx->is_write)
-        s = commit_write(ctx, tx);
+        s = commit_write(ctx, tx, lazily);
     else
         end_read(tx);
     tx_free(tx);
     return s;
+}
+
+Status db_commit(Ctx *ctx, DbTx *tx)
+{
+    return commit(ctx, tx, false);
+}
+
+Status db_commit_lazily(Ctx *ctx, DbTx *tx)
+{
+    return commit(ctx, tx, true);
 }
 
 DbTx *db_rollback(DbTx *tx)

@@ -58,6 +58,11 @@ void pfs_set_hooks(Pfs *pfs, const PfsHooks *hooks)
     pfs->hooks = *hooks;
 }
 
+const PfsHooks *pfs_hooks(const Pfs *pfs)
+{
+    return &pfs->hooks;
+}
+
 Db *pfs_db(Pfs *pfs)
 {
     return pfs->db;

@@ -49,6 +49,7 @@ static inline void pfs_closep(Pfs **pfs)
     *pfs = pfs_close(*pfs);
 }
 void pfs_set_hooks(Pfs *pfs, const PfsHooks *hooks); /* before there are requests */
+const PfsHooks *pfs_hooks(const Pfs *pfs);           /* as set; all NULL at first */
 /* May "file://" URLs reach the server's own files? Not unless told; before there are requests. */
 void pfs_allow_file_urls(Pfs *pfs, bool allowed);
 /* The database under it, not owned by the caller. */
@@ -65,6 +66,7 @@ Status pfs_begin_write(Ctx *ctx, Pfs *pfs, const char *set_id, PfsTx **out) NODI
  * UNAVAILABLE. */
 Status pfs_begin_read(Ctx *ctx, Pfs *pfs, PfsTx **out) NODISCARD;
 Status pfs_commit(Ctx *ctx, PfsTx *tx) NODISCARD; /* ends and frees tx, whatever it returns */
+Status pfs_commit_lazily(Ctx *ctx, PfsTx *tx) NODISCARD; /* as db_commit_lazily */
 /* Does the work of the end without ending tx, which is then only good to be rolled back: a trial.
  */
 Status pfs_settle(Ctx *ctx, PfsTx *tx) NODISCARD;

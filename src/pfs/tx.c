@@ -163,26 +163,41 @@ static Status settle_and_sync(Ctx *ctx, PfsTx *tx)
     return tx->unsynced ? store_sync(ctx, tx->pfs->store) : OK;
 }
 
-Status tx_commit(Ctx *ctx, PfsTx *tx, Ids *late)
+static Status commit_with(Ctx *ctx, PfsTx *tx, Ids *late, Status (*end)(Ctx *ctx, DbTx *tx))
 {
     Status s = settle_and_sync(ctx, tx);
     if (!status_ok(s)) {
         pfs_rollback(tx);
         return s;
     }
-    s = db_commit(ctx, tx->db);
+    s = end(ctx, tx->db);
     for (size_t i = 0; status_ok(s) && i < tx->late.n; i++)
         ids_add(late, tx->late.items[i]);
     tx_free(tx);
     return s;
 }
 
-Status pfs_commit(Ctx *ctx, PfsTx *tx)
+Status tx_commit(Ctx *ctx, PfsTx *tx, Ids *late)
+{
+    return commit_with(ctx, tx, late, db_commit);
+}
+
+static Status commit_and_finish(Ctx *ctx, PfsTx *tx, Status (*end)(Ctx *ctx, DbTx *tx))
 {
     CLEANUP(ids_done) Ids late = { 0 };
     Pfs *pfs = tx->pfs;
-    TRY(tx_commit(ctx, tx, &late));
+    TRY(commit_with(ctx, tx, &late, end));
     if (late.n)
         finish_late(ctx, pfs, &late);
     return OK;
+}
+
+Status pfs_commit(Ctx *ctx, PfsTx *tx)
+{
+    return commit_and_finish(ctx, tx, db_commit);
+}
+
+Status pfs_commit_lazily(Ctx *ctx, PfsTx *tx)
+{
+    return commit_and_finish(ctx, tx, db_commit_lazily);
 }

@@ -78,6 +78,49 @@ static void what_follows_a_commit_happens_once_and_in_order(void **state)
     assert_ok(event_wait(ctx, db_events(fx->db), &topic, 1, before));
 }
 
+static void add_value(void *self, int64_t value)
+{
+    int64_t *sum = self;
+    *sum = *sum * 10 + value;
+}
+
+static void who_may_begin_early_is_told_once_and_only_of_commits(void **state)
+{
+    Fixture *fx = *state;
+    Ctx *ctx = &fx->ctx;
+    int64_t told = 0;
+    DbTx *tx;
+    assert_ok(db_begin_write(ctx, fx->db, &tx));
+    db_when_committed(tx, add_value, &told, 9);
+    db_rollback(tx);
+    assert_int_equal(told, 0);
+    assert_ok(db_begin_write(ctx, fx->db, &tx));
+    for (int64_t value = 1; value <= 3; value++)
+        db_when_committed(tx, add_value, &told, value == 3 ? 1 : value);
+    assert_ok(db_commit(ctx, tx));
+    assert_int_equal(told, 12);
+}
+
+static void a_lazy_commit_is_seen_at_once_and_durable_with_the_next(void **state)
+{
+    Fixture *fx = *state;
+    Ctx *ctx = &fx->ctx;
+    DbStats before, after;
+    DbTx *tx;
+    db_stats(fx->db, &before);
+    assert_ok(db_begin_write(ctx, fx->db, &tx));
+    assert_ok(db_exec(ctx, tx, NULL, "INSERT INTO pet (id, name) VALUES (?, ?)", "is", INT64_C(7),
+                      "Tom"));
+    assert_ok(db_commit_lazily(ctx, tx));
+    db_stats(fx->db, &after);
+    assert_int_equal(count_pets(ctx, fx->db), 1);
+    assert_int_equal(after.commits, before.commits + 1);
+    assert_int_equal(after.syncs, before.syncs);
+    assert_ok(add_pet(ctx, fx->db, 8, "Rex"));
+    db_stats(fx->db, &after);
+    assert_int_equal(after.syncs, before.syncs + 1);
+}
+
 /* --- the writer's turn ------------------------------------------------------------------------ */
 
 typedef struct Racer {
@@ -247,6 +290,8 @@ int main(void)
         TEST(a_reader_keeps_its_snapshot),
         TEST(a_rolled_back_write_leaves_nothing),
         TEST(what_follows_a_commit_happens_once_and_in_order),
+        TEST(who_may_begin_early_is_told_once_and_only_of_commits),
+        TEST(a_lazy_commit_is_seen_at_once_and_durable_with_the_next),
         TEST(commits_share_syncs),
         TEST(a_commit_without_changes_costs_no_sync),
         TEST(the_turn_is_given_in_order),
