@@ -6,7 +6,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define RUNS_MAX 512          /* jobs at work at once; later ones wait their turn */
 #define RETRY_NS (NS_PER_SEC) /* after an error of the database or disk */
 #define SWEEP_PAUSE_NS (NS_PER_SEC) /* between two sweeps of logs, at least */
 
@@ -57,7 +56,7 @@ static void *control_thread(void *arg)
 {
     Control *control = arg;
     EventBus *bus = db_events(pfs_db(pps_pfs(control->pps)));
-    const uint64_t topics[] = { pps_topic_any(), control_topic(), image_topic() };
+    const uint64_t topics[] = { pps_topic_stirred(), control_topic(), image_topic() };
     while (!cancel_is_set(control->stopping)) {
         CLEANUP(ctx_done) Ctx ctx;
         ctx_init(&ctx);

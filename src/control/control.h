@@ -32,7 +32,7 @@ Status control_join(Ctx *ctx, Control *control, const Procavia__Work__WorkReport
                     ControlSession **out) NODISCARD;
 /* Waits for the next order; in ctx's arena. CANCELLED when the connection or the server ends. */
 Status control_next_order(Ctx *ctx, ControlSession *session, Procavia__Work__WorkOrder **out);
-/* Takes what the worker says. Results are durable when it returns. */
+/* Takes what the worker says. Results become durable within a second, and before their job ends. */
 Status control_report(Ctx *ctx, ControlSession *session, const Procavia__Work__WorkReport *report);
 /* Gives back its leases; what they covered runs elsewhere. */
 ControlSession *control_leave(ControlSession *session);

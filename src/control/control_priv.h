@@ -15,6 +15,8 @@
 #include "pfs/content.h"
 #include "pps/log.h"
 
+#define RUNS_MAX 512 /* jobs at work at once; later ones wait their turn */
+
 typedef struct JobRun JobRun;
 typedef struct Lease Lease;
 
@@ -27,6 +29,7 @@ typedef struct DatumRange {
 struct JobRun {
     Control *control;
     int64_t id;     /* of the job; set before anyone sees the run */
+    int64_t pipeline; /* likewise */
     Cancel *cancel; /* set when the job was killed */
 
     /* The run's thread alone until the sets are offered; from then on they stay as they are. */
@@ -64,6 +67,8 @@ struct Lease {
     JobRun *run;
     DatumRange range;
     ControlSession *session;
+    Arena *arena;         /* of records */
+    DatumRecord *records; /* [range.to - range.from], as planned; NULL before the order was made */
     const char *running; /* datum id at work now; "" between */
     char running_buf[HASH_HEX_SIZE];
     int64_t running_since_ns;
@@ -73,10 +78,15 @@ struct Lease {
     Lease *next;
 };
 
+#define WARM_MAX 4 /* pipelines a worker is remembered to have run: as many as it keeps sandboxes */
+
 struct ControlSession {
     Control *control;
     char worker_id[48];
     Lease *lease; /* one at a time */
+    int64_t warm[WARM_MAX];
+    size_t warm_at; /* of the next one */
+    bool waiting;   /* for an order */
     bool quit;
     pthread_cond_t wake;
     ControlSession *next;
@@ -104,6 +114,7 @@ struct Control {
     ControlSession *sessions;
     Lease *leases;
     uint64_t last_lease;
+    bool left; /* sets were left for a worker that is warm, and it has not come yet */
     size_t workers_started;
     /* The control thread's own: */
     CronTimer *crons;
@@ -150,3 +161,20 @@ Status order_make(Ctx *ctx, Control *control, Lease *lease, Procavia__Work__Work
 /* result.c: durable results. flush writes what was gathered so far. */
 Status result_add(Ctx *ctx, Lease *lease, const Procavia__Work__WorkResult *result);
 Status result_flush(Ctx *ctx, JobRun *run);
+Status result_copy_record(Arena *arena, const DatumRecord *record, DatumRecord *out);
+
+/* The same in steps, for who writes more in the same transaction: take, lay, write, and in any case end.
+ */
+typedef struct ResultBatch {
+    DatumRecord *records;
+    size_t n; /* 0: nothing was gathered */
+    Arena *arena;
+    JobCounters counters;
+    Hash done; /* the plan with these, once laid; blobs that are not synced */
+    PpsLogBatch *log;
+    bool written;
+} ResultBatch;
+void result_take(JobRun *run, ResultBatch *out);
+Status result_lay(Ctx *ctx, JobRun *run, ResultBatch *batch);
+Status result_write(Ctx *ctx, PfsTx *tx, JobRun *run, ResultBatch *batch);
+void result_end(JobRun *run, const ResultBatch *batch, Status how);

@@ -159,10 +159,13 @@ static Status cut_ranges(JobRun *run)
 
 /* --- the steps -------------------------------------------------------------------------------- */
 
+/* Nothing waits for it to be durable: after a crash the job is planned again. But what it refers to
+ * must be, as any commit may carry it along. */
 static Status write_running(JobRun *run)
 {
     Ctx *ctx = &run->ctx;
-    TRY(store_sync(ctx, pfs_store(pps_pfs(run->control->pps))));
+    if (!hash_is_zero(&run->plan.done) && !hash_eq(&run->plan.done, &run->base_plan))
+        TRY(store_sync(ctx, pfs_store(pps_pfs(run->control->pps))));
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_write(ctx, pps_pfs(run->control->pps), NULL, &tx));
     TRY(pps_job_to(ctx, tx, run->id, PPS_V2__JOB_STATE__JOB_RUNNING, ""));
@@ -175,7 +178,7 @@ static Status write_running(JobRun *run)
         done = run->plan.done;
     }
     TRY(pps_job_progress(ctx, tx, run->id, &counters, &done, &run->basis));
-    return pfs_commit(ctx, STEAL(tx));
+    return pfs_commit_lazily(ctx, STEAL(tx));
 }
 
 static void offer_sets(JobRun *run)
@@ -227,7 +230,8 @@ static void recall_leases(JobRun *run)
         pthread_cond_wait(&run->moved, &run->control->lock);
 }
 
-static Status finish(JobRun *run, const char *error, PpsV2__JobState failed)
+static Status write_finish(JobRun *run, ResultBatch *batch, const char *error,
+                           PpsV2__JobState failed)
 {
     Ctx *ctx = &run->ctx;
     Pfs *pfs = pps_pfs(run->control->pps);
@@ -236,7 +240,8 @@ static Status finish(JobRun *run, const char *error, PpsV2__JobState failed)
     else
         job_note(run, "job successful, closing commits");
     Hash layer;
-    TRY(control_output_layer(ctx, run->control, &run->base_plan, &run->plan.done, &layer));
+    TRY(result_lay(ctx, run, batch));
+    TRY(control_output_layer(ctx, run->control, &run->base_plan, &batch->done, &layer));
     TRY(store_sync(ctx, pfs_store(pfs)));
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_write(ctx, pfs, NULL, &tx));
@@ -244,9 +249,19 @@ static Status finish(JobRun *run, const char *error, PpsV2__JobState failed)
     TRY(pps_job_row(ctx, tx, run->id, &now));
     if (job_is_terminal(now.state))
         return OK;
-    TRY(pps_job_progress(ctx, tx, run->id, &run->counters, &run->plan.done, &run->basis));
+    TRY(result_write(ctx, tx, run, batch));
     TRY(pps_job_finish(ctx, tx, run->id, &layer, error, failed));
     return pfs_commit(ctx, STEAL(tx));
+}
+
+/* The last results and the end of the job are one transaction. */
+static Status finish(JobRun *run, const char *error, PpsV2__JobState failed)
+{
+    ResultBatch batch;
+    result_take(run, &batch);
+    Status s = write_finish(run, &batch, error, failed);
+    result_end(run, &batch, s);
+    return s;
 }
 
 static Status kill_timed_out(JobRun *run)
@@ -268,8 +283,10 @@ static Status kill_timed_out(JobRun *run)
 static Status succeed(JobRun *run, int64_t deadline_ns)
 {
     bool timed_out = false;
-    if (run->spec.info->details->egress)
+    if (run->spec.info->details->egress) {
+        TRY(result_flush(&run->ctx, run));
         TRY(egress_run(run, deadline_ns, &timed_out));
+    }
     if (timed_out)
         return kill_timed_out(run);
     if (cancel_is_set(run->cancel))
@@ -300,7 +317,6 @@ static Status run_job(JobRun *run)
         return kill_timed_out(run);
     if (outcome == KILLED)
         return OK;
-    TRY(result_flush(&run->ctx, run));
     if (outcome == BROKEN)
         return finish(run, run->broken, PPS_V2__JOB_STATE__JOB_FAILURE);
     const char *error =
@@ -378,9 +394,10 @@ static void job_thread(void *arg)
             fail_job(run, s);
     }
     flush_log(run);
-    control_wake(control); /* before it goes: the pipeline's next job may begin */
+    int64_t pipeline = run->pipeline;
     unlink_run(run);
     job_run_free(run);
+    pps_stir(control->pps, pipeline); /* its next job may begin, or this one again */
 }
 
 static JobRun *job_run_new(Control *control, const PpsJobRow *job)
@@ -390,6 +407,7 @@ static JobRun *job_run_new(Control *control, const PpsJobRow *job)
         return NULL;
     run->control = control;
     run->id = job->id;
+    run->pipeline = job->pipeline_id;
     run->cancel = cancel_new();
     run->results_arena = arena_new(0);
     ctx_init(&run->ctx);
@@ -417,6 +435,7 @@ Status job_run_start(Ctx *ctx, Control *control, const PpsJobRow *job)
     Status s = pool_run(control->pool, job_thread, run);
     if (!status_ok(s)) {
         LOG_DEBUG(ctx, "job waits for a thread", "job=%lld", (long long)job->id);
+        pps_stir_quietly(control->pps, run->pipeline); /* the end of any run is the next look */
         unlink_run(run);
         job_run_free(run);
     }

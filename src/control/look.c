@@ -13,6 +13,7 @@ typedef struct Look {
     int64_t *pipelines; /* rows that want a closer look */
     size_t pipeline_count, pipeline_capacity;
     bool any_live;
+    bool failed; /* a job could not be moved: again in a second */
     int64_t due_ns;
 } Look;
 
@@ -233,7 +234,7 @@ static Status accept_job(Ctx *ctx, Control *control, const PpsJobRow *job)
     if (!status_ok(s) || now.state != PPS_V2__JOB_STATE__JOB_CREATED)
         return s.code == STATUS_NOT_FOUND ? OK : s;
     TRY(pps_job_to(ctx, tx, job->id, PPS_V2__JOB_STATE__JOB_STARTING, ""));
-    return pfs_commit(ctx, STEAL(tx));
+    return pfs_commit_lazily(ctx, STEAL(tx));
 }
 
 static bool is_running(Control *control, int64_t job)
@@ -274,7 +275,17 @@ static Status step_job(Ctx *ctx, Control *control, int64_t id)
     return job_run_start(ctx, control, &job);
 }
 
-static Status oldest_open_jobs(Ctx *ctx, Control *control, int64_t **out, size_t *out_n)
+static size_t add_runs(Control *control, int64_t *pipelines, size_t room)
+{
+    size_t n = 0;
+    LOCKED(&control->lock);
+    for (JobRun *run = control->runs; run && n < room; run = run->next)
+        pipelines[n++] = run->pipeline;
+    return n;
+}
+
+/* Also those that only have a run, as their job was ended from outside. */
+static Status all_pipelines_at_work(Ctx *ctx, Control *control, PpsStirred *out)
 {
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_read(ctx, pps_pfs(control->pps), &tx));
@@ -282,48 +293,47 @@ static Status oldest_open_jobs(Ctx *ctx, Control *control, int64_t **out, size_t
     TRY(db_query_int(ctx, pfs_tx_db(tx), &count,
                      "SELECT COUNT(DISTINCT pipeline) FROM pps_job WHERE state NOT IN (4, 5, 6, 9)",
                      ""));
-    *out_n = 0;
-    *out = ARENA_NEW(ctx->arena, int64_t, (size_t)count + 1);
-    if (!*out)
+    size_t room = (size_t)count + RUNS_MAX;
+    *out = (PpsStirred){ .pipelines = ARENA_NEW(ctx->arena, int64_t, room) };
+    if (!out->pipelines)
         return STATUS(RESOURCE_EXHAUSTED);
+    out->n = add_runs(control, out->pipelines, RUNS_MAX);
     CLEANUP(db_rows_done) DbRows rows = { 0 };
-    TRY(db_query(
-        ctx, pfs_tx_db(tx), &rows,
-        "SELECT MIN(id) FROM pps_job WHERE state NOT IN (4, 5, 6, 9) GROUP BY pipeline ORDER BY 1",
-        ""));
+    TRY(db_query(ctx, pfs_tx_db(tx), &rows,
+                 "SELECT pipeline FROM pps_job WHERE state NOT IN (4, 5, 6, 9) "
+                 "GROUP BY pipeline ORDER BY MIN(id)",
+                 ""));
     for (;;) {
         bool more;
         TRY(db_next(ctx, &rows, &more));
-        if (!more || *out_n == (size_t)count)
+        if (!more || out->n == room)
             return OK;
-        (*out)[(*out_n)++] = db_int(&rows, 0);
+        out->pipelines[out->n++] = db_int(&rows, 0);
     }
 }
 
-/* A run whose job is over from outside (stopped, updated, deleted) ends. */
-static Status end_killed_runs(Ctx *ctx, Control *control)
+static bool is_over(Ctx *ctx, PfsTx *tx, int64_t id)
 {
-    enum { MAX_LOOKED_AT = 1024 };
-    int64_t *ids = ARENA_NEW(ctx->arena, int64_t, MAX_LOOKED_AT);
-    if (!ids)
-        return STATUS(RESOURCE_EXHAUSTED);
+    PpsJobRow job;
+    Status s = pps_job_row(ctx, tx, id, &job);
+    return s.code == STATUS_NOT_FOUND || (status_ok(s) && job_is_terminal(job.state));
+}
+
+/* A pipeline's run whose job is over from outside (stopped, updated, deleted) ends. A pipeline may have
+ * a second run for a moment, while the first gives up its leases. */
+static void end_killed_runs(Ctx *ctx, Control *control, PfsTx *tx, int64_t pipeline)
+{
+    int64_t ids[8];
     size_t n = 0;
     {
         LOCKED(&control->lock);
-        for (JobRun *run = control->runs; run && n < MAX_LOOKED_AT; run = run->next)
-            ids[n++] = run->id;
+        for (JobRun *run = control->runs; run && n < ARRAY_LEN(ids); run = run->next) {
+            if (run->pipeline == pipeline && !cancel_is_set(run->cancel))
+                ids[n++] = run->id;
+        }
     }
-    if (!n)
-        return OK;
-    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
-    TRY(pfs_begin_read(ctx, pps_pfs(control->pps), &tx));
     for (size_t i = 0; i < n; i++) {
-        PpsJobRow job;
-        Status s = pps_job_row(ctx, tx, ids[i], &job);
-        bool gone = s.code == STATUS_NOT_FOUND;
-        if (!gone)
-            TRY(s);
-        if (!gone && !job_is_terminal(job.state))
+        if (!is_over(ctx, tx, ids[i]))
             continue;
         LOCKED(&control->lock);
         JobRun *run = job_run_find(control, ids[i]);
@@ -331,6 +341,39 @@ static Status end_killed_runs(Ctx *ctx, Control *control)
             cancel_set(run->cancel);
             pthread_cond_broadcast(&run->moved);
         }
+    }
+}
+
+static Status look_at_jobs_of(Ctx *ctx, Control *control, int64_t pipeline)
+{
+    int64_t oldest;
+    Status s;
+    {
+        CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+        TRY(pfs_begin_read(ctx, pps_pfs(control->pps), &tx));
+        end_killed_runs(ctx, control, tx, pipeline);
+        s = pps_oldest_open_job(ctx, tx, pipeline, &oldest);
+    }
+    return s.code == STATUS_NOT_FOUND ? OK : status_ok(s) ? step_job(ctx, control, oldest) : s;
+}
+
+static Status look_at_jobs(Ctx *ctx, Look *look)
+{
+    Control *control = look->control;
+    PpsStirred stirred;
+    TRY(pps_take_stirred(ctx, control->pps, &stirred));
+    if (stirred.all)
+        TRY(all_pipelines_at_work(ctx, control, &stirred));
+    for (size_t i = 0; i < stirred.n; i++) {
+        ArenaMark mark = arena_mark(ctx->arena);
+        Status s = look_at_jobs_of(ctx, control, stirred.pipelines[i]);
+        if (!status_ok(s)) {
+            LOG_WARN(ctx, "could not move a job", "pipeline=%lld reason=%s",
+                     (long long)stirred.pipelines[i], status_message(s));
+            look->failed = true;
+            pps_stir_quietly(control->pps, stirred.pipelines[i]);
+        }
+        arena_rewind(ctx->arena, mark);
     }
     return OK;
 }
@@ -354,20 +397,7 @@ Status control_look(Ctx *ctx, Control *control, int64_t *out_due_ns)
     Look look = { .control = control, .due_ns = INT64_MAX };
     TRY(look_at_pipelines(ctx, &look));
     TRY(scale_workers(ctx, &look));
-    TRY(end_killed_runs(ctx, control));
-    int64_t *jobs;
-    size_t n;
-    TRY(oldest_open_jobs(ctx, control, &jobs, &n));
-    for (size_t i = 0; i < n; i++) {
-        ArenaMark mark = arena_mark(ctx->arena);
-        Status s = step_job(ctx, control, jobs[i]);
-        if (!status_ok(s)) {
-            LOG_WARN(ctx, "could not move a job", "job=%lld reason=%s", (long long)jobs[i],
-                     status_message(s));
-            look.due_ns = MIN(look.due_ns, clock_wall_ns() + NS_PER_SEC);
-        }
-        arena_rewind(ctx->arena, mark);
-    }
-    *out_due_ns = look.due_ns;
+    TRY(look_at_jobs(ctx, &look));
+    *out_due_ns = look.failed ? MIN(look.due_ns, clock_wall_ns() + NS_PER_SEC) : look.due_ns;
     return OK;
 }

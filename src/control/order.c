@@ -10,6 +10,7 @@
 typedef struct OrderMaker {
     Control *control;
     const JobRun *run;
+    Lease *lease;
     Procavia__Work__WorkSet *set;
     size_t capacity;
     uint64_t position;
@@ -90,8 +91,9 @@ static Status add_datum(void *arg, Ctx *ctx, const DatumRecord *record)
         return STATUS(RESOURCE_EXHAUSTED);
     for (size_t i = 0; i < record->datum.input_count; i++)
         TRY(input_of(ctx, maker, record->datum.inputs[i], &datum->inputs[datum->n_inputs++]));
+    DatumRecord *planned = &maker->lease->records[maker->set->n_datums];
     maker->set->datums[maker->set->n_datums++] = datum;
-    return OK;
+    return result_copy_record(maker->lease->arena, record, planned);
 }
 
 #define SECRET_FILES_MAX 1024 /* of all secrets of a transform */
@@ -216,11 +218,13 @@ Status order_make(Ctx *ctx, Control *control, Lease *lease, Procavia__Work__Work
     TRY(add_secrets(ctx, control, info->details->transform, set));
     OrderMaker maker = { .control = control,
                          .run = run,
+                         .lease = lease,
                          .set = set,
                          .capacity = (size_t)(lease->range.to - lease->range.from),
                          .position = lease->range.from };
     set->datums = ARENA_NEW(ctx->arena, Procavia__Work__WorkDatum *, maker.capacity + 1);
-    if (!set->datums)
+    lease->records = ARENA_NEW(lease->arena, DatumRecord, maker.capacity + 1);
+    if (!set->datums || !lease->records)
         return STATUS(RESOURCE_EXHAUSTED);
     *out = set;
     return plan_each_todo(ctx, &control->content.io, &run->plan.todo, lease->range.from,

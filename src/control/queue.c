@@ -35,27 +35,73 @@ static void move_to_end(Control *control, JobRun *run)
     *at = run;
 }
 
+static bool is_warm(const ControlSession *session, int64_t pipeline)
+{
+    for (size_t i = 0; i < WARM_MAX; i++) {
+        if (session->warm[i] == pipeline)
+            return true;
+    }
+    return false;
+}
+
+static void note_warm(ControlSession *session, int64_t pipeline)
+{
+    if (!is_warm(session, pipeline))
+        session->warm[session->warm_at++ % WARM_MAX] = pipeline;
+}
+
+/* Sets that could be handed out now. */
+static size_t available(const JobRun *run)
+{
+    size_t left = run->returned_count;
+    left += run->range_count > run->next_range ? run->range_count - run->next_range : 0;
+    return MIN(left, (size_t)(run->parallelism - run->leases));
+}
+
+/* Workers that have this pipeline's sandbox and inputs come first: another takes what they leave. */
+static bool is_left_for_warm(Control *control, const JobRun *run, const ControlSession *session)
+{
+    size_t warm = 0;
+    if (is_warm(session, run->pipeline))
+        return false;
+    for (const ControlSession *other = control->sessions; other; other = other->next)
+        warm += other->waiting && !other->lease && !other->quit && is_warm(other, run->pipeline);
+    control->left |= warm >= available(run);
+    return warm >= available(run);
+}
+
+static Lease *lease_new(Control *control, JobRun *run, ControlSession *session, DatumRange range)
+{
+    Lease *lease = calloc(1, sizeof(*lease));
+    if (!lease)
+        abort();
+    *lease = (Lease){ .id = ++control->last_lease,
+                      .run = run,
+                      .range = range,
+                      .session = session,
+                      .arena = arena_new(0),
+                      .running = "" };
+    lease->next = control->leases;
+    control->leases = lease;
+    session->lease = lease;
+    note_warm(session, run->pipeline);
+    run->leases++;
+    return lease;
+}
+
 bool queue_take(Control *control, ControlSession *session, Lease **out)
 {
     for (JobRun *run = control->runs; run; run = run->next) {
         DatumRange range;
-        if (!run->offered || cancel_is_set(run->cancel) || run->broken || run->leases >= run->parallelism ||
+        if (!run->offered || cancel_is_set(run->cancel) || run->broken ||
+            run->leases >= run->parallelism || is_left_for_warm(control, run, session) ||
             !take_range(run, &range))
             continue;
-        Lease *lease = calloc(1, sizeof(*lease));
-        if (!lease)
-            abort();
-        *lease = (Lease){ .id = ++control->last_lease,
-                          .run = run,
-                          .range = range,
-                          .session = session,
-                          .running = "" };
-        lease->next = control->leases;
-        control->leases = lease;
-        session->lease = lease;
-        run->leases++;
+        *out = lease_new(control, run, session, range);
         move_to_end(control, run);
-        *out = lease;
+        if (control->left) /* for this session, maybe, which is busy from now on */
+            queue_wake_sessions(control);
+        control->left = false;
         return true;
     }
     return false;
@@ -97,6 +143,7 @@ void queue_end_lease(Control *control, Lease *lease, bool lost)
         run->ranges_done++;
     if (lease->session->lease == lease)
         lease->session->lease = NULL;
+    arena_free(lease->arena);
     free(lease);
     pthread_cond_broadcast(&run->moved);
     queue_wake_sessions(control);

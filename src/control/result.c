@@ -1,8 +1,8 @@
 /* result.c - what datums did, made durable: their output as a tree, their result in the cache,
  * their record in the plan.
  *
- * Results of a run gather and are written together (result_flush): at the end of each set, and at
- * least twice a second, so that progress shows and a crash costs little. */
+ * Results of a run gather and are written together (result_flush): at least twice a second, so that
+ * progress shows and a crash costs little, and with the end of the job. */
 #include "base/clock.h"
 #include "base/text.h"
 #include "control/control_priv.h"
@@ -67,7 +67,7 @@ static RecordStats stats_of(const PpsV2__ProcessStats *stats)
 
 /* Records live in trees, and only during a call; a copy is an encoding, decoded where it is kept.
  */
-static Status copy_into(Arena *arena, const DatumRecord *record, DatumRecord *out)
+Status result_copy_record(Arena *arena, const DatumRecord *record, DatumRecord *out)
 {
     Buf packed = { 0 };
     record_pack(record, &packed);
@@ -89,7 +89,7 @@ static Status keep_record(void *arg, Ctx *ctx, const DatumRecord *record)
     (void)ctx;
     TodoSearch *search = arg;
     search->found = true;
-    return copy_into(search->arena, record, &search->record);
+    return result_copy_record(search->arena, record, &search->record);
 }
 
 /* The record at a position of a todo list, in the arena `into` (not ctx's). NOT_FOUND (bare). */
@@ -138,7 +138,7 @@ static Status gather(JobRun *run, const DatumRecord *record)
         run->results = results;
         run->result_capacity = capacity;
     }
-    TRY(copy_into(run->results_arena, record, &run->results[run->result_count]));
+    TRY(result_copy_record(run->results_arena, record, &run->results[run->result_count]));
     run->result_count++;
     return OK;
 }
@@ -165,12 +165,7 @@ Status result_add(Ctx *ctx, Lease *lease, const Procavia__Work__WorkResult *resu
     if (result->index < lease->range.from || result->index >= lease->range.to)
         return FAIL(ctx, INVALID_ARGUMENT, "datum %s is not of lease %llu", result->datum_id,
                     (unsigned long long)lease->id);
-    CLEANUP(arena_freep) Arena *arena = arena_new(0);
-    DatumRecord found, *record = &found;
-    Status s = todo_record(ctx, control, &run->plan.todo, result->index, arena, record);
-    if (s.code == STATUS_NOT_FOUND)
-        return FAIL(ctx, INVALID_ARGUMENT, "datum %s is not of this job", result->datum_id);
-    TRY(s);
+    DatumRecord copy = lease->records[result->index - lease->range.from], *record = &copy;
     TRY(output_of(ctx, control, result, &record->head.output_root));
     record->head.state = state_of(result->state);
     record->reason = result->reason;
@@ -191,30 +186,34 @@ Status result_add(Ctx *ctx, Lease *lease, const Procavia__Work__WorkResult *resu
 
 /* --- flushing --------------------------------------------------------------------------------- */
 
-typedef struct Batch {
-    DatumRecord *records;
-    size_t n;
-    Arena *arena;
-    JobCounters counters;
-} Batch;
-
-/* Takes what was gathered, after any flush that runs has ended; false when there is nothing. */
-static bool take_batch(JobRun *run, Batch *out)
+/* After any flush that runs has ended. */
+void result_take(JobRun *run, ResultBatch *out)
 {
     LOCKED(&run->control->lock);
     while (run->flushing)
         pthread_cond_wait(&run->moved, &run->control->lock);
-    if (!run->result_count)
-        return false;
-    *out = (Batch){ run->results, run->result_count, run->results_arena, run->counters };
+    *out = (ResultBatch){ .records = run->results,
+                          .n = run->result_count,
+                          .arena = run->results_arena,
+                          .counters = run->counters,
+                          .done = run->plan.done };
     run->results = NULL;
     run->result_count = run->result_capacity = 0;
     run->results_arena = arena_new(0);
     run->flushing = true;
-    return true;
 }
 
-static Status cache_results(Ctx *ctx, PfsTx *tx, const Batch *batch)
+/* What the datums logged goes along: a result that is durable has its log. */
+Status result_lay(Ctx *ctx, JobRun *run, ResultBatch *batch)
+{
+    const Hash before = batch->done;
+    if (batch->n)
+        TRY(plan_finish(ctx, &run->control->content.io, &before, batch->records, batch->n,
+                        &batch->done));
+    return pps_log_take(ctx, run->control->pps, run->pipeline, run->id, &batch->log);
+}
+
+static Status cache_results(Ctx *ctx, PfsTx *tx, const ResultBatch *batch)
 {
     for (size_t i = 0; i < batch->n; i++) {
         const DatumRecord *record = &batch->records[i];
@@ -238,48 +237,47 @@ static void show_done(JobRun *run, const Hash *done)
     run->plan.done = *done;
 }
 
-static Status write_rows(Ctx *ctx, JobRun *run, const Batch *batch, const PpsLogBatch *log,
-                         const Hash *done)
+Status result_write(Ctx *ctx, PfsTx *tx, JobRun *run, ResultBatch *batch)
 {
-    Pfs *pfs = pps_pfs(run->control->pps);
-    TRY(store_sync(ctx, pfs_store(pfs)));
-    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
-    TRY(pfs_begin_write(ctx, pfs, NULL, &tx));
-    show_done(run, done);
+    show_done(run, &batch->done);
+    batch->written = true;
     TRY(cache_results(ctx, tx, batch));
-    TRY(pps_log_write(ctx, tx, log));
-    TRY(pps_job_progress(ctx, tx, run->id, &batch->counters, done, &run->basis));
-    return pfs_commit(ctx, STEAL(tx));
+    TRY(pps_log_write(ctx, tx, batch->log));
+    return pps_job_progress(ctx, tx, run->id, &batch->counters, &batch->done, &run->basis);
 }
 
-/* What the datums logged goes along: a result that is durable has its log. */
-static Status write_batch(Ctx *ctx, JobRun *run, const Batch *batch)
+void result_end(JobRun *run, const ResultBatch *batch, Status how)
 {
-    Pps *pps = run->control->pps;
-    Hash done;
-    TRY(plan_finish(ctx, &run->control->content.io, &run->plan.done, batch->records, batch->n,
-                    &done));
-    PpsLogBatch *log;
-    TRY(pps_log_take(ctx, pps, run->job.pipeline_id, run->id, &log));
-    Status s = write_rows(ctx, run, batch, log, &done);
-    pps_log_settle(pps, log, status_ok(s));
-    return s;
-}
-
-Status result_flush(Ctx *ctx, JobRun *run)
-{
-    Batch batch;
-    if (!take_batch(run, &batch))
-        return OK;
-    Status s = write_batch(ctx, run, &batch);
+    pps_log_settle(run->control->pps, batch->log, batch->written && status_ok(how));
     {
         LOCKED(&run->control->lock);
-        if (!status_ok(s))
-            job_run_break(run, status_message(s));
+        if (!status_ok(how))
+            job_run_break(run, status_message(how));
         run->flushing = false;
         run->last_flush_ns = clock_mono_ns();
         pthread_cond_broadcast(&run->moved);
     }
-    arena_free(batch.arena);
+    arena_free(batch->arena);
+}
+
+static Status write_batch(Ctx *ctx, JobRun *run, ResultBatch *batch)
+{
+    Pfs *pfs = pps_pfs(run->control->pps);
+    if (!batch->n)
+        return OK;
+    TRY(result_lay(ctx, run, batch));
+    TRY(store_sync(ctx, pfs_store(pfs)));
+    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+    TRY(pfs_begin_write(ctx, pfs, NULL, &tx));
+    TRY(result_write(ctx, tx, run, batch));
+    return pfs_commit(ctx, STEAL(tx));
+}
+
+Status result_flush(Ctx *ctx, JobRun *run)
+{
+    ResultBatch batch;
+    result_take(run, &batch);
+    Status s = write_batch(ctx, run, &batch);
+    result_end(run, &batch, s);
     return s;
 }

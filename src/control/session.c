@@ -101,7 +101,9 @@ static Status wait_for_order(Ctx *ctx, ControlSession *session,
             return FAIL(ctx, CANCELLED, "the worker's connection ended");
         if (!session->lease && queue_take(control, session, out_lease))
             return OK;
+        session->waiting = true;
         pthread_cond_wait(&session->wake, &control->lock);
+        session->waiting = false;
     }
 }
 
@@ -181,7 +183,7 @@ static Status report_result(Ctx *ctx, ControlSession *session,
 #define SET_TRIES                                                                                  \
     3 /* of a set that its worker cannot run at all, before the job fails with the reason */
 
-/* The set is over when its results are durable. The run cannot end while it has a lease out. */
+/* Its results are gathered. They become durable with the end of the job, or sooner (result.c). */
 static Status report_done(Ctx *ctx, ControlSession *session,
                           const Procavia__Work__WorkReport__SetDone *done)
 {
@@ -197,12 +199,11 @@ static Status report_done(Ctx *ctx, ControlSession *session,
     if (failed)
         LOG_WARN(ctx, "a worker could not run a datum set", "worker=%s reason=%s",
                  session->worker_id, done->error);
-    Status s = lease->cancelled ? OK : result_flush(ctx, lease->run);
     LOCKED(&control->lock);
     if (failed && lease->range.attempts + 1 >= SET_TRIES)
         job_run_break(lease->run, done->error);
-    queue_end_lease(control, lease, (failed || !status_ok(s)) && !lease->cancelled);
-    return s;
+    queue_end_lease(control, lease, failed && !lease->cancelled);
+    return OK;
 }
 
 static PpsLogLine work_line(const ControlSession *session, const JobRun *run,

@@ -99,6 +99,14 @@ Status pps_each_open_job(Ctx *ctx, PfsTx *tx,
     }
 }
 
+Status pps_oldest_open_job(Ctx *ctx, PfsTx *tx, int64_t pipeline, int64_t *out)
+{
+    return db_query_int(ctx, pfs_tx_db(tx), out,
+                        "SELECT id FROM pps_job WHERE pipeline = ? AND state NOT IN (4, 5, 6, 9) "
+                        "ORDER BY id LIMIT 1",
+                        "i", pipeline);
+}
+
 Status pps_job_spec(Ctx *ctx, PfsTx *tx, const PpsJobRow *job, PpsPipelineRow *out)
 {
     return pps_pipeline_version(ctx, tx, job->pipeline_id, job->version, out);
@@ -147,7 +155,7 @@ static Status write_state(Ctx *ctx, PfsTx *tx, const PpsJobRow *row, PpsV2__JobS
                 "isiiiii", (int64_t)state, reason, (int64_t)starts, now, (int64_t)terminal, now,
                 row->id));
     pps_note_job(tx, row->id);
-    pps_note_pipeline(tx, row->project, row->pipeline);
+    pps_note_pipeline(tx, row->pipeline_id, row->project, row->pipeline);
     return terminal ? pps_pipeline_settle(ctx, tx, row->pipeline_id) : OK;
 }
 
@@ -327,7 +335,7 @@ static Status insert_job(Ctx *ctx, PfsTx *tx, const PpsPipelineRow *pipeline,
         "iisssiiii", id, pipeline->id, pipeline->project, pipeline->name, commit->set_id,
         (int64_t)pipeline->version, commit->id, meta, pfs_tx_time_ns(tx)));
     pps_note_job(tx, id);
-    pps_note_pipeline(tx, pipeline->project, pipeline->name);
+    pps_note_pipeline(tx, pipeline->id, pipeline->project, pipeline->name);
     return OK;
 }
 
@@ -340,6 +348,8 @@ Status pps_commits_created(void *self, Ctx *ctx, PfsTx *tx, const int64_t *commi
         bool found;
         int64_t id;
         TRY(pfs_commit_row(ctx, tx, commits[i], &commit));
+        if (commit.state == PFS_FINISHED)
+            TRY(pps_stir_below(ctx, tx, commits[i]));
         if (commit.state != PFS_OPEN || strcmp(commit.repo_type, "user") != 0)
             continue;
         TRY(pps_has_pipeline(ctx, tx, commit.project, commit.repo, &found, &id));
@@ -357,7 +367,7 @@ Status pps_commits_created(void *self, Ctx *ctx, PfsTx *tx, const int64_t *commi
 Status pps_commit_finished(void *self, Ctx *ctx, PfsTx *tx, int64_t commit, const char *error)
 {
     (void)self;
-    db_notify(pfs_tx_db(tx), pps_topic_any()); /* a job downstream may wait for this input */
+    TRY(pps_stir_below(ctx, tx, commit));
     PpsJobRow row;
     Status s = job_of_commit(ctx, tx, commit, &row);
     if (s.code == STATUS_NOT_FOUND || (status_ok(s) && job_is_terminal(row.state)))

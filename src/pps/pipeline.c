@@ -140,7 +140,7 @@ Status pps_set_pipeline_state(Ctx *ctx, PfsTx *tx, int64_t id, PpsV2__PipelineSt
                 "UPDATE pps_pipeline SET state = ?, reason = ?, workers_started = ? WHERE id = ?",
                 "isii", (int64_t)state, reason,
                 has_workers_up(state) ? clock_wall_ns() : INT64_C(0), id));
-    pps_note_pipeline(tx, row.project, row.name);
+    pps_note_pipeline(tx, id, row.project, row.name);
     return OK;
 }
 

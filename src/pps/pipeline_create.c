@@ -407,6 +407,6 @@ Status pps_create_pipeline(Ctx *ctx, PfsTx *tx, Pps *pps,
     TRY(pps_connect_branches(ctx, tx, c.info, !(c.is_update && c.old.stopped)));
     if (c.info->type == PPS_V2__PIPELINE_INFO__PIPELINE_TYPE__PIPELINE_TYPE_SPOUT)
         TRY(close_spout_commit(ctx, tx, &c));
-    pps_note_pipeline(tx, c.project, c.name);
+    pps_note_pipeline(tx, c.id, c.project, c.name);
     return OK;
 }

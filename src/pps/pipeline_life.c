@@ -9,7 +9,7 @@ static Status set_stopped(Ctx *ctx, PfsTx *tx, const PpsPipelineRow *row, bool s
 {
     TRY(db_exec(ctx, pfs_tx_db(tx), NULL, "UPDATE pps_pipeline SET stopped = ? WHERE id = ?", "ii",
                 (int64_t)stopped, row->id));
-    pps_note_pipeline(tx, row->project, row->name);
+    pps_note_pipeline(tx, row->id, row->project, row->name);
     return OK;
 }
 
@@ -85,7 +85,7 @@ static Status delete_rows(Ctx *ctx, PfsTx *tx, const PpsPipelineRow *row)
     TRY(db_exec(ctx, db, NULL, "DELETE FROM pps_pipeline_version WHERE pipeline = ?", "i",
                 row->id));
     TRY(db_exec(ctx, db, NULL, "DELETE FROM pps_pipeline WHERE id = ?", "i", row->id));
-    pps_note_pipeline(tx, row->project, row->name);
+    pps_note_pipeline(tx, row->id, row->project, row->name);
     return OK;
 }
 

@@ -26,6 +26,7 @@ Status pps_open(Ctx *ctx, Pfs *pfs, const PpsHost *host, Pps **out)
     pps->pfs = pfs;
     pps->host = *host;
     pps->log = logbook_new(pps);
+    pps->stirred = stirred_new(pps);
     const PfsHooks hooks = { .commits_created = pps_commits_created,
                              .commit_finished = pps_commit_finished,
                              .commit_deleting = pps_commit_deleting,
@@ -44,6 +45,7 @@ Pps *pps_close(Pps *pps)
     const PfsHooks none = { 0 };
     pfs_set_hooks(pps->pfs, &none);
     logbook_free(pps->log);
+    stirred_free(pps->stirred);
     free(pps);
     return NULL;
 }
@@ -63,7 +65,7 @@ uint64_t pps_topic_job(int64_t job)
     return event_topic_num("job", job);
 }
 
-uint64_t pps_topic_any(void)
+uint64_t pps_topic_stirred(void)
 {
     return event_topic_num("pps", 0);
 }
@@ -78,16 +80,15 @@ uint64_t pps_topic_pipeline_logs(int64_t pipeline)
     return event_topic_num("pipeline logs", pipeline);
 }
 
-void pps_note_pipeline(PfsTx *tx, const char *project, const char *name)
+void pps_note_pipeline(PfsTx *tx, int64_t id, const char *project, const char *name)
 {
     db_notify(pfs_tx_db(tx), pps_topic_pipeline(project, name));
-    db_notify(pfs_tx_db(tx), pps_topic_any());
+    pps_stir_pipeline(tx, id);
 }
 
 void pps_note_job(PfsTx *tx, int64_t job)
 {
     db_notify(pfs_tx_db(tx), pps_topic_job(job));
-    db_notify(pfs_tx_db(tx), pps_topic_any());
 }
 
 char *pps_pipeline_text(Ctx *ctx, const char *project, const char *name)

@@ -41,12 +41,25 @@ Pfs *pps_pfs(Pps *pps);
 uint64_t pps_topic_pipeline(const char *project, const char *name);
 /* A job's row changed. */
 uint64_t pps_topic_job(int64_t job);
-/* Any pipeline or job changed. */
-uint64_t pps_topic_any(void);
+/* Pipelines were stirred (pps_take_stirred). */
+uint64_t pps_topic_stirred(void);
 /* A job logged (log.h). */
 uint64_t pps_topic_logs(int64_t job);
 /* Any job of a pipeline logged. */
 uint64_t pps_topic_pipeline_logs(int64_t pipeline);
+
+/* What may move: pipelines whose row, jobs or jobs' inputs changed since this was last asked. Told as
+ * soon as a transaction committed, before it is durable. */
+typedef struct PpsStirred {
+    bool all; /* any may: at first, and when they were too many to note */
+    int64_t *pipelines;
+    size_t n;
+} PpsStirred;
+Status pps_take_stirred(Ctx *ctx, Pps *pps, PpsStirred *out) NODISCARD;
+void pps_stir(Pps *pps, int64_t pipeline);         /* it is to be looked at again, now */
+void pps_stir_quietly(Pps *pps, int64_t pipeline); /* with the next look, whenever that is */
+/* The oldest job of a pipeline that is not at its end. NOT_FOUND (bare) when there is none. */
+Status pps_oldest_open_job(Ctx *ctx, PfsTx *tx, int64_t pipeline, int64_t *out) NODISCARD;
 
 /* --- pipelines (§6, §7, §26.13-26.22) --------------------------------------------------------- */
 

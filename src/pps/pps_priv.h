@@ -9,11 +9,13 @@
 #include "pps/spec.h"
 
 typedef struct LogBook LogBook; /* log_book.c */
+typedef struct Stirred Stirred; /* stir.c */
 
 struct Pps {
     Pfs *pfs;
     PpsHost host;
     LogBook *log;
+    Stirred *stirred;
 };
 
 /* "project/name", as errors have it. */
@@ -37,9 +39,15 @@ Status pps_has_pipeline(Ctx *ctx, PfsTx *tx, const char *project, const char *na
 /* One version as info, state and all; version 0 is the current one. */
 Status pps_pipeline_version(Ctx *ctx, PfsTx *tx, int64_t id, uint64_t version, PpsPipelineRow *out);
 
-/* Publishes that a pipeline (or a job of it) changed, when tx commits. */
-void pps_note_pipeline(PfsTx *tx, const char *project, const char *name);
+/* Publishes that a pipeline (or a job's state) changed, when tx commits, and stirs it. */
+void pps_note_pipeline(PfsTx *tx, int64_t id, const char *project, const char *name);
 void pps_note_job(PfsTx *tx, int64_t job);
+
+Stirred *stirred_new(Pps *pps);
+Stirred *stirred_free(Stirred *stirred);
+void pps_stir_pipeline(PfsTx *tx, int64_t pipeline); /* when tx commits */
+/* The pipelines whose jobs wait for this commit: it finished. */
+Status pps_stir_below(Ctx *ctx, PfsTx *tx, int64_t commit);
 
 /* Stops each job of a pipeline that is not terminal. */
 Status pps_kill_jobs(Ctx *ctx, PfsTx *tx, int64_t pipeline, const char *reason);

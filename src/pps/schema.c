@@ -78,6 +78,9 @@ const DbMigration pps_migrations[] = {
       "CREATE INDEX pps_log_segment_by_age ON pps_log_segment (last_ts);"
       "CREATE INDEX pps_log_segment_since ON pps_log_segment (pipeline, last_ts, id);"
       "CREATE TABLE pps_log_use (pipeline BIGINT PRIMARY KEY, bytes BIGINT NOT NULL);" },
+    { "pps: open jobs of a pipeline",
+      "CREATE INDEX pps_job_open_by_pipeline ON pps_job (pipeline, id) "
+      "WHERE state NOT IN (4, 5, 6, 9);" },
 };
 
 const size_t pps_migration_count = ARRAY_LEN(pps_migrations);
