@@ -122,6 +122,7 @@ static void report_done(Ctx *ctx, Link *link, uint64_t lease, Status s)
     if (!status_ok(s))
         report->done->error = arena_strdup(ctx->arena, status_message(s));
     link_report(link, report);
+    link_flush(link);
 }
 
 typedef struct Program {

@@ -7,8 +7,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/thread.h"
 #include "codec/pb.h"
@@ -16,18 +18,21 @@
 
 #define PATH "/procavia.work.Work/Serve"
 #define QUEUED_BYTES_MAX (4 * MiB) /* of log: beyond it user code that prints waits */
+#define SOON_BYTES_MAX   (256 * KiB) /* queued, it goes out at once */
 
 struct Link {
     WireClient *client; /* the link thread's own once it runs */
     WireStream *stream;
     pthread_t thread;
     int wake_fd;
+    int linger_fd; /* a timer: what is queued has waited long enough */
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
     pthread_cond_t sent; /* the queue was emptied, or never will be */
     Buf queue; /* reports: varint size and message, in order */
     Buf logs;  /* the body of a Logs message: repeated field 1 */
+    bool lingers; /* linger_fd is set */
     Buf set;   /* the next set, packed; empty when there is none */
     bool closing, lost, quit;
     uint64_t lease;  /* being worked on; 0 none */
@@ -38,11 +43,22 @@ struct Link {
 
 /* --- the main thread's side ------------------------------------------------------------------- */
 
-static void wake(Link *link)
+void link_flush(Link *link)
 {
     uint64_t one = 1;
     ssize_t ignored = write(link->wake_fd, &one, sizeof(one));
     (void)ignored;
+}
+
+/* With the lock held, after something was queued. A thread woken for each line and each result would
+ * cost more than a small datum. */
+static void send_soon(Link *link)
+{
+    const struct itimerspec once = { .it_value = { .tv_nsec = LINK_LINGER_MS * NS_PER_MS } };
+    if (link->queue.size + link->logs.size > SOON_BYTES_MAX)
+        link_flush(link);
+    else if (!link->lingers && timerfd_settime(link->linger_fd, 0, &once, NULL) == 0)
+        link->lingers = true;
 }
 
 static void add_field(Buf *out, unsigned number, Bytes value)
@@ -74,9 +90,9 @@ void link_report(Link *link, const Procavia__Work__WorkReport *report)
         queue_logs(link);
         buf_add_varint(&link->queue, packed.size);
         buf_add_bytes(&link->queue, buf_bytes(&packed));
+        send_soon(link);
     }
     buf_done(&packed);
-    wake(link);
 }
 
 void link_log(Link *link, const Procavia__Work__WorkLog *line)
@@ -88,9 +104,9 @@ void link_log(Link *link, const Procavia__Work__WorkLog *line)
         while (link->queue.size + link->logs.size > QUEUED_BYTES_MAX && !link->lost)
             pthread_cond_wait(&link->sent, &link->lock);
         add_field(&link->logs, 1, buf_bytes(&packed));
+        send_soon(link);
     }
     buf_done(&packed);
-    wake(link);
 }
 
 void link_attempt(Link *link, const char *datum_id, Cancel *attempt)
@@ -192,6 +208,7 @@ static Status send_queued(Link *link)
         queued = link->queue;
         link->queue = (Buf){ 0 };
         pthread_cond_broadcast(&link->sent);
+        link->lingers = false;
     }
     Status s = OK;
     for (size_t at = 0; status_ok(s) && at < queued.size;) {
@@ -227,6 +244,19 @@ static bool is_closing(Link *link)
     return link->closing;
 }
 
+static void wait_for_any(Link *link)
+{
+    struct pollfd fds[] = { { .fd = wire_client_fd(link->client), .events = POLLIN },
+                            { .fd = link->wake_fd, .events = POLLIN },
+                            { .fd = link->linger_fd, .events = POLLIN } };
+    poll(fds, ARRAY_LEN(fds), -1);
+    for (size_t i = 1; i < ARRAY_LEN(fds); i++) {
+        uint64_t ignored;
+        ssize_t got = fds[i].revents ? read(fds[i].fd, &ignored, sizeof(ignored)) : 0;
+        (void)got;
+    }
+}
+
 static void *link_thread(void *arg)
 {
     Link *link = arg;
@@ -238,12 +268,7 @@ static void *link_thread(void *arg)
             s = take_orders(link, &buf);
         if (closing || !status_ok(s))
             break;
-        struct pollfd fds[] = { { .fd = wire_client_fd(link->client), .events = POLLIN },
-                                { .fd = link->wake_fd, .events = POLLIN } };
-        uint64_t ignored;
-        poll(fds, ARRAY_LEN(fds), -1);
-        ssize_t got = read(link->wake_fd, &ignored, sizeof(ignored));
-        (void)got;
+        wait_for_any(link);
     }
     lose(link);
     buf_done(&buf);
@@ -277,7 +302,10 @@ Status link_open(Ctx *ctx, const LinkConfig *config, Link **out)
     pthread_cond_init(&link->changed, NULL);
     pthread_cond_init(&link->sent, NULL);
     link->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    Status s = link->wake_fd < 0 ? status_errno(ctx, errno, "could not make an event") : OK;
+    link->linger_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    Status s = link->wake_fd < 0 || link->linger_fd < 0
+                   ? status_errno(ctx, errno, "could not make an event")
+                   : OK;
     if (status_ok(s))
         s = wire_client_open(ctx, config->address, &link->client);
     if (status_ok(s))
@@ -301,12 +329,13 @@ Link *link_close(Link *link)
         LOCKED(&link->lock);
         link->closing = true;
     }
-    wake(link);
+    link_flush(link);
     if (link->thread)
         pthread_join(link->thread, NULL);
     wire_stream_close(link->stream);
     wire_client_close(link->client);
     fd_closep(&link->wake_fd);
+    fd_closep(&link->linger_fd);
     cancel_unref(link->cancel);
     buf_done(&link->queue);
     buf_done(&link->logs);

@@ -31,6 +31,9 @@ Status link_take(Ctx *ctx, Link *link, Procavia__Work__WorkSet **out,
 void link_attempt(Link *link, const char *datum_id, Cancel *attempt);
 
 /* Queue reports. Lines of log are gathered and go before the next report; link_log waits while very
- * much is gathered, as user code may print faster than the server stores. */
+ * much is gathered, as user code may print faster than the server stores. What is queued goes out
+ * together: when LINK_LINGER_MS have passed, when it is much, or at link_flush. */
 void link_report(Link *link, const Procavia__Work__WorkReport *report);
 void link_log(Link *link, const Procavia__Work__WorkLog *line);
+void link_flush(Link *link);
+#define LINK_LINGER_MS 10

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/event.h"
@@ -53,14 +54,27 @@ Status run_open_sandbox(Run *run, unsigned nth, Sandbox **out)
 
 /* --- preparing ------------------------------------------------------------------------------- */
 
+/* Is it as run_make_out makes it? Then it need not be made again, which costs the disk's journal. */
+static bool is_out_fresh(Run *run, bool is_mapped)
+{
+    AUTO_FD out = openat(run->worker->pfs_fd, "out", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
+    uid_t uid = is_mapped ? geteuid() : run->user.uid;
+    gid_t gid = is_mapped ? getegid() : run->user.gid;
+    return out >= 0 && fstat(out, &st) == 0 && (st.st_mode & 07777) == 0755 && st.st_uid == uid &&
+           st.st_gid == gid && flistxattr(out, NULL, 0) == 0 && folder_is_empty(out);
+}
+
 Status run_make_out(Run *run)
 {
     Ctx *ctx = run->ctx;
     int pfs_fd = run->worker->pfs_fd;
+    bool is_mapped = sandbox_level(run->sandbox) == SANDBOX_USER || geteuid() != 0;
+    if (!run->spec->s3_out && is_out_fresh(run, is_mapped))
+        return OK;
     TRY(folder_remove(ctx, pfs_fd, "out"));
     if (run->spec->s3_out)
         return OK;
-    bool is_mapped = sandbox_level(run->sandbox) == SANDBOX_USER || geteuid() != 0;
     if (mkdirat(pfs_fd, "out", 0755) < 0 ||
         (!is_mapped &&
          fchownat(pfs_fd, "out", run->user.uid, run->user.gid, AT_SYMLINK_NOFOLLOW) < 0))
@@ -68,22 +82,32 @@ Status run_make_out(Run *run)
     return OK;
 }
 
+/* Written over what the last datum's was: inside a sandbox user code cannot change it, so it is still
+ * ours. */
 static Status write_env_file(Run *run)
 {
     Ctx *ctx = run->ctx;
-    int pfs_fd = run->worker->pfs_fd;
     Str text = env_text(ctx, run->env);
-    TRY(folder_remove(ctx, pfs_fd, ".env"));
-    AUTO_FD fd = openat(pfs_fd, ".env", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-    if (fd < 0)
+    if (sandbox_level(run->sandbox) == SANDBOX_NONE)
+        TRY(folder_remove(ctx, run->worker->pfs_fd, ".env"));
+    AUTO_FD fd = openat(run->worker->pfs_fd, ".env", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) < 0)
         return status_errno(ctx, errno, "could not create file '/pfs/.env'");
-    return file_write_all(ctx, fd, text.data, text.size);
+    TRY(file_write_all(ctx, fd, text.data, text.size));
+    if (st.st_size > (off_t)text.size && ftruncate(fd, (off_t)text.size) < 0)
+        return status_errno(ctx, errno, "could not write file '/pfs/.env'");
+    return OK;
 }
 
 /* A process may have the folder as its own, and mounted: what is in it goes, it stays. */
 static Status empty_out(Run *run)
 {
     AUTO_FD out = folder_open(run->worker->pfs_fd, "out", O_RDONLY | O_DIRECTORY);
+    if (out >= 0 && folder_is_empty(out))
+        return fchmod(out, 0755) < 0
+                   ? status_errno(run->ctx, errno, "could not set the mode of '/pfs/out'")
+                   : OK;
     DIR *dir = out < 0 ? NULL : fdopendir(dup(out));
     if (!dir)
         return status_errno(run->ctx, errno, "could not open folder '/pfs/out'");

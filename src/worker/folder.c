@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -119,6 +120,31 @@ Status folder_remove(Ctx *ctx, int parent_fd, const char *name)
     for (char waiting[TRASH_NAME_SIZE]; !error && trash.begin < trash.end; trash.begin++)
         error = empty_folder(&trash, trash_name(&trash, trash.begin, waiting));
     return error ? status_errno(ctx, error, "could not remove '%s'", name) : OK;
+}
+
+/* As getdents64 gives it (getdents(2)). */
+typedef struct RawEntry {
+    uint64_t inode;
+    int64_t next;
+    uint16_t size;
+    uint8_t type;
+    char name[];
+} RawEntry;
+
+bool folder_is_empty(int folder_fd)
+{
+    alignas(RawEntry) char buffer[1024];
+    long got;
+    bool empty = true;
+    while (empty && (got = syscall(SYS_getdents64, folder_fd, buffer, sizeof(buffer))) > 0) {
+        for (long at = 0; empty && at < got;) {
+            RawEntry *entry = (RawEntry *)(void *)(buffer + at);
+            empty = is_dot(entry->name);
+            at += entry->size;
+        }
+    }
+    lseek(folder_fd, 0, SEEK_SET);
+    return empty && got == 0;
 }
 
 static uint64_t entry_bytes(int dir_fd, const char *name, bool *out_is_dir)

@@ -12,5 +12,8 @@ Status folder_remove(Ctx *ctx, int parent_fd, const char *name) NODISCARD;
  * and errno. */
 int folder_open(int folder_fd, const char *path, int flags);
 
+/* Has an open folder no entries? False also when it cannot be read. From its start, and back there. */
+bool folder_is_empty(int folder_fd);
+
 /* Bytes that all below the folder takes on disk. Errors of single entries count as nothing. */
 uint64_t folder_disk_bytes(Ctx *ctx, int folder_fd);

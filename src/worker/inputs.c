@@ -105,8 +105,9 @@ static int open_parent(int pfs_fd, const char *place, bool make, const char **ou
 
 /* --- removing -------------------------------------------------------------------------------- */
 
-/* Takes an input away, and the folders that held nothing else. */
-static Status remove_placed(Ctx *ctx, Inputs *inputs, const Placed *placed)
+/* Takes an input away, and the folders that held nothing else; not its top folder when that is wanted.
+ */
+static Status remove_placed(Ctx *ctx, Inputs *inputs, const Placed *placed, bool keep_top)
 {
     char *place = arena_strdup(ctx->arena, place_of(ctx->arena, placed->name, placed->path));
     const char *name;
@@ -117,7 +118,8 @@ static Status remove_placed(Ctx *ctx, Inputs *inputs, const Placed *placed)
     TRY(folder_remove(ctx, parent, name));
     for (char *slash; (slash = strrchr(place, '/'));) {
         *slash = '\0';
-        if (unlinkat(inputs->pfs_fd, place, AT_REMOVEDIR) < 0)
+        if ((keep_top && !strchr(place, '/')) ||
+            unlinkat(inputs->pfs_fd, place, AT_REMOVEDIR) < 0)
             break;
     }
     return OK;
@@ -347,6 +349,15 @@ static Placed remember(const WorkerInput *input, uint64_t bytes)
     return placed;
 }
 
+static bool has_name(const WorkerInput *const *wanted, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(wanted[i]->name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* Marks which of the new inputs are there already, by the placed one's index + 1, and removes the
  * others. */
 static Status remove_others(Ctx *ctx, Inputs *inputs, const WorkerInput *const *wanted, size_t n,
@@ -362,7 +373,7 @@ static Status remove_others(Ctx *ctx, Inputs *inputs, const WorkerInput *const *
         if (w < n && order == 0 && stays(placed, wanted[w]))
             found[w++] = p + 1;
         else
-            TRY(remove_placed(ctx, inputs, placed));
+            TRY(remove_placed(ctx, inputs, placed, has_name(wanted, n, placed->name)));
     }
     return OK;
 }
