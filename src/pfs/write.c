@@ -38,15 +38,18 @@ Str writer_tag(Str tag)
 
 /* --- files coming in -------------------------------------------------------------------------- */
 
+static Status end_file(Ctx *ctx, PfsWriter *writer, TreeRecord *out)
+{
+    TRY(content_writer_finish(ctx, writer->file, out));
+    out->op = writer->op;
+    writer->writing = false;
+    return stage_add(ctx, &writer->stage, buf_str(&writer->path), buf_str(&writer->tag), out);
+}
+
 Status writer_end_file(Ctx *ctx, PfsWriter *writer)
 {
-    if (!writer->writing)
-        return OK;
     TreeRecord record;
-    TRY(content_writer_finish(ctx, writer->file, &record));
-    record.op = writer->op;
-    writer->writing = false;
-    return stage_add(ctx, &writer->stage, buf_str(&writer->path), buf_str(&writer->tag), &record);
+    return writer->writing ? end_file(ctx, writer, &record) : OK;
 }
 
 static Status begin_file(Ctx *ctx, PfsWriter *writer, Str path, Str tag, TreeOp op)
@@ -214,6 +217,17 @@ Status pfs_writer_put_record(Ctx *ctx, PfsWriter *writer, Str path, Str tag,
 Status pfs_writer_delete(Ctx *ctx, PfsWriter *writer, Str path, Str tag)
 {
     REWOUND(ctx, delete_path(ctx, writer, path, tag));
+}
+
+Status pfs_writer_end_put(Ctx *ctx, PfsWriter *writer, Hash *out_hash)
+{
+    assert(writer->writing && writer->op == TREE_PUT);
+    ArenaMark mark = arena_mark(ctx->arena);
+    TreeRecord record;
+    TRY(end_file(ctx, writer, &record));
+    *out_hash = record.hash;
+    arena_rewind(ctx->arena, mark);
+    return OK;
 }
 
 /* --- the end ---------------------------------------------------------------------------------- */

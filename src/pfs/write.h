@@ -29,6 +29,9 @@ static inline void pfs_writer_freep(PfsWriter **writer)
 /* §14.2: decides which commit is written; fails early when it can. Without it (file sets, layers)
  * recursive deletes see this stream's files only. */
 Status pfs_writer_target(Ctx *ctx, PfsWriter *writer, const PfsV2__Commit *commit);
+/* The end shall fail with FAILED_PRECONDITION and §13.4's text rather than make a commit, or leave an
+ * open one, that breaks a rule of it. */
+void pfs_writer_be_strict(PfsWriter *writer);
 /* Any message but set_commit (UNKNOWN "cannot set commit"). */
 Status pfs_writer_modify(Ctx *ctx, PfsWriter *writer, const PfsV2__ModifyFileRequest *request);
 
@@ -45,9 +48,14 @@ Status pfs_writer_delete(Ctx *ctx, PfsWriter *writer, Str path, Str tag);
 Status pfs_writer_copy(Ctx *ctx, PfsWriter *writer, Str dst, Str tag, const struct PfsView *view,
                        Str src, bool append);
 
+/* Ends the file that is coming in, which was put: the hash of its content. */
+Status pfs_writer_end_put(Ctx *ctx, PfsWriter *writer, Hash *out_hash);
+
 /* Ends the stream: syncs the blobs and attaches to the target (a one-off commit when §14.2 says
  * so). */
 Status pfs_writer_commit(Ctx *ctx, PfsWriter *writer);
+/* The id of the commit written to, once pfs_writer_commit went well. */
+const char *pfs_writer_commit_id(const PfsWriter *writer);
 /* Ends the stream as a layer with no target: its root, blobs synced. */
 Status pfs_writer_layer(Ctx *ctx, PfsWriter *writer, Hash *out_layer);
 

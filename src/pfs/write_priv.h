@@ -16,6 +16,7 @@ typedef struct Target {
     TargetKind kind;
     int64_t
         commit; /* the open commit, or the branch's head when the stream began; 0: no branch yet */
+    char set_id[33]; /* of the open commit; of a one-off's once it is made */
     Buf branch; /* of a one-off: the PfsV2__Branch, encoded */
 } Target;
 
@@ -24,6 +25,7 @@ struct PfsWriter {
     Content *content;
     Target target;
     Stage stage;
+    bool strict;
     bool writing; /* a file is coming in: */
     Buf path, tag;
     TreeOp op;

@@ -42,6 +42,7 @@ static Status target_picked(Ctx *ctx, Target *target, const PfsV2__Commit *commi
 {
     if (row->state == PFS_OPEN) {
         *target = (Target){ .kind = TARGET_OPEN, .commit = row->id, .branch = target->branch };
+        memcpy(target->set_id, row->set_id, sizeof(target->set_id));
         return OK;
     }
     if (!branch || names_commit(commit, branch))
@@ -88,12 +89,36 @@ Status writer_base(Ctx *ctx, PfsWriter *writer, Hash *out_root)
     return pfs_commit_view(ctx, writer->pfs, writer->target.commit, out_root);
 }
 
+void pfs_writer_be_strict(PfsWriter *writer)
+{
+    writer->strict = true;
+}
+
+const char *pfs_writer_commit_id(const PfsWriter *writer)
+{
+    return writer->target.set_id;
+}
+
 /* --- the end ---------------------------------------------------------------------------------- */
+
+/* What a strict writer's end must not do. */
+static Status check_rules(Ctx *ctx, PfsWriter *writer, const Hash *base, const Hash *layer)
+{
+    Hash total;
+    const char *error;
+    TRY(content_apply(ctx, writer->content, base, layer, &total, &error));
+    return *error ? FAIL(ctx, FAILED_PRECONDITION, "%s", error) : OK;
+}
 
 static Status attach_to_open(Ctx *ctx, PfsWriter *writer, const Hash *layer)
 {
     if (hash_is_zero(layer))
         return OK;
+    if (writer->strict) {
+        Hash base;
+        TRY(writer_base(ctx, writer, &base));
+        TRY(check_rules(ctx, writer, &base, layer));
+    }
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_write(ctx, writer->pfs, NULL, &tx));
     TRY(pfs_attach_layer(ctx, tx, writer->target.commit, layer));
@@ -124,6 +149,16 @@ static Status apply_ahead(Ctx *ctx, PfsWriter *writer, const PfsV2__Branch *bran
     return content_apply(ctx, writer->content, &base, layer, &total, &error);
 }
 
+/* With the writer's turn: nobody changes the base between this look and the end. */
+static Status check_one_off(Ctx *ctx, PfsTx *tx, PfsWriter *writer, const PfsCommitRow *row,
+                            const Hash *layer)
+{
+    Hash base;
+    if (!writer->strict || !status_ok(pfs_commit_base(ctx, tx, row, &base)))
+        return OK; /* what it is built on is not finished: who finishes it will look */
+    return check_rules(ctx, writer, &base, layer);
+}
+
 static Status commit_one_off(Ctx *ctx, PfsWriter *writer, PfsV2__Branch *branch, const Hash *layer)
 {
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
@@ -138,6 +173,8 @@ static Status commit_one_off(Ctx *ctx, PfsWriter *writer, PfsV2__Branch *branch,
     TRY(pfs_pick(ctx, tx, finish->commit, &row));
     if (!hash_is_zero(layer))
         TRY(pfs_attach_layer(ctx, tx, row.id, layer));
+    TRY(check_one_off(ctx, tx, writer, &row, layer));
+    memcpy(writer->target.set_id, row.set_id, sizeof(writer->target.set_id));
     TRY(pfs_finish_commit(ctx, tx, finish, false));
     return pfs_commit(ctx, STEAL(tx));
 }

@@ -1,7 +1,8 @@
 /* bucket.c - buckets of the server: each branch of each user repo is one. */
+#include "base/id.h"
 #include "codec/pbtime.h"
 #include "pfs/write.h"
-#include "s3/s3_priv.h"
+#include "s3/body.h"
 
 /* --- finding ---------------------------------------------------------------------------------- */
 
@@ -61,6 +62,29 @@ Status s3_open_bucket(S3Request *request, const S3Bucket *bucket, PfsView *out, 
     if (*out_empty)
         return OK;
     return pfs_view_open(request->ctx, request->s3->config.pfs, bucket->commit, out);
+}
+
+Status s3_pick_version(S3Request *request, S3Bucket *bucket, const char *id)
+{
+    Ctx *ctx = request->ctx;
+    if (!*id)
+        return OK;
+    if (!request->driver->versions)
+        return s3_refuse(request, S3_NOT_IMPLEMENTED);
+    if (!id_is_v4(str(id)))
+        return s3_refuse(request, S3_NO_SUCH_VERSION);
+    PfsCommitRow row;
+    const PfsV2__Repo *repo = bucket->target->repo;
+    PfsV2__Commit *commit = pfs_commit_ref(ctx, repo->project->name, repo->name, id);
+    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+    TRY(pfs_begin_read(ctx, request->s3->config.pfs, &tx));
+    Status found = pfs_pick(ctx, tx, commit, &row);
+    if (found.code == STATUS_NOT_FOUND)
+        return s3_refuse(request, S3_NO_SUCH_VERSION);
+    TRY(found);
+    bucket->commit = commit;
+    bucket->version_id = arena_strdup(ctx->arena, row.set_id);
+    return OK;
 }
 
 /* --- listing ---------------------------------------------------------------------------------- */
@@ -270,6 +294,13 @@ Status s3_delete_bucket(S3Request *request)
 
 /* --- what there is to say of a bucket --------------------------------------------------------- */
 
+Status s3_head_bucket(S3Request *request)
+{
+    S3Bucket bucket;
+    TRY(s3_find_bucket(request, &bucket));
+    return s3_answer_empty(request, 200);
+}
+
 Status s3_get_location(S3Request *request)
 {
     S3Bucket bucket;
@@ -278,6 +309,21 @@ Status s3_get_location(S3Request *request)
     xml_begin(&xml);
     buf_printf(&xml, "<LocationConstraint %s>%s</LocationConstraint>", S3_NAMESPACE, S3_LOCATION);
     return s3_answer_xml(request, 200, &xml);
+}
+
+/* They are always versioned, or never. */
+Status s3_put_versioning(S3Request *request)
+{
+    S3Bucket bucket;
+    XmlNode *root;
+    TRY(s3_find_bucket(request, &bucket));
+    TRY(s3_body_xml(request, &root));
+    Str status = xml_child_text(root, "Status");
+    bool enabled = str_eq_c(status, "Enabled");
+    if (!enabled && !str_eq_c(status, "Suspended"))
+        return s3_refuse(request, S3_ILLEGAL_VERSIONING);
+    return enabled && request->driver->versions ? s3_answer_empty(request, 200)
+                                                : s3_refuse(request, S3_NOT_IMPLEMENTED);
 }
 
 Status s3_get_versioning(S3Request *request)

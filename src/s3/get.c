@@ -20,37 +20,14 @@ typedef struct Get {
 
 /* --- finding ---------------------------------------------------------------------------------- */
 
-/* ?versionId= names a commit of the bucket's repo. */
-static Status pick_version(S3Request *request, S3Bucket *bucket)
-{
-    Ctx *ctx = request->ctx;
-    const char *id = s3_param(request, "versionId");
-    if (!id || !*id)
-        return OK;
-    if (!request->driver->versions)
-        return s3_refuse(request, S3_NOT_IMPLEMENTED);
-    if (!id_is_v4(str(id)))
-        return s3_refuse(request, S3_NO_SUCH_VERSION);
-    PfsCommitRow row;
-    const PfsV2__Repo *repo = bucket->target->repo;
-    PfsV2__Commit *commit = pfs_commit_ref(ctx, repo->project->name, repo->name, id);
-    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
-    TRY(pfs_begin_read(ctx, request->s3->config.pfs, &tx));
-    Status found = pfs_pick(ctx, tx, commit, &row);
-    if (found.code == STATUS_NOT_FOUND)
-        return s3_refuse(request, S3_NO_SUCH_VERSION);
-    bucket->commit = commit;
-    bucket->version_id = arena_strdup(ctx->arena, row.set_id);
-    return found;
-}
-
 static Status find(Get *get)
 {
     S3Request *request = get->request;
     S3Bucket bucket;
     bool empty;
     TRY(s3_find_bucket(request, &bucket));
-    TRY(pick_version(request, &bucket));
+    const char *version = s3_param(request, "versionId");
+    TRY(s3_pick_version(request, &bucket, version ? version : ""));
     TRY(s3_open_bucket(request, &bucket, &get->view, &empty));
     if (empty || !s3_key_path(request, request->key, &get->path))
         return s3_refuse(request, S3_NO_SUCH_KEY);

@@ -67,9 +67,9 @@ static bool is_bucket_name(Str name)
     return name.size > 0 && name.size <= BUCKET_BYTES_MAX;
 }
 
-Status s3_parse_target(S3Request *request)
+Status s3_parse_target(S3Request *request, Str target)
 {
-    Str target = str(wire_http_target(request->http)), path;
+    Str path;
     size_t mark = str_find(target, '?');
     request->raw_path = str_sub(target, 0, mark);
     request->bucket = request->key = "";

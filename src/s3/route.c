@@ -16,11 +16,17 @@ static const Route routes[] = {
     { BUCKET, "GET HEAD", "versioning", NULL, s3_get_versioning },
     { BUCKET, "GET HEAD", "versions", NULL, NULL },
     { BUCKET, "GET HEAD", "location", NULL, s3_get_location },
-    { BUCKET, "GET HEAD", NULL, NULL, s3_list_objects },
+    { BUCKET, "HEAD", NULL, NULL, s3_head_bucket },
+    { BUCKET, "GET", NULL, NULL, s3_list_objects },
+    { BUCKET, "PUT", "versioning", NULL, s3_put_versioning },
     { BUCKET, "PUT", NULL, NULL, s3_create_bucket },
     { BUCKET, "DELETE", NULL, NULL, s3_delete_bucket },
+    { BUCKET, "POST", "delete", NULL, s3_delete_objects },
     { BUCKET, "POST", NULL, NULL, NULL },
     { OBJECT, "GET HEAD", NULL, NULL, s3_get_object },
+    { OBJECT, "PUT", NULL, "x-amz-copy-source", s3_copy_object },
+    { OBJECT, "PUT", NULL, NULL, s3_put_object },
+    { OBJECT, "DELETE", NULL, NULL, s3_delete_object },
 };
 
 /* Parts of S3 that we do not have, whatever the method. */

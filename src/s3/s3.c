@@ -18,7 +18,7 @@ static void make_id(S3Request *request)
 
 static Status serve(S3Request *request)
 {
-    TRY(s3_parse_target(request));
+    TRY(s3_parse_target(request, str(wire_http_target(request->http))));
     S3Action action = s3_route(request);
     if (!action)
         return s3_refuse(request, S3_METHOD_NOT_ALLOWED);

@@ -81,8 +81,8 @@ const char *s3_header(const S3Request *request, const char *name); /* "" when ab
  * InvalidArgument. */
 Status s3_number_param(S3Request *request, const char *name, int64_t min, int64_t max,
                        int64_t normal, int64_t *out);
-/* Splits the target. Refuses what is no target. */
-Status s3_parse_target(S3Request *request);
+/* Splits "/bucket/key?query" into raw_path, bucket, key and query. Refuses what is no target. */
+Status s3_parse_target(S3Request *request, Str target);
 /* The file that the key names, "/a/b", in ctx's arena; a '/' at its end is dropped. False when no
  * file can be named so. */
 bool s3_key_path(S3Request *request, const char *key, Str *out);
@@ -125,14 +125,24 @@ Status s3_find_bucket(S3Request *request, S3Bucket *out);
 /* Its content now; *out_empty when nothing was ever in it. */
 Status s3_open_bucket(S3Request *request, const S3Bucket *bucket, PfsView *out, bool *out_empty);
 
+/* The bucket as it was at a commit of its repo; "" leaves it. Refuses: NoSuchVersion,
+ * NotImplemented. */
+Status s3_pick_version(S3Request *request, S3Bucket *bucket, const char *id);
+
 /* --- what requests do: rows of route.c -------------------------------------------------------- */
 
 typedef Status (*S3Action)(S3Request *request);
 Status s3_list_buckets(S3Request *request);
 Status s3_create_bucket(S3Request *request);
 Status s3_delete_bucket(S3Request *request);
+Status s3_head_bucket(S3Request *request);
 Status s3_get_location(S3Request *request);
 Status s3_get_versioning(S3Request *request);
+Status s3_put_versioning(S3Request *request);
+Status s3_put_object(S3Request *request);
+Status s3_copy_object(S3Request *request);
+Status s3_delete_object(S3Request *request);
+Status s3_delete_objects(S3Request *request);
 Status s3_list_objects(S3Request *request);
 Status s3_get_object(S3Request *request);
 
