@@ -10,6 +10,7 @@ packages=(
     libzstd-dev libssl-dev libyaml-dev libexpat1-dev zlib1g-dev libseccomp-dev libarchive-dev libpcre2-dev libcmocka-dev
     libjq-dev libjsonnet-dev libcurl4-openssl-dev
     python3-sklearn r-base-core r-cran-mass curl jq
+    skopeo umoci docker-registry crun runc
 )
 # Ubuntu 24.04 names another clang.
 if [ -r /etc/os-release ] && grep -q '^ID=ubuntu' /etc/os-release; then

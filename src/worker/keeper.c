@@ -21,160 +21,63 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
-#include "worker/leftovers.h"
+#include "worker/init.h"
 #include "worker/perform.h"
-#include "worker/report.h"
 
-#define EXIT_BROKEN 126
+typedef struct Keeper {
+    const KeeperConfig *config;
+    int control_fd;
+    Oci *oci; /* NULL: namespaces are our own work */
+} Keeper;
 
-static sigset_t watched_signals(void)
+static Status clone_init(Ctx *ctx, const Keeper *keeper, const int fds[REQUEST_FD_COUNT],
+                         pid_t *out_pid)
 {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGCHLD);
-    sigaddset(&set, SIGTERM);
-    return set;
-}
-
-/* Passes until the user's process has ended; a SIGTERM, which only the worker sends, ends it at
- * once. */
-static int wait_for_main(pid_t main_pid)
-{
-    sigset_t set = watched_signals();
-    for (;;) {
-        int status, number = sigwaitinfo(&set, NULL);
-        if (number == SIGTERM)
-            kill(main_pid, SIGKILL);
-        for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
-            if (pid == main_pid)
-                return status;
-        }
-    }
-}
-
-static void reset_signals(void)
-{
-    for (int number = 1; number < NSIG; number++)
-        signal(number, SIG_DFL);
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-static _Noreturn void broken(int report_fd, Status why)
-{
-    report_send(report_fd, REPORT_BROKEN, (int)why.code, -1, status_message(why));
-    _exit(EXIT_BROKEN);
-}
-
-static _Noreturn void user_main(Ctx *ctx, Performer *performer, const StepList *steps, size_t at)
-{
-    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    reset_signals();
-    Status s = perform_steps(ctx, performer, steps, &at);
-    if (!status_ok(s))
-        broken(performer->report_fd, s);
-    _exit(0);
-}
-
-static Status map_plan(Ctx *ctx, int plan_fd, StepList *out)
-{
-    struct stat st;
-    if (fstat(plan_fd, &st) < 0)
-        return status_errno(ctx, errno, "could not look at the plan of the run");
-    void *data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, plan_fd, 0);
-    if (data == MAP_FAILED)
-        return status_errno(ctx, errno, "could not map the plan of the run");
-    return steps_decode(ctx, bytes(data, (size_t)st.st_size), out);
-}
-
-static _Noreturn void init_main(const int fds[REQUEST_FD_COUNT], bool isolated)
-{
-    int report_fd = fds[REQUEST_REPORT];
-    prctl(PR_SET_PDEATHSIG, isolated ? SIGKILL : SIGTERM, 0, 0, 0);
-    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    sigset_t set = watched_signals();
-    sigprocmask(SIG_BLOCK, &set, NULL);
-
-    Ctx ctx;
-    ctx_init(&ctx);
-    Performer performer;
-    perform_init(&performer, report_fd);
-    memcpy(performer.stdio, &fds[REQUEST_STDIN], sizeof(performer.stdio));
-    StepList steps;
-    size_t at = 0;
-    Status s = map_plan(&ctx, fds[REQUEST_PLAN], &steps);
-    if (status_ok(s))
-        s = perform_steps(&ctx, &performer, &steps, &at);
-    if (!status_ok(s))
-        broken(report_fd, s);
-
-    pid_t main_pid = fork();
-    if (main_pid < 0)
-        broken(report_fd, status_errno(&ctx, errno, "could not start a process"));
-    if (main_pid == 0)
-        user_main(&ctx, &performer, &steps, at + 1);
-    int status = wait_for_main(main_pid);
-    if (isolated)
-        leftovers_report(report_fd);
-    else
-        leftovers_kill(report_fd, main_pid);
-    report_send(report_fd, REPORT_EXITED, status, -1, "");
-    _exit(0);
-}
-
-static pid_t clone_init(bool isolated, int *out_pidfd)
-{
-    struct clone_args args = { .flags = CLONE_PIDFD,
-                               .pidfd = (uint64_t)(uintptr_t)out_pidfd,
-                               .exit_signal = SIGCHLD };
-    if (isolated)
+    struct clone_args args = { .exit_signal = SIGCHLD };
+    if (keeper->config->isolated)
         args.flags |= CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC;
-    return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+    *out_pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+    if (*out_pid == 0) {
+        prctl(PR_SET_PDEATHSIG, keeper->config->isolated ? SIGKILL : SIGTERM, 0, 0, 0);
+        init_main(fds, keeper->config->isolated);
+    }
+    return *out_pid < 0 ? status_errno(ctx, errno, "could not start pid 1 of the run") : OK;
 }
 
 /* Waits until the run has ended; ends it when the worker is gone. */
-static void wait_for_run(int control_fd, int pidfd, pid_t pid, bool isolated)
+static void wait_for_run(const Keeper *keeper, int pidfd, pid_t pid)
 {
-    struct pollfd fds[] = {
-        {.fd = pidfd, .events = POLLIN },
-        { .fd = control_fd         }
-    };
+    struct pollfd fds[] = { { .fd = pidfd, .events = POLLIN }, { .fd = keeper->control_fd } };
     while (poll(fds, ARRAY_LEN(fds), -1) < 0 || !fds[0].revents) {
         if (fds[1].revents) {
-            kill(pid, isolated ? SIGKILL : SIGTERM);
+            kill(pid, keeper->config->isolated ? SIGKILL : SIGTERM);
             break;
         }
     }
     waitpid(pid, NULL, 0);
 }
 
-static void serve(int control_fd, const int fds[REQUEST_FD_COUNT], bool isolated)
+/* Who is not waited for keeps its number, so that pidfd is of the process started. */
+static void serve(Ctx *ctx, const Keeper *keeper, const int fds[REQUEST_FD_COUNT])
 {
-    int pidfd = -1;
-    pid_t pid = clone_init(isolated, &pidfd);
-    if (pid == 0)
-        init_main(fds, isolated);
-    int error = errno;
+    pid_t pid = -1;
+    Status s =
+        keeper->oci ? oci_start(ctx, keeper->oci, fds, &pid) : clone_init(ctx, keeper, fds, &pid);
     for (size_t i = 0; i < REQUEST_FD_COUNT; i++)
         close(fds[i]);
-    if (pid < 0) {
-        report_send(control_fd, REPORT_BROKEN, error, -1, strerror(error));
+    if (!status_ok(s)) {
+        report_send(keeper->control_fd, REPORT_BROKEN, (int)s.code, -1, status_message(s));
         return;
     }
-    report_send(control_fd, REPORT_STARTED, (int)pid, pidfd, "");
-    wait_for_run(control_fd, pidfd, pid, isolated);
-    close(pidfd);
+    AUTO_FD pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    report_send(keeper->control_fd, REPORT_STARTED, (int)pid, pidfd, "");
+    wait_for_run(keeper, pidfd, pid);
 }
 
 /* Only the control socket stays open; 0 to 2 are /dev/null, so that no other descriptor gets their
@@ -192,28 +95,40 @@ static int keep_only(int control_fd)
     return 3;
 }
 
-_Noreturn void keeper_main(int control_fd, const StepList *root, bool isolated)
+static Status prepare(Ctx *ctx, Keeper *keeper)
 {
-    control_fd = keep_only(control_fd);
-    reset_signals();
-    setsid();
-    prctl(PR_SET_NAME, "pcv-keeper", 0, 0, 0);
     prctl(PR_SET_DUMPABLE, 1, 0, 0,
           0); /* a process that changed its uid may not map ids otherwise */
-    Ctx ctx;
-    ctx_init(&ctx);
     Performer performer;
     perform_init(&performer, -1);
     size_t at = 0;
-    Status s = perform_steps(&ctx, &performer, root, &at);
-    if (!status_ok(s))
-        broken(control_fd, s);
-    ctx_done(&ctx);
+    TRY(perform_steps(ctx, &performer, keeper->config->root, &at));
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    report_send(control_fd, REPORT_STARTED, 0, -1, "");
+    if (!keeper->config->oci)
+        return OK;
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); /* containers become ours */
+    return oci_open(ctx, keeper->config->oci, &keeper->oci);
+}
+
+_Noreturn void keeper_main(int control_fd, const KeeperConfig *config)
+{
+    Keeper keeper = { .config = config, .control_fd = keep_only(control_fd) };
+    init_reset_signals();
+    setsid();
+    prctl(PR_SET_NAME, "pcv-keeper", 0, 0, 0);
+    Ctx ctx;
+    ctx_init(&ctx);
+    Status s = prepare(&ctx, &keeper);
+    if (!status_ok(s))
+        init_broken(keeper.control_fd, s);
+    report_send(keeper.control_fd, REPORT_STARTED, 0, -1, "");
 
     int fds[REQUEST_FD_COUNT];
-    while (request_receive(control_fd, fds))
-        serve(control_fd, fds, isolated);
+    ArenaMark mark = arena_mark(ctx.arena);
+    while (request_receive(keeper.control_fd, fds)) {
+        serve(&ctx, &keeper, fds);
+        arena_rewind(ctx.arena, mark);
+    }
+    oci_close(keeper.oci);
     _exit(0);
 }

@@ -12,3 +12,13 @@ StepFn do_unshare, do_map_ids, do_private, do_root, do_bind, do_symlink, do_mkdi
 /* process.c */
 StepFn do_session, do_rlimit, do_no_bound, do_ids, do_no_caps, do_env, do_arg, do_seccomp,
     do_resolve, do_exec;
+
+/* execve leaves its vectors alone, but is declared without saying so. */
+static inline char *const *exec_vector(const char **items)
+{
+    union {
+        const char **items;
+        char *const *vector;
+    } same = { .items = items };
+    return same.vector;
+}

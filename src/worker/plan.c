@@ -68,22 +68,50 @@ static bool is_image(const SandboxConfig *config)
     return config->root_dir && *config->root_dir;
 }
 
+static uint64_t own_namespaces(const PlanBase *base)
+{
+    uint64_t flags = CLONE_NEWNS;
+    if (base->level == SANDBOX_USER)
+        flags |= CLONE_NEWUSER;
+    if (base->by_runtime)
+        return flags;
+    return flags | CLONE_NEWUTS | (base->config->no_network ? CLONE_NEWNET : 0);
+}
+
+/* A runtime wants to be root, if only of its own user namespace. */
 static void add_namespaces(const PlanBase *base, StepList *out)
 {
     const SandboxConfig *config = base->config;
-    uint64_t flags = CLONE_NEWNS | CLONE_NEWUTS;
-    if (base->level == SANDBOX_USER)
-        flags |= CLONE_NEWUSER;
-    if (config->no_network)
-        flags |= CLONE_NEWNET;
-    steps_add(out, (Step){ .op = STEP_UNSHARE, .number = flags });
-    if (base->level == SANDBOX_USER)
+    steps_add(out, (Step){ .op = STEP_UNSHARE, .number = own_namespaces(base) });
+    if (base->level == SANDBOX_USER && base->by_runtime)
+        steps_add(out, (Step){ .op = STEP_MAP_IDS });
+    else if (base->level == SANDBOX_USER)
         steps_add(out, (Step){ .op = STEP_MAP_IDS, .number = config->uid, .extra = config->gid });
-    if (config->no_network)
+    if (config->no_network && !base->by_runtime)
         steps_add(out, (Step){ .op = STEP_LOOPBACK });
-    if (config->hostname)
+    if (config->hostname && !base->by_runtime)
         steps_add(out, (Step){ .op = STEP_HOSTNAME, .source = config->hostname });
     steps_add(out, (Step){ .op = STEP_PRIVATE });
+}
+
+char *plan_runtime_dir(Arena *arena, const SandboxConfig *config)
+{
+    return text_printf(arena, "%s/oci", config->slot_dir);
+}
+
+char *plan_root_dir(Arena *arena, const SandboxConfig *config)
+{
+    return text_printf(arena, "%s/root", config->slot_dir);
+}
+
+/* The runtime's folder is a tmpfs that only the keeper sees. crun refuses hosts with both layouts of
+ * cgroups mounted; as limits are the keeper's business, it sees none. */
+static void add_runtime_dir(const PlanBase *base, StepList *out)
+{
+    if (!base->by_runtime)
+        return;
+    add_path(out, STEP_MASK, "/sys/fs/cgroup/unified");
+    add_tmpfs(out, plan_runtime_dir(out->arena, base->config), 0, 0700, 0);
 }
 
 /* The image's entries or the host's, each read-only with all that is mounted below it. */
@@ -106,13 +134,14 @@ static void add_root_entries(const SandboxConfig *config, const HostFacts *facts
 /* A process in a user namespace may mount a fresh /proc only while it can see a whole one. */
 static void add_system_dirs(const PlanBase *base, StepList *out)
 {
-    if (base->level == SANDBOX_USER)
+    if (base->level == SANDBOX_USER && !base->by_runtime)
         add_bind(out, "/proc", "/proc", STEP_RECURSIVE);
     else
         add_mkdir(out, "/proc");
     add_bind(out, "/sys", "/sys", STEP_RECURSIVE | STEP_RO | STEP_OPTIONAL);
     add_mkdir(out, "/run");
-    add_mkdir(out, "/tmp");
+    /* Some runtimes give what they mount here the mode of what was here. */
+    steps_add(out, (Step){ .op = STEP_MKDIR, .path = "/tmp", .number = 01777 });
 }
 
 static void add_devices(const SandboxConfig *config, const HostFacts *facts, StepList *out)
@@ -202,17 +231,31 @@ void plan_template(const PlanBase *base, const HostFacts *facts, StepList *out)
         return;
     const SandboxConfig *config = base->config;
     add_namespaces(base, out);
-    add_path(out, STEP_ROOT, text_printf(out->arena, "%s/root", config->slot_dir));
+    add_runtime_dir(base, out);
+    add_path(out, STEP_ROOT, plan_root_dir(out->arena, config));
     add_root_entries(config, facts, out);
     add_system_dirs(base, out);
-    add_devices(config, facts, out);
+    if (base->by_runtime)
+        add_mkdir(out, "/dev");
+    else
+        add_devices(config, facts, out);
     add_name_resolution(config, facts, out);
     for (size_t i = 0; !is_image(config) && i < facts->hidden_count; i++)
         add_path(out, STEP_MASK, facts->hidden[i]);
     add_bind(out, "/pfs", text_printf(out->arena, "%s/pfs", config->slot_dir), STEP_RO);
     add_files(config, false, out);
     add_path(out, STEP_READ_ONLY, "/");
-    steps_add(out, (Step){ .op = STEP_PIVOT });
+    if (!base->by_runtime)
+        steps_add(out, (Step){ .op = STEP_PIVOT });
+}
+
+/* In the runtime's user namespace there is root only: another user needs one of its own. */
+static void add_own_ids(const SandboxConfig *config, StepList *out)
+{
+    if (!config->uid && !config->gid)
+        return;
+    steps_add(out, (Step){ .op = STEP_UNSHARE, .number = CLONE_NEWUSER });
+    steps_add(out, (Step){ .op = STEP_MAP_IDS, .number = config->uid, .extra = config->gid });
 }
 
 /* What pid 1 does: all that must not be shared between runs is made anew. */
@@ -227,6 +270,8 @@ static void add_fresh_mounts(const PlanBase *base, bool no_out, StepList *out)
     add_files(base->config, true, out);
     if (!no_out)
         add_bind(out, "/pfs/out", "/pfs/out", 0);
+    if (base->by_runtime && base->level == SANDBOX_USER)
+        add_own_ids(base->config, out);
 }
 
 static void add_rlimit(StepList *out, uint64_t resource, uint64_t value)

@@ -25,13 +25,20 @@ typedef struct HostFacts {
 typedef struct PlanBase {
     const SandboxConfig *config;
     SandboxLevel level;
+    bool by_runtime;       /* an OCI runtime makes the namespaces of a run */
     bool privileged;       /* the keeper is root */
     bool pids_elsewhere;   /* a cgroup counts processes */
     bool memory_elsewhere; /* a cgroup counts memory */
     Bytes seccomp;         /* the filter; empty: none */
 } PlanBase;
 
-/* The steps that build the root, once; none for SANDBOX_NONE. */
+/* Where by_runtime has its bundle. */
+char *plan_runtime_dir(Arena *arena, const SandboxConfig *config);
+/* Where the root is built, on the host. */
+char *plan_root_dir(Arena *arena, const SandboxConfig *config);
+
+/* The steps that build the root, once; none for SANDBOX_NONE. With by_runtime they leave it where
+ * it is, for the runtime to make it the root, and leave /dev, hostname and network to it. */
 void plan_template(const PlanBase *base, const HostFacts *facts, StepList *out);
 
 /* The steps of one run: pid 1's, STEP_FORK, then the process's up to STEP_EXEC. */

@@ -190,16 +190,6 @@ static bool take_stdio(const Performer *performer)
     return syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) == 0 || errno == ENOSYS;
 }
 
-/* execve leaves its vectors alone, but is declared without saying so. */
-static char *const *exec_vector(const char **items)
-{
-    union {
-        const char **items;
-        char *const *vector;
-    } same = { .items = items };
-    return same.vector;
-}
-
 int do_exec(Performer *performer, const Step *step)
 {
     char found[PATH_MAX];

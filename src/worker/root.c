@@ -175,7 +175,10 @@ int do_mkdir(Performer *performer, const Step *step)
     AUTO_FD parent = open_parent(performer, step->path, &name);
     if (parent < 0)
         return errno;
-    return mkdirat(parent, name, (mode_t)step->number) < 0 && errno != EEXIST ? errno : 0;
+    mode_t mode = (mode_t)step->number;
+    if (mkdirat(parent, name, mode) < 0)
+        return errno == EEXIST ? 0 : errno;
+    return fchmodat(parent, name, mode, 0) < 0 ? errno : 0; /* whatever the umask */
 }
 
 static int mount_inside(Performer *performer, const char *path, const char *type,

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/text.h"
 #include "worker/host.h"
 #include "worker/keeper.h"
 #include "worker/sandbox_priv.h"
@@ -55,6 +56,8 @@ static SandboxConfig copy_config(Arena *arena, const SandboxConfig *from)
     copy.slot_dir = arena_strdup(arena, from->slot_dir);
     copy.root_dir = arena_strdup(arena, from->root_dir ? from->root_dir : "");
     copy.hostname = from->hostname ? arena_strdup(arena, from->hostname) : NULL;
+    copy.runtime = arena_strdup(arena, from->runtime ? from->runtime : "");
+    copy.runtime_init = arena_strdup(arena, from->runtime_init ? from->runtime_init : "");
     copy.hidden = NULL; /* these are for building the root only */
     copy.hidden_count = 0;
     copy.files = copy_files(arena, from); /* those below /tmp are placed by each run */
@@ -91,7 +94,7 @@ static void stop_keeper(Sandbox *sandbox)
     sandbox->keeper = -1;
 }
 
-static Status start_keeper(Ctx *ctx, Sandbox *sandbox, const StepList *root)
+static Status start_keeper(Ctx *ctx, Sandbox *sandbox, const KeeperConfig *config)
 {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -99,7 +102,7 @@ static Status start_keeper(Ctx *ctx, Sandbox *sandbox, const StepList *root)
     sandbox->control_fd = pair[0];
     sandbox->keeper = fork();
     if (sandbox->keeper == 0)
-        keeper_main(pair[1], root, sandbox_is_isolated(sandbox));
+        keeper_main(pair[1], config);
     int error = errno;
     close(pair[1]);
     if (sandbox->keeper < 0)
@@ -132,6 +135,38 @@ static Status check_plain(Ctx *ctx, const SandboxConfig *config)
     return OK;
 }
 
+static bool has_runtime(const SandboxConfig *config)
+{
+    return config->runtime && *config->runtime;
+}
+
+static OciConfig oci_config(Ctx *ctx, const SandboxConfig *config, const HostFacts *facts)
+{
+    return (OciConfig){ .program = config->runtime,
+                        .init_path = config->runtime_init,
+                        .dir = plan_runtime_dir(ctx->arena, config),
+                        .root_dir = plan_root_dir(ctx->arena, config),
+                        .pfs_dir = text_printf(ctx->arena, "%s/pfs", config->slot_dir),
+                        .hostname = config->hostname,
+                        .devices = facts->devices,
+                        .device_count = config->gpu ? facts->device_count : 0,
+                        .no_network = config->no_network };
+}
+
+/* Who asks for a runtime that is not there made a mistake, which no weaker sandbox mends. */
+static Status check_runtime(Ctx *ctx, const SandboxConfig *config)
+{
+    if (!has_runtime(config))
+        return OK;
+    if (!oci_has_program(config->runtime))
+        return FAIL(ctx, FAILED_PRECONDITION, "the sandbox's runtime '%s' is not installed",
+                    config->runtime);
+    if (!config->runtime_init || access(config->runtime_init, X_OK) < 0)
+        return FAIL(ctx, FAILED_PRECONDITION, "could not find program pcv-init, which '%s' starts",
+                    config->runtime);
+    return OK;
+}
+
 /* Builds the root and proves with an empty run that all steps are allowed. */
 static Status try_level(Ctx *ctx, Sandbox *sandbox, const HostFacts *facts,
                         const SandboxConfig *config)
@@ -145,7 +180,10 @@ static Status try_level(Ctx *ctx, Sandbox *sandbox, const HostFacts *facts,
     StepList root;
     steps_init(&root, ctx->arena);
     plan_template(&with_all, facts, &root);
-    TRY(start_keeper(ctx, sandbox, &root));
+    const OciConfig oci = oci_config(ctx, config, facts);
+    const KeeperConfig keeper = { &root, sandbox_is_isolated(sandbox),
+                                  with_all.by_runtime ? &oci : NULL };
+    TRY(start_keeper(ctx, sandbox, &keeper));
     TRY(sandbox_hear(ctx, sandbox));
     return sandbox_resolve(ctx, sandbox, NULL, 0, NULL);
 }
@@ -158,6 +196,7 @@ static Status find_level(Ctx *ctx, Sandbox *sandbox, const HostFacts *facts,
     for (int level = MIN(strongest, (int)config->level_max); level >= (int)config->level_min;
          level--) {
         sandbox->base.level = (SandboxLevel)level;
+        sandbox->base.by_runtime = has_runtime(config) && level != SANDBOX_NONE;
         Status s = try_level(ctx, sandbox, facts, config);
         if (status_ok(s))
             return OK;
@@ -172,6 +211,7 @@ static Status find_level(Ctx *ctx, Sandbox *sandbox, const HostFacts *facts,
 
 Status sandbox_open(Ctx *ctx, const SandboxConfig *config, Sandbox **out)
 {
+    TRY(check_runtime(ctx, config));
     CLEANUP(sandbox_closep) Sandbox *sandbox = sandbox_new(config);
     sandbox->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (sandbox->cancel_fd < 0)

@@ -52,6 +52,9 @@ typedef struct SandboxConfig {
     uint32_t uid, gid;    /* who the user's process is, inside */
     bool no_network;
     bool gpu; /* the host's /dev/nvidia* */
+    /* An OCI runtime that makes the sandbox, "crun" or "runc"; NULL or "": we do. */
+    const char *runtime;
+    const char *runtime_init; /* path of pcv-init, which runtimes start */
     SandboxLimits limits;
     SandboxLevel level_max; /* never more than this; tests choose weaker ones */
     SandboxLevel level_min; /* refuse to open below this */
@@ -60,7 +63,8 @@ typedef struct SandboxConfig {
 typedef struct Sandbox Sandbox;
 
 /* Builds the root and proves with an empty run that it holds, at the strongest level the host
- * allows. Errors: FAILED_PRECONDITION (level_min cannot be had; says what the host refused),
+ * allows. Errors: FAILED_PRECONDITION (level_min cannot be had, says what the host refused; there is
+ * no such runtime),
  * INVALID_ARGUMENT (a file that cannot be placed), INTERNAL. The folder slot_dir/pfs must exist. */
 Status sandbox_open(Ctx *ctx, const SandboxConfig *config, Sandbox **out) NODISCARD;
 Sandbox *sandbox_close(Sandbox *sandbox); /* kills what runs; NULL is fine */

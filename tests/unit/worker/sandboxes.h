@@ -17,6 +17,7 @@ typedef struct As {
     const char *label;
     uid_t uid;
     SandboxLevel level;
+    const char *runtime; /* NULL: namespaces of our own */
 } As;
 
 typedef struct Runner {
@@ -36,6 +37,17 @@ static inline void write_text(Ctx *ctx, const char *path, const char *text)
     assert_ok(file_write_all(ctx, fd, text, strlen(text)));
 }
 
+/* pcv-init, where it is built: beside the other programs. */
+static inline char *runner_init_path(Ctx *ctx)
+{
+    char self[4096];
+    ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    assert_true(size > 0);
+    self[size] = '\0';
+    *strrchr(self, '/') = '\0';
+    return text_printf(ctx->arena, "%s/../bin/pcv-init", self);
+}
+
 /* A slot with pfs/in/a = "hello" and an empty pfs/out, and a plain config. */
 static inline Runner *runner_new(const As *as)
 {
@@ -51,6 +63,8 @@ static inline Runner *runner_new(const As *as)
     r->config = (SandboxConfig){
         .slot_dir = r->dir,
         .limits = {.pids = 200, .tmp_bytes = 16 * MiB},
+        .runtime = as->runtime,
+        .runtime_init = runner_init_path(ctx),
         .level_min = as->level,
         .level_max = as->level
     };
@@ -130,9 +144,14 @@ static inline const char *runner_sh(Runner *r, const char *script)
 }
 
 static const As everyone[] = {
-    {"root, privileged namespaces", 0,      SANDBOX_ROOT},
-    { "root, user namespace",       0,      SANDBOX_USER},
-    { "nobody, user namespace",     NOBODY, SANDBOX_USER},
+    {"root, privileged namespaces",       0,      SANDBOX_ROOT, NULL  },
+    { "root, user namespace",             0,      SANDBOX_USER, NULL  },
+    { "nobody, user namespace",           NOBODY, SANDBOX_USER, NULL  },
+    { "root, crun",                       0,      SANDBOX_ROOT, "crun"},
+    { "root, crun in a user namespace",   0,      SANDBOX_USER, "crun"},
+    { "nobody, crun in a user namespace", NOBODY, SANDBOX_USER, "crun"},
+    { "root, runc",                       0,      SANDBOX_ROOT, "runc"},
+    { "nobody, runc in a user namespace", NOBODY, SANDBOX_USER, "runc"},
 };
 
 static inline void become(uid_t uid)
@@ -162,12 +181,21 @@ static inline _Noreturn void runner_child(const As *as, void (*body)(Runner *r))
     _exit(0);
 }
 
+/* Who makes the sandboxes of this run of the tests: PCV_TEST_RUNTIME, or we. */
+static inline bool is_chosen(const As *as)
+{
+    const char *chosen = getenv("PCV_TEST_RUNTIME");
+    return strcmp(as->runtime ? as->runtime : "", chosen ? chosen : "") == 0;
+}
+
 /* Runs body in a child process as each of everyone; what this machine does not allow is skipped
  * with a message. */
 static inline void for_everyone(void (*body)(Runner *r))
 {
     for (size_t i = 0; i < ARRAY_LEN(everyone); i++) {
         const As *as = &everyone[i];
+        if (!is_chosen(as))
+            continue;
         if (geteuid() != 0 && as->uid == 0) {
             print_message("# skipped: %s: needs root\n", as->label);
             continue;

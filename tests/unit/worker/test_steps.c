@@ -67,7 +67,7 @@ static void the_hosts_root(void **state)
                         "mkdir /proc 0755\n"
                         "bind /sys <- /sys recursive ro optional\n"
                         "mkdir /run 0755\n"
-                        "mkdir /tmp 0755\n" DEVICES DEVICE_LINKS
+                        "mkdir /tmp 1777\n" DEVICES DEVICE_LINKS
                         "bind /run/resolve/resolv.conf <- /run/resolve/resolv.conf ro optional\n"
                         "mask /var/lib/data\n"
                         "bind /pfs <- /w/slot/pfs ro\n"
@@ -108,7 +108,7 @@ static void an_image_with_everything(void **state)
         "bind /proc <- /proc recursive\n"
         "bind /sys <- /sys recursive ro optional\n"
         "mkdir /run 0755\n"
-        "mkdir /tmp 0755\n" DEVICES
+        "mkdir /tmp 1777\n" DEVICES
         "bind /dev/nvidia0 <- /dev/nvidia0 recursive devices optional\n" DEVICE_LINKS
         "bind /etc/hosts <- /etc/hosts ro optional\n"
         "bind /etc/resolv.conf <- /run/resolve/resolv.conf ro optional\n"

@@ -1,0 +1,116 @@
+/* init.c - see init.h.
+ *
+ * Not dumpable: user code of the same uid can look into it neither for its descriptors nor for its
+ * environment.
+ */
+#include "worker/init.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "worker/leftovers.h"
+#include "worker/perform.h"
+#include "worker/report.h"
+
+#define EXIT_BROKEN 126
+
+static sigset_t watched_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    sigaddset(&set, SIGTERM);
+    return set;
+}
+
+/* Passes until the user's process has ended; a SIGTERM, which only the worker sends, ends it at
+ * once. */
+static int wait_for_main(pid_t main_pid)
+{
+    sigset_t set = watched_signals();
+    for (;;) {
+        int status, number = sigwaitinfo(&set, NULL);
+        if (number == SIGTERM)
+            kill(main_pid, SIGKILL);
+        for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+            if (pid == main_pid)
+                return status;
+        }
+    }
+}
+
+void init_reset_signals(void)
+{
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+_Noreturn void init_broken(int report_fd, Status why)
+{
+    report_send(report_fd, REPORT_BROKEN, (int)why.code, -1, status_message(why));
+    _exit(EXIT_BROKEN);
+}
+
+static _Noreturn void user_main(Ctx *ctx, Performer *performer, const StepList *steps, size_t at)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    init_reset_signals();
+    Status s = perform_steps(ctx, performer, steps, &at);
+    if (!status_ok(s))
+        init_broken(performer->report_fd, s);
+    _exit(0);
+}
+
+static Status map_plan(Ctx *ctx, int plan_fd, StepList *out)
+{
+    struct stat st;
+    if (fstat(plan_fd, &st) < 0)
+        return status_errno(ctx, errno, "could not look at the plan of the run");
+    void *data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, plan_fd, 0);
+    if (data == MAP_FAILED)
+        return status_errno(ctx, errno, "could not map the plan of the run");
+    return steps_decode(ctx, bytes(data, (size_t)st.st_size), out);
+}
+
+_Noreturn void init_main(const int fds[REQUEST_FD_COUNT], bool isolated)
+{
+    int report_fd = fds[REQUEST_REPORT];
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    sigset_t set = watched_signals();
+    sigprocmask(SIG_BLOCK, &set, NULL);
+
+    Ctx ctx;
+    ctx_init(&ctx);
+    Performer performer;
+    perform_init(&performer, report_fd);
+    memcpy(performer.stdio, &fds[REQUEST_STDIN], sizeof(performer.stdio));
+    StepList steps;
+    size_t at = 0;
+    Status s = map_plan(&ctx, fds[REQUEST_PLAN], &steps);
+    if (status_ok(s))
+        s = perform_steps(&ctx, &performer, &steps, &at);
+    if (!status_ok(s))
+        init_broken(report_fd, s);
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+
+    pid_t main_pid = fork();
+    if (main_pid < 0)
+        init_broken(report_fd, status_errno(&ctx, errno, "could not start a process"));
+    if (main_pid == 0)
+        user_main(&ctx, &performer, &steps, at + 1);
+    int status = wait_for_main(main_pid);
+    if (isolated)
+        leftovers_report(report_fd);
+    else
+        leftovers_kill(report_fd, main_pid);
+    report_send(report_fd, REPORT_EXITED, status, -1, "");
+    _exit(0);
+}
