@@ -198,3 +198,17 @@ Status file_remove_tree(Ctx *ctx, const char *path)
     int error = remove_below(AT_FDCWD, path, 0);
     return error ? status_errno(ctx, error, "could not remove '%s'", path) : OK;
 }
+
+bool file_find_in_path(const char *name, const char *path, char *out, size_t out_size)
+{
+    while (*path) {
+        size_t size = strcspn(path, ":");
+        struct stat st;
+        int length = snprintf(out, out_size, "%.*s/%s", (int)size, path, name);
+        if (size && (size_t)length < out_size && stat(out, &st) == 0 && S_ISREG(st.st_mode) &&
+            faccessat(AT_FDCWD, out, X_OK, AT_EACCESS) == 0)
+            return true;
+        path += size + (path[size] == ':');
+    }
+    return false;
+}

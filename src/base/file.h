@@ -20,6 +20,11 @@ Status file_read_path(Ctx *ctx, const char *path, Buf *out);
 Status file_sync(Ctx *ctx, int fd);               /* fdatasync */
 Status file_sync_dir(Ctx *ctx, const char *path); /* makes names in it durable */
 
+/* Looks a program up in the folders of `path`, separated by ':'. False when there is none that this
+ * user may run. out[out_size] is where it is. */
+bool file_find_in_path(const char *name, const char *path, char *out, size_t out_size) NODISCARD;
+#define FILE_SYSTEM_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 /* Writes a temporary, syncs it, renames it over `path`, syncs the folder: old or new, never
  * between. */
 Status file_replace(Ctx *ctx, const char *path, Bytes content, mode_t mode);

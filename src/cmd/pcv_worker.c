@@ -1,6 +1,7 @@
 /* pcv_worker.c - the worker's program: joins its server, runs the datum sets it is handed, reports.
  * Started by an engine. */
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@
 #include "codec/pbtime.h"
 
 typedef struct WorkerArgs {
-    const char *server, *id, *scratch, *hide;
+    const char *server, *id, *scratch, *hide, *sandbox;
     bool require_sandbox;
     char token[129];
 } WorkerArgs;
@@ -29,15 +30,14 @@ static const struct {
     const char *name;
     size_t offset;
 } options[] = {
-    { "--server", offsetof(WorkerArgs, server) },
-    { "--id", offsetof(WorkerArgs, id) },
-    { "--scratch", offsetof(WorkerArgs, scratch) },
-    { "--hide", offsetof(WorkerArgs, hide) },
+    { "--server", offsetof(WorkerArgs, server) },   { "--id", offsetof(WorkerArgs, id) },
+    { "--scratch", offsetof(WorkerArgs, scratch) }, { "--hide", offsetof(WorkerArgs, hide) },
+    { "--sandbox", offsetof(WorkerArgs, sandbox) },
 };
 
 static Status read_args(Ctx *ctx, int argc, char **argv, WorkerArgs *out)
 {
-    *out = (WorkerArgs){ .hide = "" };
+    *out = (WorkerArgs){ .hide = "", .sandbox = "own" };
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--require-sandbox") == 0) {
             out->require_sandbox = true;
@@ -197,12 +197,26 @@ static Status run_one_set(Program *program)
     return OK;
 }
 
+/* A program that is installed beside this one. */
+static char *beside(Ctx *ctx, const char *name)
+{
+    char self[PATH_MAX];
+    ssize_t size = readlink("/proc/self/exe", self, sizeof(self));
+    Str path = { self, size > 0 ? (size_t)size : 0 };
+    while (path.size && path.data[path.size - 1] != '/')
+        path.size--;
+    return text_printf(ctx->arena, STR_FMT "%s", STR_ARG(path), name);
+}
+
 static Status open_program(Ctx *ctx, Program *program)
 {
+    bool own = strcmp(program->args.sandbox, "own") == 0;
     const char *hidden[] = { program->args.hide, program->args.scratch };
     const WorkerConfig config = { .dir = program->args.scratch,
                                   .hidden = *hidden[0] ? hidden : hidden + 1,
                                   .hidden_count = *hidden[0] ? 2 : 1,
+                                  .runtime = own ? NULL : program->args.sandbox,
+                                  .runtime_init = beside(ctx, "pcv-init"),
                                   .require_sandbox = program->args.require_sandbox,
                                   .level_max = SANDBOX_ROOT };
     TRY_WRAP(ctx, worker_open(ctx, &config, &program->worker),

@@ -99,6 +99,7 @@ static Status open_engine(Ctx *ctx, Server *server)
         .scratch = text_printf(ctx->arena, "%s/work", config->data),
         .hidden = arena_strdup(ctx->arena, full ? full : config->data),
         .workers_max = (size_t)(config->workers ? config->workers : sysconf(_SC_NPROCESSORS_ONLN)),
+        .sandbox = config->sandbox,
         .require_sandbox = config->require_sandbox != 0,
     };
     free(full);

@@ -40,6 +40,8 @@ static const Setting settings[] = {
       "worker processes; 0 is one a processor" },
     { "drain-seconds", "N", SETTING_NUMBER, FIELD(drain_seconds), "10", 0, 3600,
       "how long a stop waits for calls that run" },
+    { "sandbox", "own|crun|runc", SETTING_TEXT, FIELD(sandbox), "own", 0, 0,
+      "who makes the sandboxes of user code: pcvd, or an OCI runtime" },
     { "require-sandbox", "0|1", SETTING_NUMBER, FIELD(require_sandbox), "0", 0, 1,
       "refuse to run user code where no sandbox is possible" },
     { "allow-file-urls", "0|1", SETTING_NUMBER, FIELD(allow_file_urls), "0", 0, 1,
@@ -167,6 +169,16 @@ static Status read_arguments(Ctx *ctx, PcvdConfig *config, int argc, char **argv
     return OK;
 }
 
+static Status check_sandbox(Ctx *ctx, const char *name)
+{
+    static const char *const names[] = { "own", "crun", "runc" };
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (strcmp(name, names[i]) == 0)
+            return OK;
+    }
+    return FAIL(ctx, INVALID_ARGUMENT, "'sandbox' must be own, crun or runc, not '%s'", name);
+}
+
 Status pcvd_config_read(Ctx *ctx, int argc, char **argv, PcvdConfig *out)
 {
     *out = (PcvdConfig){ 0 };
@@ -187,7 +199,7 @@ Status pcvd_config_read(Ctx *ctx, int argc, char **argv, PcvdConfig *out)
         return FAIL(ctx, INVALID_ARGUMENT, "'%s' is not a log level", out->log_level);
     if (strcmp(out->log_format, "text") != 0 && strcmp(out->log_format, "json") != 0)
         return FAIL(ctx, INVALID_ARGUMENT, "'%s' is not a log format", out->log_format);
-    return OK;
+    return check_sandbox(ctx, out->sandbox);
 }
 
 char *pcvd_config_help(Ctx *ctx)

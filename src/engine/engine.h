@@ -45,7 +45,9 @@ typedef struct EngineLocalConfig {
     const char *address; /* where workers connect: "unix:…" or "127.0.0.1:port" */
     const char *scratch; /* folder for caches and datums; created */
     const char *hidden;  /* the server's data folder, which no user code may see */
+    const char *sandbox; /* who makes sandboxes: "own", "crun" or "runc" */
     size_t workers_max;
     bool require_sandbox; /* refuse to run user code where no sandbox is possible */
 } EngineLocalConfig;
+/* Errors: FAILED_PRECONDITION (the sandbox's runtime is not installed). */
 Status engine_local_new(Ctx *ctx, const EngineLocalConfig *config, Engine **out) NODISCARD;

@@ -10,6 +10,7 @@
  * of the process are not its business and a change of what is wanted is seen at once. Lock order:
  * the lock is not held while fork or exec run in the child (posix_spawn). */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -45,7 +46,7 @@ typedef struct LocalWorker {
 
 typedef struct LocalEngine {
     Engine base;
-    char *program, *address, *scratch, *hidden;
+    char *program, *address, *scratch, *hidden, *sandbox;
     bool require_sandbox;
     size_t workers_max;
     pthread_mutex_t lock;
@@ -73,7 +74,7 @@ static void new_identity(LocalWorker *worker, size_t slot)
 
 static int spawn_with_stdin(LocalEngine *engine, char *const *argv, int input, pid_t *out_pid)
 {
-    char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    char path[] = "PATH=" FILE_SYSTEM_PATH;
     char *const environment[] = { path, NULL }; /* nothing of the server's own */
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
@@ -114,6 +115,8 @@ static int start_worker(LocalEngine *engine, size_t slot)
                      text_printf(arena, "%s/%zu", engine->scratch, slot),
                      arena_strdup(arena, "--hide"),
                      engine->hidden,
+                     arena_strdup(arena, "--sandbox"),
+                     engine->sandbox,
                      engine->require_sandbox ? arena_strdup(arena, "--require-sandbox") : NULL,
                      NULL };
     ssize_t put = write(write_end, worker->info.token, strlen(worker->info.token));
@@ -323,14 +326,26 @@ static void local_free(Engine *base)
     free(engine->address);
     free(engine->scratch);
     free(engine->hidden);
+    free(engine->sandbox);
     free(engine);
 }
 
 static const EngineOps local_ops = { local_scale, local_scale, local_stop,
                                      local_list,  local_watch, local_free };
 
+/* Better said at the start than by each worker. */
+static Status check_runtime(Ctx *ctx, const char *runtime)
+{
+    char path[PATH_MAX];
+    if (!runtime || strcmp(runtime, "own") == 0 ||
+        file_find_in_path(runtime, FILE_SYSTEM_PATH, path, sizeof(path)))
+        return OK;
+    return FAIL(ctx, FAILED_PRECONDITION, "the sandbox's runtime '%s' is not installed", runtime);
+}
+
 Status engine_local_new(Ctx *ctx, const EngineLocalConfig *config, Engine **out)
 {
+    TRY(check_runtime(ctx, config->sandbox));
     TRY(file_make_dirs(ctx, config->scratch, 0711));
     LocalEngine *engine = calloc(1, sizeof(*engine));
     if (!engine)
@@ -340,6 +355,7 @@ Status engine_local_new(Ctx *ctx, const EngineLocalConfig *config, Engine **out)
     engine->address = strdup(config->address);
     engine->scratch = strdup(config->scratch);
     engine->hidden = strdup(config->hidden);
+    engine->sandbox = strdup(config->sandbox ? config->sandbox : "own");
     engine->require_sandbox = config->require_sandbox;
     engine->workers_max = MAX(config->workers_max, (size_t)1);
     engine->workers = calloc(engine->workers_max, sizeof(*engine->workers));

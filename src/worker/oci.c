@@ -27,7 +27,6 @@
 
 #define SAID_BYTES_MAX 2048 /* of what a runtime said that goes into an error */
 #define SPARE_FD       32   /* descriptors move up here before they get their places */
-#define SEARCH_PATH    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 struct Oci {
     const OciConfig *config;
@@ -37,31 +36,10 @@ struct Oci {
     unsigned long runs; /* the last container's name is this number */
 };
 
-static bool find_program(const char *name, char out[PATH_MAX])
-{
-    Str rest = str(SEARCH_PATH);
-    if (strchr(name, '/'))
-        return snprintf(out, PATH_MAX, "%s", name) < PATH_MAX && access(out, X_OK) == 0;
-    while (rest.size) {
-        Str dir = str_sub(rest, 0, str_find(rest, ':'));
-        rest = str_sub(rest, dir.size + 1, rest.size);
-        snprintf(out, PATH_MAX, STR_FMT "/%s", STR_ARG(dir), name);
-        if (access(out, X_OK) == 0)
-            return true;
-    }
-    return false;
-}
-
-bool oci_has_program(const char *program)
-{
-    char path[PATH_MAX];
-    return find_program(program, path);
-}
-
 Status oci_open(Ctx *ctx, const OciConfig *config, Oci **out)
 {
     char path[PATH_MAX];
-    if (!find_program(config->program, path))
+    if (!file_find_in_path(config->program, FILE_SYSTEM_PATH, path, sizeof(path)))
         return FAIL(ctx, FAILED_PRECONDITION, "%s is not installed", config->program);
     Oci *oci = calloc(1, sizeof(*oci));
     if (!oci)
@@ -108,7 +86,7 @@ static int run_program(const Oci *oci, const char *const *args, const int *fds, 
         argv[n++] = *args++;
     char runtime_dir[PATH_MAX + 32];
     snprintf(runtime_dir, sizeof(runtime_dir), "XDG_RUNTIME_DIR=%s", oci->config->dir);
-    const char *env[] = { "PATH=" SEARCH_PATH, runtime_dir, NULL };
+    const char *env[] = { "PATH=" FILE_SYSTEM_PATH, runtime_dir, NULL };
 
     pid_t pid = fork();
     if (pid == 0) {

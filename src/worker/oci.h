@@ -14,7 +14,7 @@
 #include "worker/steps.h"
 
 typedef struct OciConfig {
-    const char *program;   /* "crun" or "runc", looked up in PATH */
+    const char *program;   /* "crun" or "runc", looked up in FILE_SYSTEM_PATH */
     const char *init_path; /* of pcv-init */
     const char *dir;       /* for the bundle and the runtime's state; empty, the keeper's alone */
     const char *root_dir;  /* the root that was built, on the host */
@@ -42,6 +42,3 @@ Oci *oci_close(Oci *oci); /* NULL is fine */
 /* Starts a container; *out_pid is its pid 1, a child of the caller, which must be a subreaper.
  * Errors: INTERNAL with what the runtime said. */
 Status oci_start(Ctx *ctx, Oci *oci, const int fds[REQUEST_FD_COUNT], pid_t *out_pid) NODISCARD;
-
-/* Is there such a program in PATH? */
-bool oci_has_program(const char *program);

@@ -136,20 +136,6 @@ int do_resolve(Performer *performer, const Step *step)
     return 0;
 }
 
-static bool find_in_path(const char *name, const char *path, char out[PATH_MAX])
-{
-    while (*path) {
-        size_t size = strcspn(path, ":");
-        struct stat st;
-        int length = snprintf(out, PATH_MAX, "%.*s/%s", (int)size, path, name);
-        if (size && length < PATH_MAX && stat(out, &st) == 0 && S_ISREG(st.st_mode) &&
-            faccessat(AT_FDCWD, out, X_OK, AT_EACCESS) == 0)
-            return true;
-        path += size + (path[size] == ':');
-    }
-    return false;
-}
-
 static const char *env_value(const Performer *performer, const char *key)
 {
     size_t size = strlen(key);
@@ -195,7 +181,7 @@ int do_exec(Performer *performer, const Step *step)
     char found[PATH_MAX];
     const char *program = performer->argv[0];
     if (!strchr(program, '/')) {
-        if (!find_in_path(program, env_value(performer, "PATH"), found))
+        if (!file_find_in_path(program, env_value(performer, "PATH"), found, sizeof(found)))
             not_found(performer, program);
         program = found;
     }

@@ -2,6 +2,7 @@
 #include "worker/sandbox.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -158,7 +159,8 @@ static Status check_runtime(Ctx *ctx, const SandboxConfig *config)
 {
     if (!has_runtime(config))
         return OK;
-    if (!oci_has_program(config->runtime))
+    char path[PATH_MAX];
+    if (!file_find_in_path(config->runtime, FILE_SYSTEM_PATH, path, sizeof(path)))
         return FAIL(ctx, FAILED_PRECONDITION, "the sandbox's runtime '%s' is not installed",
                     config->runtime);
     if (!config->runtime_init || access(config->runtime_init, X_OK) < 0)

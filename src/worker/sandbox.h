@@ -63,9 +63,9 @@ typedef struct SandboxConfig {
 typedef struct Sandbox Sandbox;
 
 /* Builds the root and proves with an empty run that it holds, at the strongest level the host
- * allows. Errors: FAILED_PRECONDITION (level_min cannot be had, says what the host refused; there is
- * no such runtime),
- * INVALID_ARGUMENT (a file that cannot be placed), INTERNAL. The folder slot_dir/pfs must exist. */
+ * allows. Errors: FAILED_PRECONDITION (level_min cannot be had, says what the host refused; there
+ * is no such runtime), INVALID_ARGUMENT (a file that cannot be placed), INTERNAL. The folder
+ * slot_dir/pfs must exist. */
 Status sandbox_open(Ctx *ctx, const SandboxConfig *config, Sandbox **out) NODISCARD;
 Sandbox *sandbox_close(Sandbox *sandbox); /* kills what runs; NULL is fine */
 static inline void sandbox_closep(Sandbox **sandbox)

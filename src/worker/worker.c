@@ -30,6 +30,9 @@ static void copy_config(Worker *worker, const WorkerConfig *config)
     worker->config = *config;
     worker->config.dir = worker->dir;
     worker->config.hidden = hidden;
+    worker->config.runtime = arena_strdup(arena, config->runtime ? config->runtime : "");
+    worker->config.runtime_init =
+        arena_strdup(arena, config->runtime_init ? config->runtime_init : "");
     worker->config.hidden_count = n + 1;
     if (!worker->config.cache_bytes_max)
         worker->config.cache_bytes_max = WORKER_CACHE_BYTES;
@@ -167,6 +170,8 @@ Status worker_sandbox(Ctx *ctx, Worker *worker, SandboxConfig *config, unsigned 
     config->slot_dir = worker->slot_dir;
     config->hidden = worker->config.hidden;
     config->hidden_count = worker->config.hidden_count;
+    config->runtime = worker->config.runtime;
+    config->runtime_init = worker->config.runtime_init;
     config->level_max = worker->config.level_max;
     config->level_min = worker->config.require_sandbox ? SANDBOX_USER : SANDBOX_NONE;
     CLEANUP(buf_done) Buf key = { 0 };
@@ -200,9 +205,7 @@ uint64_t worker_tmp_bytes(void)
 
 Status worker_probe(Ctx *ctx, Worker *worker, SandboxLevel *out)
 {
-    SandboxConfig config = {
-        .limits = {.pids = WORKER_PIDS, .tmp_bytes = worker_tmp_bytes()}
-    };
+    SandboxConfig config = { .limits = { .pids = WORKER_PIDS, .tmp_bytes = worker_tmp_bytes() } };
     Sandbox *sandbox;
     TRY(worker_sandbox(ctx, worker, &config, 0, &sandbox));
     *out = sandbox_level(sandbox);

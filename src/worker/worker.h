@@ -18,10 +18,11 @@ typedef struct WorkerConfig {
     size_t hidden_count;
     uint64_t
         cache_bytes_max; /* of unpacked inputs; 0: WORKER_CACHE_BYTES. One datum may exceed it */
-    uint64_t disk_reserve_bytes; /* user code is killed when the disk has less left; 0:
-                                    WORKER_DISK_RESERVE_BYTES */
-    bool require_sandbox;        /* refuse to run user code as a plain process */
-    SandboxLevel level_max;      /* as in SandboxConfig */
+    uint64_t disk_reserve_bytes;        /* user code is killed when the disk has less left; 0:
+                                           WORKER_DISK_RESERVE_BYTES */
+    const char *runtime, *runtime_init; /* as in SandboxConfig */
+    bool require_sandbox;               /* refuse to run user code as a plain process */
+    SandboxLevel level_max;             /* as in SandboxConfig */
 } WorkerConfig;
 #define WORKER_CACHE_BYTES        (10 * GiB)
 #define WORKER_DISK_RESERVE_BYTES (256 * MiB)
