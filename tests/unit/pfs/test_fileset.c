@@ -158,6 +158,29 @@ static void time_passes(void **state)
     clock_set_wall(0);
 }
 
+/* Without a time of its own a composite has the usual one; no time is longer than the longest. */
+static void composites_end(void **state)
+{
+    static const struct {
+        int64_t ttl_s, lives_s;
+    } cases[] = { { 0, 600 }, { -1, 600 }, { 1, 1 }, { 99999, 1800 } };
+    Fixture *f = *state;
+    int64_t start_ns = 3000000 * NS_PER_SEC;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        clock_set_wall(start_ns);
+        char *part = arena_strdup(f->ctx.arena, MAKE_SET(f, "add /a x"));
+        const char *id;
+        assert_ok(pfs_fileset_compose(&f->ctx, f->pfs, &part, 1, cases[i].ttl_s, &id));
+        clock_set_wall(start_ns + cases[i].lives_s * NS_PER_SEC - 1);
+        assert_string_equal(show_set(f, id), "/a=x");
+        clock_set_wall(start_ns + cases[i].lives_s * NS_PER_SEC);
+        Hash layer, root;
+        assert_fails(pfs_fileset_roots(&f->ctx, f->pfs, id, &layer, &root), UNKNOWN,
+                     "path does not exist");
+    }
+    clock_set_wall(0);
+}
+
 static void with_tx(Fixture *f, Status (*change)(Ctx *ctx, PfsTx *tx, const char *id),
                     const char *id)
 {
@@ -234,6 +257,7 @@ int main(void)
         cmocka_unit_test(sets_of_commits),
         cmocka_unit_test(composed_sets),
         cmocka_unit_test(time_passes),
+        cmocka_unit_test(composites_end),
         cmocka_unit_test(pinned_sets_stay),
         cmocka_unit_test(shards),
     };
