@@ -232,6 +232,16 @@ static bool model_delete_set(Model *m, int set, bool squash)
     return true;
 }
 
+/* The branch's head becomes another commit of its repo: no commit there, but on what is derived. */
+static bool model_move(Model *m, int commit)
+{
+    int repo = m->commits[commit].repo;
+    new_set(m);
+    m->head[repo] = commit;
+    flow(m, repo);
+    return true;
+}
+
 static bool model_delete_branch(Model *m, int repo)
 {
     for (int b = 0; b < REPOS; b++)
@@ -256,13 +266,25 @@ static char *branch_name(Fixture *fx, int repo)
     return text_printf(fx->ctx.arena, "r%d@m", repo);
 }
 
-static Status server_derive(Fixture *fx, int repo, const bool *ups)
+static char *upstream_text(Fixture *fx, const bool *ups)
 {
     char *upstream = text_printf(fx->ctx.arena, "%s", "");
     for (int u = 0; u < REPOS; u++)
         if (ups[u])
             upstream = text_printf(fx->ctx.arena, "%s %s", upstream, branch_name(fx, u));
-    return try_create_branch(fx, branch_name(fx, repo), upstream, NULL);
+    return upstream;
+}
+
+static Status server_derive(Fixture *fx, int repo, const bool *ups)
+{
+    return try_create_branch(fx, branch_name(fx, repo), upstream_text(fx, ups), NULL);
+}
+
+static Status server_move(Fixture *fx, const Model *m, int commit)
+{
+    const Commit *c = &m->commits[commit];
+    return try_create_branch(fx, branch_name(fx, c->repo), upstream_text(fx, m->up[c->repo]),
+                             text_printf(fx->ctx.arena, "r%d@%s", c->repo, m->sets[c->set]));
 }
 
 static Status server_finish(Fixture *fx, const Model *m, int commit)
@@ -378,6 +400,23 @@ static int pick_commit(Model *m)
     return commit;
 }
 
+/* A recent commit whose branch may move to it; NONE when there is no such. Mostly of a branch that
+ * nothing was derived for: moving others puts them out of step. */
+static int pick_target(Model *m)
+{
+    static const bool none[REPOS];
+    bool derived_too = roll(m, 8) == 0;
+    for (int tries = 0; tries < 20 && m->n_commits; tries++) {
+        int i = recent(m, m->n_commits);
+        const Commit *c = &m->commits[i];
+        bool derived = memcmp(m->up[c->repo], none, sizeof(none)) != 0;
+        if (c->state != GONE && *m->sets[c->set] && m->head[c->repo] != NONE &&
+            (derived_too || !derived))
+            return i;
+    }
+    return NONE;
+}
+
 /* Mostly one that a user may start a commit in. */
 static int pick_input(Model *m)
 {
@@ -400,7 +439,13 @@ static void operate(Fixture *fx, Model *m)
             ups[roll(m, REPOS)] = true;
         allowed = model_derive(m, repo, ups);
         s = server_derive(fx, repo, ups);
-    } else if (kind < 35 || !m->n_commits) {
+    } else if (kind < 10) {
+        int commit = pick_target(m);
+        if (commit == NONE)
+            return;
+        s = server_move(fx, m, commit);
+        allowed = model_move(m, commit);
+    } else if (kind < 38 || !m->n_commits) {
         const char *id;
         repo = pick_input(m);
         allowed = model_start(m, repo);
