@@ -177,9 +177,21 @@ static Status list_job(Call *call, const void *request)
     return sieve_result(pps_list_job(call->ctx, tx, &all, list_kept_job, &sieve));
 }
 
+/* The filter judges jobs; a set that it leaves empty is none. */
 static Status list_kept_set(void *sieve, Ctx *ctx, const PpsV2__JobSetInfo *info)
 {
-    return sieve_send(ctx, sieve, &info->base);
+    PpsV2__JobSetInfo kept = *info;
+    kept.jobs = ARENA_NEW(ctx->arena, PpsV2__JobInfo *, info->n_jobs);
+    if (!kept.jobs)
+        return STATUS(RESOURCE_EXHAUSTED);
+    kept.n_jobs = 0;
+    for (size_t i = 0; i < info->n_jobs; i++) {
+        bool keep;
+        TRY(sieve_keeps(ctx, sieve, &info->jobs[i]->base, &keep));
+        if (keep)
+            kept.jobs[kept.n_jobs++] = info->jobs[i];
+    }
+    return kept.n_jobs ? sieve_pass(sieve, &kept.base) : OK;
 }
 
 static Status list_job_set(Call *call, const void *request)

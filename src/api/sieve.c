@@ -33,18 +33,28 @@ static Status judge(Ctx *ctx, Sieve *sieve, const ProtobufCMessage *message, boo
     return kind == EVAL_FAIL ? FAIL(ctx, UNKNOWN, STR_FMT, STR_ARG(text)) : OK;
 }
 
-Status sieve_send(Ctx *ctx, Sieve *sieve, const ProtobufCMessage *message)
+Status sieve_keeps(Ctx *ctx, Sieve *sieve, const ProtobufCMessage *message, bool *out)
 {
-    bool keep = true;
+    *out = true;
     if (sieve->filter)
-        TRY_WRAP(ctx, judge(ctx, sieve, message, &keep),
+        TRY_WRAP(ctx, judge(ctx, sieve, message, out),
                  "apply function to list row element: error filtering %s: error applying jq "
                  "filter on proto message",
                  sieve->what);
-    if (!keep)
-        return OK;
+    return OK;
+}
+
+Status sieve_pass(Sieve *sieve, const ProtobufCMessage *message)
+{
     TRY(call_send(sieve->call, message));
     return sieve->left > 0 && --sieve->left == 0 ? SIEVE_ENOUGH : OK;
+}
+
+Status sieve_send(Ctx *ctx, Sieve *sieve, const ProtobufCMessage *message)
+{
+    bool keep;
+    TRY(sieve_keeps(ctx, sieve, message, &keep));
+    return keep ? sieve_pass(sieve, message) : OK;
 }
 
 void sieve_done(Sieve *sieve)

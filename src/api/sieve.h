@@ -15,7 +15,12 @@ typedef struct Sieve {
 /* filter  a jq program, or ""; it is compiled here
  * number  how many messages to send at most; 0: all */
 Status sieve_begin(Call *call, const char *filter, const char *what, int64_t number, Sieve *out);
-/* Sends the message if the filter keeps it. After the last that is wanted: SIEVE_ENOUGH. */
+/* Does the filter keep the message?
+ * Errors: UNKNOWN (the filter fails on it); DEADLINE_EXCEEDED (it does not end) */
+Status sieve_keeps(Ctx *ctx, Sieve *sieve, const ProtobufCMessage *message, bool *out);
+/* Sends a message that was kept. After the last that is wanted: SIEVE_ENOUGH. */
+Status sieve_pass(Sieve *sieve, const ProtobufCMessage *message);
+/* Sends the message if the filter keeps it. Errors: those of both. */
 Status sieve_send(Ctx *ctx, Sieve *sieve, const ProtobufCMessage *message);
 void sieve_done(Sieve *sieve);
 

@@ -43,7 +43,7 @@ class Recorder:
 
 class SdkCase(ApiTest):
     service = None  # the client's attribute
-    refused = frozenset()  # methods that can only fail here: their tests look at how
+    always_fail = frozenset()  # methods that can only fail here: their tests look at how
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -56,7 +56,7 @@ class SdkCase(ApiTest):
         @functools.wraps(body)
         def test(self):
             body(self)
-            if method not in self.refused:
+            if method not in self.always_fail:
                 self.assertIn(method, self.api.returned, "it was not called, or has not returned")
 
         return test

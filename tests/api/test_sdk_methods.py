@@ -3,13 +3,14 @@
 import test_sdk_commits
 import test_sdk_files
 import test_sdk_more
+import test_sdk_pps
 import test_sdk_repos
 from harness import ApiTest, unittest
 from pachyderm_sdk.api import version
 from sdk_case import SdkCase
 
-MODULES = (test_sdk_commits, test_sdk_files, test_sdk_more, test_sdk_repos)
-SERVICES = ("pfs", "transaction", "storage", "metadata", "admin", "version")
+MODULES = (test_sdk_commits, test_sdk_files, test_sdk_more, test_sdk_pps, test_sdk_repos)
+SERVICES = ("pfs", "pps", "transaction", "storage", "metadata", "admin", "version")
 
 # What the server cannot do yet.
 PENDING = {

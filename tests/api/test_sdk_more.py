@@ -66,7 +66,7 @@ class FileSetMethods(SdkCase):
 
 class RestOfPfs(SdkCase):
     service = "pfs"
-    refused = {"activate_auth"}
+    always_fail = {"activate_auth"}
 
     def test_activate_auth(self):
         with self.assertRaisesRegex(AuthServiceNotActivated, "auth service is not activated"):
