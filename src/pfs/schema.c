@@ -124,5 +124,23 @@ const DbMigration pfs_migrations[] = {
     /* How many hold the file set beyond its time. */
     { "pfs: pinned file sets",
       "ALTER TABLE pfs_fileset ADD COLUMN pins BIGINT NOT NULL DEFAULT 0;" },
+
+    /* Files that come in parts, before they are put anywhere (upload.c). */
+    { "pfs: uploads",
+      "CREATE TABLE pfs_upload ("
+      "  id TEXT PRIMARY KEY,"
+      "  place TEXT NOT NULL,"
+      "  name TEXT NOT NULL,"
+      "  created_ns BIGINT NOT NULL);"
+      "CREATE INDEX pfs_upload_by_place ON pfs_upload (place, name, id);"
+
+      "CREATE TABLE pfs_upload_part ("
+      "  upload TEXT NOT NULL REFERENCES pfs_upload (id) ON DELETE CASCADE,"
+      "  number BIGINT NOT NULL,"
+      "  layer BLOB,"
+      "  hash BLOB,"
+      "  size_bytes BIGINT NOT NULL,"
+      "  written_ns BIGINT NOT NULL,"
+      "  PRIMARY KEY (upload, number));" },
 };
 const size_t pfs_migration_count = ARRAY_LEN(pfs_migrations);

@@ -49,7 +49,7 @@ static Status refuse_conditions(S3Request *request)
     return any ? s3_refuse(request, S3_NOT_IMPLEMENTED) : OK;
 }
 
-static Status take_body(S3Request *request, PfsWriter *writer, Str path, Hash *out)
+Status s3_take_body(S3Request *request, PfsWriter *writer, Str path, Hash *out)
 {
     Ctx *ctx = request->ctx;
     CLEANUP(s3_body_done) S3Body body;
@@ -74,7 +74,7 @@ Status s3_put_object(S3Request *request)
     TRY(refuse_conditions(request));
     TRY(s3_writable(request, &bucket, &path));
     TRY(s3_writer_open(request, &bucket, &writer));
-    TRY(take_body(request, writer, path, &hash));
+    TRY(s3_take_body(request, writer, path, &hash));
     TRY(s3_writer_commit(request, writer));
     s3_set_header(request, "etag", s3_etag(request->ctx, &hash));
     return s3_answer_empty(request, 200);

@@ -143,6 +143,13 @@ Status s3_put_object(S3Request *request);
 Status s3_copy_object(S3Request *request);
 Status s3_delete_object(S3Request *request);
 Status s3_delete_objects(S3Request *request);
+Status s3_create_upload(S3Request *request);
+Status s3_upload_part(S3Request *request);
+Status s3_copy_part(S3Request *request);
+Status s3_list_parts(S3Request *request);
+Status s3_list_uploads(S3Request *request);
+Status s3_complete_upload(S3Request *request);
+Status s3_abort_upload(S3Request *request);
 Status s3_list_objects(S3Request *request);
 Status s3_get_object(S3Request *request);
 

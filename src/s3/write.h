@@ -13,6 +13,9 @@ Status s3_writer_open(S3Request *request, const S3Bucket *bucket, PfsWriter **ou
 /* Ends it. Refuses a file below a file with InvalidFilePath. Sets x-amz-version-id. */
 Status s3_writer_commit(S3Request *request, PfsWriter *writer);
 
+/* Puts the request's body at a path. */
+Status s3_take_body(S3Request *request, PfsWriter *writer, Str path, Hash *out_hash);
+
 /* "bucket/key[?versionId=…]" of x-amz-copy-source. */
 typedef struct S3Source {
     const char *bucket, *key;
