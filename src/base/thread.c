@@ -2,6 +2,9 @@
 #include "base/thread.h"
 
 #include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
@@ -9,6 +12,8 @@
 #include "base/clock.h"
 
 typedef struct Task {
+    struct Task *next;
+    Pool *pool;
     void (*fn)(void *);
     void *arg;
 } Task;
@@ -18,8 +23,8 @@ struct Pool {
     pthread_cond_t work; /* a task was handed over, or the pool closes */
     pthread_cond_t done; /* a thread ended */
     char name[16];
-    Task pending; /* handed to an idle thread; at most one at a time */
-    bool has_pending;
+    Task *pending, **pending_end; /* handed to idle threads, oldest first */
+    size_t pending_count;         /* never more than idle */
     bool closing;
     size_t idle, total, threads_max;
 };
@@ -36,57 +41,84 @@ Pool *pool_new(const char *name, size_t threads_max)
     pthread_cond_init(&pool->work, &attr);
     pthread_condattr_destroy(&attr);
     pthread_cond_init(&pool->done, NULL);
+    pool->pending_end = &pool->pending;
     strncpy(pool->name, name, sizeof(pool->name) - 1);
     pool->threads_max = threads_max;
     return pool;
 }
 
-/* With the lock held: the next task for this thread, or false when it should end. */
-static bool next_task(Pool *pool, Task *out)
+static void hand_over(Pool *pool, Task *task)
 {
+    *pool->pending_end = task;
+    pool->pending_end = &task->next;
+    pool->pending_count++;
+    pthread_cond_signal(&pool->work);
+}
+
+static Task *take_pending(Pool *pool)
+{
+    Task *task = pool->pending;
+    pool->pending = task->next;
+    if (!pool->pending)
+        pool->pending_end = &pool->pending;
+    pool->pending_count--;
+    return task;
+}
+
+/* The next task for this thread, or NULL when it should end. */
+static Task *next_task(Pool *pool)
+{
+    LOCKED(&pool->lock);
     int64_t until_ns = clock_mono_ns() + POOL_IDLE_MS * NS_PER_MS;
     struct timespec until = { until_ns / NS_PER_SEC, until_ns % NS_PER_SEC };
     pool->idle++;
     int late = 0;
-    while (!pool->has_pending && !pool->closing && !late)
+    while (!pool->pending && !pool->closing && !late)
         late = pthread_cond_timedwait(&pool->work, &pool->lock, &until);
     pool->idle--;
-    if (!pool->has_pending)
-        return false;
-    *out = pool->pending;
-    pool->has_pending = false;
-    return true;
+    return pool->pending ? take_pending(pool) : NULL;
 }
 
-typedef struct ThreadStart {
-    Pool *pool;
-    Task first;
-} ThreadStart;
+/* What a burst of work left free goes back to the system; malloc would keep it for the next one.
+ * Each time that half of the threads have left. */
+static void give_back_memory(Pool *pool)
+{
+    size_t others;
+    bool closing;
+    {
+        LOCKED(&pool->lock);
+        others = pool->total - 1;
+        closing = pool->closing;
+    }
+#ifdef __GLIBC__
+    if (!closing && (others & (others - 1)) == 0)
+        malloc_trim(0);
+#else
+    (void)others, (void)closing;
+#endif
+}
+
+static void leave(Pool *pool)
+{
+    give_back_memory(pool);
+    LOCKED(&pool->lock);
+    pool->total--;
+    pthread_cond_broadcast(&pool->done);
+}
 
 static void *pool_thread(void *arg)
 {
-    ThreadStart start = *(ThreadStart *)arg;
-    free(arg);
-    Pool *pool = start.pool;
-    Task task = start.first;
-    for (bool more = true; more;) {
-        task.fn(task.arg);
-        LOCKED(&pool->lock);
-        more = next_task(pool, &task);
-        if (!more) {
-            pool->total--;
-            pthread_cond_broadcast(&pool->done);
-        }
+    Pool *pool = ((Task *)arg)->pool;
+    for (Task *task = arg; task; task = next_task(pool)) {
+        task->fn(task->arg);
+        free(task);
     }
+    leave(pool);
     return NULL;
 }
 
-static Status start_thread(Pool *pool, Task task)
+static Status start_thread(Pool *pool, Task *first)
 {
-    ThreadStart *start = malloc(sizeof(*start));
-    if (!start)
-        return STATUS(RESOURCE_EXHAUSTED);
-    *start = (ThreadStart){ pool, task };
     pthread_attr_t attr;
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
@@ -95,34 +127,34 @@ static Status start_thread(Pool *pool, Task task)
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &old);
     pthread_t thread;
-    int error = pthread_create(&thread, &attr, pool_thread, start);
+    int error = pthread_create(&thread, &attr, pool_thread, first);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     pthread_attr_destroy(&attr);
-    if (error) {
-        free(start);
+    if (error)
         return STATUS(RESOURCE_EXHAUSTED);
-    }
     pthread_setname_np(thread, pool->name);
     return OK;
 }
 
 Status pool_run(Pool *pool, void (*fn)(void *arg), void *arg)
 {
+    Task *task = malloc(sizeof(*task));
+    if (!task)
+        return STATUS(RESOURCE_EXHAUSTED);
+    *task = (Task){ NULL, pool, fn, arg };
     LOCKED(&pool->lock);
     assert(!pool->closing);
-    Task task = { fn, arg };
-    if (pool->idle > 0 && !pool->has_pending) {
-        pool->pending = task;
-        pool->has_pending = true;
-        pthread_cond_signal(&pool->work);
+    if (pool->idle > pool->pending_count) {
+        hand_over(pool, task);
         return OK;
     }
-    if (pool->total >= pool->threads_max)
-        return STATUS(RESOURCE_EXHAUSTED);
-    pool->total++;
-    Status s = start_thread(pool, task);
-    if (!status_ok(s))
-        pool->total--;
+    Status s = STATUS(RESOURCE_EXHAUSTED);
+    if (pool->total < pool->threads_max)
+        s = start_thread(pool, task);
+    if (status_ok(s))
+        pool->total++;
+    else
+        free(task);
     return s;
 }
 
