@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -258,6 +259,18 @@ static void block_signals(sigset_t *out)
     signal(SIGPIPE, SIG_IGN);
 }
 
+/* Each connection is one; the usual limit of 1024 is for programs that use select(). */
+#define DESCRIPTORS_WANTED (64 * KiB)
+
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = MAX(limit.rlim_cur, MIN(limit.rlim_max, (rlim_t)DESCRIPTORS_WANTED));
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static Status serve(Ctx *ctx, Server *server, const sigset_t *signals)
 {
     int64_t began_ns = clock_mono_ns();
@@ -301,6 +314,7 @@ int main(int argc, char **argv)
     log_set_level(level);
     log_set_json(strcmp(server.config.log_format, "json") == 0);
     block_signals(&signals);
+    raise_descriptor_limit();
     s = serve(&ctx, &server, &signals);
     close_floors(&ctx, &server);
     return status_ok(s) ? 0 : complain(s);
