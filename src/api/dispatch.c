@@ -9,10 +9,10 @@
 #include "codec/pbjson.h"
 
 static const ApiTable *const tables[] = {
-    &api_pfs_meta_table, &api_pfs_commit_table, &api_pfs_file_table, &api_pfs_admin_table,
-    &api_pps_table,      &api_pps_ask_table,    &api_misc_table,     &api_work_table,
-    &api_record_table,   &api_transaction_table, &api_fileset_table, &api_cache_table,
-    &api_metadata_table, &api_auth_table,       &api_image_table,
+    &api_pfs_meta_table, &api_pfs_commit_table,  &api_pfs_file_table, &api_pfs_admin_table,
+    &api_pps_table,      &api_pps_ask_table,     &api_misc_table,     &api_work_table,
+    &api_record_table,   &api_transaction_table, &api_fileset_table,  &api_cache_table,
+    &api_metadata_table, &api_auth_table,        &api_image_table,
 };
 
 Api *api_new(const ApiConfig *config)
@@ -153,6 +153,17 @@ static Status run_row(Call *call, const ApiMethod *row)
     return send_response(call, response);
 }
 
+/* A pipeline's own process calls in its pipeline's name. */
+static void identify(Call *call)
+{
+    const char *token = call_metadata(call, "authn-token");
+    const char *user = *token && call->api->config.control
+                           ? control_user_of(call->ctx, call->api->config.control, token)
+                           : NULL;
+    if (user)
+        call->ctx->user = user;
+}
+
 Status api_call(Api *api, Ctx *ctx, const char *path, const CallIo *io)
 {
     const ApiMethod *row = api_find(path);
@@ -160,6 +171,7 @@ Status api_call(Api *api, Ctx *ctx, const char *path, const CallIo *io)
     if (!row || !method)
         return unknown_method(ctx, path);
     Call call = { .api = api, .ctx = ctx, .io = io, .method = method };
+    identify(&call);
     Status s = run_row(&call, row);
     buf_done(&call.buf);
     if (!status_ok(s))

@@ -74,15 +74,19 @@ static Status create_datum(Call *call)
     return pager.hung_up ? OK : s;
 }
 
-/* --- tasks ------------------------------------------------------------------------------------ */
+/* --- tasks (§26.30) --------------------------------------------------------------------------- */
 
-/* Datum sets are leases of workers here, not tasks that a queue outside would hold: none is ever
- * outstanding. What workers do is in JobInfo.details.worker_status. */
+static Status send_task(void *call, Ctx *ctx, const Taskapi__TaskInfo *task)
+{
+    (void)ctx;
+    return call_send(call, &task->base);
+}
+
+/* The datum sets of jobs that run. */
 static Status list_task(Call *call, const void *request)
 {
-    (void)call;
-    (void)request;
-    return OK;
+    const Taskapi__ListTaskRequest *r = request;
+    return control_list_tasks(call->ctx, call->api->config.control, r->group, send_task, call);
 }
 
 /* --- RenderTemplate (§26.29) ------------------------------------------------------------------ */

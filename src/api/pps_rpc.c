@@ -34,7 +34,14 @@ static bool is_dry_run(const void *request)
 
 static Status inspect_pipeline(Call *call, PfsTx *tx, const void *request, void **response)
 {
-    return pps_inspect_pipeline(call->ctx, tx, request, (PpsV2__PipelineInfo **)response);
+    PpsV2__PipelineInfo *info;
+    TRY(pps_inspect_pipeline(call->ctx, tx, request, &info));
+    const PpsV2__Pipeline *pipeline = info->pipeline;
+    int64_t id;
+    TRY(pps_find_pipeline(call->ctx, tx, pipeline->project->name, pipeline->name, &id));
+    control_describe(call->ctx, call->api->config.control, id, info);
+    *response = info;
+    return OK;
 }
 
 static Status send_pipeline(void *sieve, Ctx *ctx, const PpsV2__PipelineInfo *info)
@@ -335,7 +342,9 @@ static Status set_project_defaults(Call *call, const void *request, void **respo
 
 static const ApiMethod methods[] = {
     { .path = "/pps_v2.API/CreatePipeline", .write = create_pipeline, .batched = true },
-    { .path = "/pps_v2.API/CreatePipelineV2", .write = create_pipeline_v2, .batched = true,
+    { .path = "/pps_v2.API/CreatePipelineV2",
+      .write = create_pipeline_v2,
+      .batched = true,
       .alone = is_dry_run },
     { .path = "/pps_v2.API/InspectPipeline", .read = inspect_pipeline },
     { .path = "/pps_v2.API/ListPipeline", .stream = list_pipeline },

@@ -181,6 +181,52 @@ static Status run_datums(Ctx *ctx, Program *program, const Procavia__Work__WorkS
     return OK;
 }
 
+typedef struct Teller {
+    Program *program;
+    uint64_t lease;
+} Teller;
+
+static void tell_serving(void *self, const char *error)
+{
+    const Teller *teller = self;
+    CLEANUP(ctx_done) Ctx ctx;
+    ctx_init(&ctx);
+    Procavia__Work__WorkReport *report =
+        PB_NEW(&ctx, procavia__work__work_report, Procavia__Work__WorkReport);
+    report->body_case = PROCAVIA__WORK__WORK_REPORT__BODY_SERVING;
+    report->serving =
+        PB_NEW(&ctx, procavia__work__work_report__serving, Procavia__Work__WorkReport__Serving);
+    report->serving->lease = teller->lease;
+    report->serving->error = arena_strdup(ctx.arena, error);
+    link_report(teller->program->link, report);
+}
+
+static Status run_service(Ctx *ctx, Program *program, const Procavia__Work__WorkSet *set)
+{
+    const Procavia__Work__WorkSet__Serve *serve = set->serve;
+    WorkerSpec spec = work_spec(ctx, program->args.id, set);
+    spec.grpc_port = door_port(program->door);
+    spec.timeout_ns = 0;
+    Teller teller = { program, set->lease };
+    const WorkerService service = { .internal_port = (uint16_t)serve->internal_port,
+                                    .external_port = (uint16_t)serve->external_port,
+                                    .listen_host = serve->listen_host,
+                                    .tell = tell_serving,
+                                    .self = &teller };
+    WorkerDatum datum = { 0 };
+    if (set->n_datums)
+        datum = work_datum(ctx, set->datums[0]);
+    return worker_serve(ctx, program->worker, server_io_for(program->io, set->lease), &spec,
+                        set->n_datums ? &datum : NULL, &service);
+}
+
+static Status run_set(Ctx *ctx, Program *program, const Procavia__Work__WorkSet *set)
+{
+    if (set->serve)
+        return run_service(ctx, program, set);
+    return set->datum_batching ? run_batch(ctx, program, set) : run_datums(ctx, program, set);
+}
+
 static Status run_one_set(Program *program)
 {
     CLEANUP(ctx_done) Ctx ctx;
@@ -189,10 +235,11 @@ static Status run_one_set(Program *program)
     Cancel *cancel;
     TRY(link_take(&ctx, program->link, &set, &cancel));
     ctx.cancel = cancel;
-    door_set_job(program->door, set->job->id);
-    door_set_job(program->batch_door, set->job->id);
-    Status s = set->datum_batching ? run_batch(&ctx, program, set) : run_datums(&ctx, program, set);
-    door_set_job(program->door, "");
+    door_set(program->door, set);
+    door_set(program->batch_door, set);
+    Status s = run_set(&ctx, program, set);
+    door_set(program->door, NULL);
+    door_set(program->batch_door, NULL);
     report_done(&ctx, program->link, set->lease, s);
     return OK;
 }
@@ -218,6 +265,7 @@ static Status open_program(Ctx *ctx, Program *program)
                                   .runtime = own ? NULL : program->args.sandbox,
                                   .runtime_init = beside(ctx, "pcv-init"),
                                   .require_sandbox = program->args.require_sandbox,
+                                  .tool = beside(ctx, "pcv"),
                                   .level_max = SANDBOX_ROOT };
     TRY_WRAP(ctx, worker_open(ctx, &config, &program->worker),
              "could not open the worker's folder");
@@ -227,8 +275,8 @@ static Status open_program(Ctx *ctx, Program *program)
                               sandbox_level_name(level) };
     TRY(link_open(ctx, &link, &program->link));
     program->io = server_io_new(program->args.server, program->link);
-    program->batch_door = door_new(program->args.id);
-    program->door = door_new(program->args.id);
+    program->batch_door = door_new(program->args.id, program->link);
+    program->door = door_new(program->args.id, program->link);
     return door_open(ctx, program->door);
 }
 

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/id.h"
 #include "base/text.h"
+#include "cmd/here.h"
 #include "cmd/host.h"
 #include "cmd/pcvd_config.h"
 #include "control/control.h"
@@ -146,7 +147,12 @@ static Status open_floors(Ctx *ctx, Server *server)
     pfs_allow_file_urls(server->pfs, server->config.allow_file_urls != 0);
     TRY(pfs_start(ctx, server->pfs));
     TRY(open_engine(ctx, server));
-    const ControlConfig control = { server->pps, server->images, server->engine };
+    const ControlConfig control = { .pps = server->pps,
+                                    .images = server->images,
+                                    .engine = server->engine,
+                                    .machine = here_size(server->config.data),
+                                    .silence_ns = server->config.worker_timeout * NS_PER_SEC,
+                                    .waits_for_address = true };
     TRY(control_start(ctx, &control, &server->control));
     const ApiConfig api = { .pfs = server->pfs,
                             .pps = server->pps,
@@ -183,7 +189,8 @@ static const char *full_address(Ctx *ctx, const char *listen, int port)
 {
     bool has_port =
         str_starts(str(listen), STR("unix:")) || strrchr(listen, ':') > strrchr(listen, ']');
-    return has_port && strchr(listen, ':') ? listen : text_printf(ctx->arena, "%s:%d", listen, port);
+    return has_port && strchr(listen, ':') ? listen
+                                           : text_printf(ctx->arena, "%s:%d", listen, port);
 }
 
 static Status start_wire(Ctx *ctx, Server *server)
@@ -200,6 +207,8 @@ static Status start_wire(Ctx *ctx, Server *server)
                               .http = &server->front,
                               .self = server->api };
     TRY(wire_server_start(ctx, &wire, &server->wire));
+    const ControlAddress address = here_address(ctx, wire_server_address(server->wire));
+    control_set_address(server->control, &address);
     if (!*server->config.s3_listen)
         return OK;
     const WireConfig s3 = { .listen = full_address(ctx, server->config.s3_listen, 30600),
@@ -234,7 +243,7 @@ static void close_floors(Ctx *ctx, Server *server)
     server->s3_wire = wire_server_stop(server->s3_wire, drain_ms);
     server->wire = wire_server_stop(server->wire, drain_ms);
     if (server->engine)
-        server->engine->ops->stop(server->engine, ctx, "local", true);
+        server->engine->ops->stop(server->engine, ctx, NULL, true);
     server->worker_wire = wire_server_stop(server->worker_wire, 2000);
     server->control = control_stop(server->control);
     server->s3 = s3_free(server->s3);

@@ -38,6 +38,8 @@ static const Setting settings[] = {
       "program of workers (default: beside pcvd)" },
     { "workers", "N", SETTING_NUMBER, FIELD(workers), "0", 0, 1024,
       "worker processes; 0 is one a processor" },
+    { "worker-timeout", "SECONDS", SETTING_NUMBER, FIELD(worker_timeout), "30", 0, 86400,
+      "replace a worker at work that is silent for so long; 0 never" },
     { "drain-seconds", "N", SETTING_NUMBER, FIELD(drain_seconds), "10", 0, 3600,
       "how long a stop waits for calls that run" },
     { "sandbox", "own|crun|runc", SETTING_TEXT, FIELD(sandbox), "own", 0, 0,

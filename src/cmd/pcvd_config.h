@@ -11,15 +11,16 @@ typedef struct PcvdConfig {
     const char *s3_listen; /* "ADDR:PORT" for S3 alone; "": none */
     const char *port_file; /* the port is written here once ready; NULL: nowhere */
     const char *s3_port_file;
-    const char *config;    /* configuration file; NULL: none */
+    const char *config; /* configuration file; NULL: none */
     const char *log_level;
-    const char *log_format;            /* "text", "json" */
-    const char *worker;                /* path of pcv-worker; "": beside this program */
-    int64_t workers;                   /* worker processes; 0: one a processor */
-    int64_t drain_seconds;             /* how long SIGTERM waits for calls that run */
-    const char *sandbox;               /* own, crun or runc */
-    int64_t require_sandbox;           /* refuse to run user code where no sandbox is possible */
-    int64_t allow_file_urls;           /* egress and imports may reach files of this machine */
+    const char *log_format;  /* "text", "json" */
+    const char *worker;      /* path of pcv-worker; "": beside this program */
+    int64_t workers;         /* worker processes; 0: one a processor */
+    int64_t worker_timeout;  /* seconds that a worker at work may be silent; 0: for ever */
+    int64_t drain_seconds;   /* how long SIGTERM waits for calls that run */
+    const char *sandbox;     /* own, crun or runc */
+    int64_t require_sandbox; /* refuse to run user code where no sandbox is possible */
+    int64_t allow_file_urls; /* egress and imports may reach files of this machine */
     int64_t job_log_days, job_log_mib; /* what is kept of jobs' logs; 0 is all */
     bool help, version;
 } PcvdConfig;

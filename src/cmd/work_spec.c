@@ -72,7 +72,8 @@ WorkerSpec work_spec(Ctx *ctx, const char *worker_id, const Procavia__Work__Work
     WorkerSpec spec = {
         .project = set->job->pipeline->project ? set->job->pipeline->project->name : "default",
         .pipeline = set->job->pipeline->name,
-        .job_id = set->job->id,
+        .job_id = set->serve ? "" : set->job->id,
+        .output_commit = set->job->id,
         .pod_name = set->pod_name,
         .spec_commit = set->spec_commit,
         .worker_id = worker_id,

@@ -1,26 +1,27 @@
 /* worker_door.c - see worker_door.h. */
 #include "cmd/worker_door.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/text.h"
 #include "base/thread.h"
+#include "codec/base64.h"
 #include "codec/pb.h"
+#include "codec/pbtime.h"
 #include "pps/pps.pb-c.h"
 #include "wire/wire.h"
 #include "worker/worker.pb-c.h"
 
-#define JOB_ID_SIZE 64
-#define CALLS_MAX   64 /* user code has one at a time; a few more do no harm */
+#define CALLS_MAX 64 /* user code has one at a time; a few more do no harm */
 
 struct Door {
     WorkerDoor base;
     const char *worker_id;
+    Link *link;
     WireServer *server; /* NULL: closed */
     WorkerBatch *batch; /* NULL: none */
     pthread_mutex_t lock;
-    char job_id[JOB_ID_SIZE];
+    const Procavia__Work__WorkSet *set; /* at work; NULL none */
 };
 
 static Status send(Ctx *ctx, WireCall *call, const ProtobufCMessage *message)
@@ -48,6 +49,42 @@ static Status next_datum(Ctx *ctx, Door *door, WireCall *call, Bytes request)
     return send(ctx, call, &response->base);
 }
 
+/* --- what is at work: with the door's lock held, as the set goes when it is done ----------------
+ */
+
+/* The datum whose process runs; NULL none. *out_started_ns: wall clock. */
+static const Procavia__Work__WorkDatum *running_datum(Door *door, int64_t *out_started_ns)
+{
+    char id[LINK_DATUM_ID_SIZE];
+    if (!door->set || !link_running(door->link, id, out_started_ns))
+        return NULL;
+    for (size_t i = 0; i < door->set->n_datums; i++) {
+        if (strcmp(door->set->datums[i]->id, id) == 0)
+            return door->set->datums[i];
+    }
+    return NULL;
+}
+
+static PpsV2__InputFile *input_file(Ctx *ctx, const Procavia__Work__WorkInput *input)
+{
+    PpsV2__InputFile *file = PB_NEW(ctx, pps_v2__input_file, PpsV2__InputFile);
+    file->path = arena_strdup(ctx->arena, input->file->path);
+    file->hash.data = arena_memdup(ctx->arena, input->hash.data, input->hash.len);
+    file->hash.len = input->hash.len;
+    return file;
+}
+
+static PpsV2__DatumStatus *datum_status(Ctx *ctx, const Procavia__Work__WorkDatum *datum,
+                                        int64_t started_ns)
+{
+    PpsV2__DatumStatus *status = PB_NEW(ctx, pps_v2__datum_status, PpsV2__DatumStatus);
+    status->started = pb_timestamp(ctx, started_ns);
+    status->data = arena_must(ctx->arena, (datum->n_inputs + 1) * sizeof(*status->data));
+    for (size_t i = 0; i < datum->n_inputs; i++)
+        status->data[status->n_data++] = input_file(ctx, datum->inputs[i]);
+    return status;
+}
+
 static Status tell_status(Ctx *ctx, Door *door, WireCall *call, Bytes request)
 {
     (void)request;
@@ -55,9 +92,50 @@ static Status tell_status(Ctx *ctx, Door *door, WireCall *call, Bytes request)
     status->worker_id = arena_strdup(ctx->arena, door->worker_id);
     {
         LOCKED(&door->lock);
-        status->job_id = arena_strdup(ctx->arena, door->job_id);
+        int64_t started_ns;
+        const Procavia__Work__WorkDatum *datum = running_datum(door, &started_ns);
+        status->job_id = arena_strdup(ctx->arena, door->set ? door->set->job->id : "");
+        if (datum)
+            status->datum_status = datum_status(ctx, datum, started_ns);
     }
     return send(ctx, call, &status->base);
+}
+
+static bool names_input(const char *filter, const Procavia__Work__WorkInput *input)
+{
+    return strcmp(filter, input->file->path) == 0 ||
+           base64_or_hex_is(str(filter), bytes(input->hash.data, input->hash.len));
+}
+
+/* Is each filter the path or hash of some input? */
+static bool filters_match(const Procavia__Work__WorkDatum *datum, char *const *filters, size_t n)
+{
+    for (size_t f = 0; f < n; f++) {
+        bool found = false;
+        for (size_t i = 0; !found && i < datum->n_inputs; i++)
+            found = names_input(filters[f], datum->inputs[i]);
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+/* Ends the try of the datum at work, when it is of that job and fits the filters. */
+static Status cancel(Ctx *ctx, Door *door, WireCall *call, Bytes request)
+{
+    Pachyderm__Worker__CancelRequest *asked;
+    TRY(PB_UNPACK(ctx, pachyderm__worker__cancel_request, request, &asked));
+    Pachyderm__Worker__CancelResponse *response =
+        PB_NEW(ctx, pachyderm__worker__cancel_response, Pachyderm__Worker__CancelResponse);
+    {
+        LOCKED(&door->lock);
+        int64_t started_ns;
+        const Procavia__Work__WorkDatum *datum = running_datum(door, &started_ns);
+        response->success = datum && strcmp(asked->job_id, door->set->job->id) == 0 &&
+                            filters_match(datum, asked->data_filters, asked->n_data_filters) &&
+                            link_end_attempt(door->link, datum->id);
+    }
+    return send(ctx, call, &response->base);
 }
 
 static const struct {
@@ -66,6 +144,7 @@ static const struct {
 } methods[] = {
     { "/pachyderm.worker.Worker/NextDatum", next_datum },
     { "/pachyderm.worker.Worker/Status", tell_status },
+    { "/pachyderm.worker.Worker/Cancel", cancel },
 };
 
 static Status handle(void *self, Ctx *ctx, WireCall *call)
@@ -111,13 +190,14 @@ static void close_door(WorkerDoor *base)
     door->batch = NULL;
 }
 
-Door *door_new(const char *worker_id)
+Door *door_new(const char *worker_id, Link *link)
 {
     Door *door = calloc(1, sizeof(*door));
     if (!door)
         abort();
     door->base = (WorkerDoor){ open_for_batch, close_door };
     door->worker_id = worker_id;
+    door->link = link;
     pthread_mutex_init(&door->lock, NULL);
     return door;
 }
@@ -137,8 +217,8 @@ WorkerDoor *door_for_batch(Door *door)
     return &door->base;
 }
 
-void door_set_job(Door *door, const char *job_id)
+void door_set(Door *door, const Procavia__Work__WorkSet *set)
 {
     LOCKED(&door->lock);
-    snprintf(door->job_id, sizeof(door->job_id), "%s", job_id);
+    door->set = set;
 }

@@ -16,8 +16,8 @@
 #include "codec/pb.h"
 #include "wire/wire.h"
 
-#define PATH "/procavia.work.Work/Serve"
-#define QUEUED_BYTES_MAX (4 * MiB) /* of log: beyond it user code that prints waits */
+#define PATH             "/procavia.work.Work/Serve"
+#define QUEUED_BYTES_MAX (4 * MiB)   /* of log: beyond it user code that prints waits */
 #define SOON_BYTES_MAX   (256 * KiB) /* queued, it goes out at once */
 
 struct Link {
@@ -30,15 +30,16 @@ struct Link {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     pthread_cond_t sent; /* the queue was emptied, or never will be */
-    Buf queue; /* reports: varint size and message, in order */
-    Buf logs;  /* the body of a Logs message: repeated field 1 */
-    bool lingers; /* linger_fd is set */
-    Buf set;   /* the next set, packed; empty when there is none */
+    Buf queue;           /* reports: varint size and message, in order */
+    Buf logs;            /* the body of a Logs message: repeated field 1 */
+    bool lingers;        /* linger_fd is set */
+    Buf set;             /* the next set, packed; empty when there is none */
     bool closing, lost, quit;
     uint64_t lease;  /* being worked on; 0 none */
     Cancel *cancel;  /* of that lease */
     Cancel *attempt; /* of the datum at work */
-    char attempt_id[80];
+    char attempt_id[LINK_DATUM_ID_SIZE];
+    int64_t attempt_ns; /* when it began, wall clock */
 };
 
 /* --- the main thread's side ------------------------------------------------------------------- */
@@ -50,8 +51,8 @@ void link_flush(Link *link)
     (void)ignored;
 }
 
-/* With the lock held, after something was queued. A thread woken for each line and each result would
- * cost more than a small datum. */
+/* With the lock held, after something was queued. A thread woken for each line and each result
+ * would cost more than a small datum. */
 static void send_soon(Link *link)
 {
     const struct itimerspec once = { .it_value = { .tv_nsec = LINK_LINGER_MS * NS_PER_MS } };
@@ -90,6 +91,8 @@ void link_report(Link *link, const Procavia__Work__WorkReport *report)
         queue_logs(link);
         buf_add_varint(&link->queue, packed.size);
         buf_add_bytes(&link->queue, buf_bytes(&packed));
+        if (report->body_case == PROCAVIA__WORK__WORK_REPORT__BODY_DONE)
+            link->lease = 0;
         send_soon(link);
     }
     buf_done(&packed);
@@ -113,7 +116,31 @@ void link_attempt(Link *link, const char *datum_id, Cancel *attempt)
 {
     LOCKED(&link->lock);
     link->attempt = attempt;
+    link->attempt_ns = clock_wall_ns();
     snprintf(link->attempt_id, sizeof(link->attempt_id), "%s", datum_id);
+}
+
+bool link_running(Link *link, char out_id[LINK_DATUM_ID_SIZE], int64_t *out_started_ns)
+{
+    LOCKED(&link->lock);
+    memcpy(out_id, link->attempt_id, LINK_DATUM_ID_SIZE);
+    *out_started_ns = link->attempt_ns;
+    return link->attempt != NULL;
+}
+
+bool link_end_attempt(Link *link, const char *datum_id)
+{
+    Cancel *attempt = NULL;
+    {
+        LOCKED(&link->lock);
+        if (link->attempt && strcmp(datum_id, link->attempt_id) == 0)
+            attempt = cancel_ref(link->attempt);
+    }
+    bool ended = attempt != NULL;
+    if (ended)
+        cancel_set(attempt);
+    cancel_unref(attempt);
+    return ended;
 }
 
 Status link_take(Ctx *ctx, Link *link, Procavia__Work__WorkSet **out, Cancel **out_cancel)
@@ -149,21 +176,19 @@ static void take_run(Link *link, const Procavia__Work__WorkSet *set)
 
 static void take_cancel(Link *link, const Procavia__Work__WorkOrder__Cancel *order)
 {
-    Cancel *wanted = NULL;
+    Cancel *whole = NULL;
     {
         LOCKED(&link->lock);
         if (order->lease != link->lease)
             return;
-        if (!*order->datum_id)
-            wanted = link->cancel;
-        else if (link->attempt && strcmp(order->datum_id, link->attempt_id) == 0)
-            wanted = link->attempt;
-        if (wanted)
-            cancel_ref(wanted);
+        if (!*order->datum_id && link->cancel)
+            whole = cancel_ref(link->cancel);
     }
-    if (wanted)
-        cancel_set(wanted);
-    cancel_unref(wanted);
+    if (*order->datum_id)
+        link_end_attempt(link, order->datum_id);
+    else if (whole)
+        cancel_set(whole);
+    cancel_unref(whole);
 }
 
 static void take_order(Link *link, const Procavia__Work__WorkOrder *order)
@@ -244,12 +269,34 @@ static bool is_closing(Link *link)
     return link->closing;
 }
 
+/* A server that hears nothing of a lease takes its worker for dead: so while there is one, this
+ * thread says that it lives, whatever the other does. */
+static bool has_lease(Link *link)
+{
+    LOCKED(&link->lock);
+    return link->lease != 0;
+}
+
+static void say_alive(Link *link)
+{
+    CLEANUP(ctx_done) Ctx ctx;
+    ctx_init(&ctx);
+    Procavia__Work__WorkReport *report =
+        PB_NEW(&ctx, procavia__work__work_report, Procavia__Work__WorkReport);
+    report->body_case = PROCAVIA__WORK__WORK_REPORT__BODY_ALIVE;
+    report->alive =
+        PB_NEW(&ctx, procavia__work__work_report__alive, Procavia__Work__WorkReport__Alive);
+    link_report(link, report);
+}
+
 static void wait_for_any(Link *link)
 {
     struct pollfd fds[] = { { .fd = wire_client_fd(link->client), .events = POLLIN },
                             { .fd = link->wake_fd, .events = POLLIN },
                             { .fd = link->linger_fd, .events = POLLIN } };
-    poll(fds, ARRAY_LEN(fds), -1);
+    bool at_work = has_lease(link);
+    if (poll(fds, ARRAY_LEN(fds), at_work ? LINK_ALIVE_MS : -1) == 0)
+        say_alive(link);
     for (size_t i = 1; i < ARRAY_LEN(fds); i++) {
         uint64_t ignored;
         ssize_t got = fds[i].revents ? read(fds[i].fd, &ignored, sizeof(ignored)) : 0;

@@ -29,6 +29,13 @@ Status link_take(Ctx *ctx, Link *link, Procavia__Work__WorkSet **out,
 /* The attempt at work may be ended alone (restart datum): its Cancel while it runs, NULL else. Not
  * owned. */
 void link_attempt(Link *link, const char *datum_id, Cancel *attempt);
+#define LINK_DATUM_ID_SIZE 80
+/* Which datum's attempt runs, and since when (wall clock); false: none. Any thread. */
+bool link_running(Link *link, char out_id[LINK_DATUM_ID_SIZE], int64_t *out_started_ns);
+/* Ends that datum's attempt; false when it does not run. Any thread. */
+bool link_end_attempt(Link *link, const char *datum_id);
+
+#define LINK_ALIVE_MS 1000 /* how often a worker with a lease says that it lives */
 
 /* Queue reports. Lines of log are gathered and go before the next report; link_log waits while very
  * much is gathered, as user code may print faster than the server stores. What is queued goes out

@@ -1,6 +1,8 @@
 /* base64.c - see base64.h. */
 #include "codec/base64.h"
 
+#include <stdlib.h>
+
 #define ALPHABET "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 static void encode(Bytes data, const char *digits, bool padded, Buf *out)
@@ -61,4 +63,17 @@ bool base64_decode(Ctx *ctx, Str text, Bytes *out)
     }
     *out = bytes(data, size);
     return true;
+}
+
+bool base64_or_hex_is(Str text, Bytes data)
+{
+    CLEANUP(buf_done) Buf written = { 0 };
+    base64_encode(data, &written);
+    if (str_eq(buf_str(&written), text))
+        return true;
+    uint8_t *decoded = text.size == 2 * data.size ? malloc(data.size + 1) : NULL;
+    bool same = decoded && hex_decode(text, decoded, data.size) &&
+                memcmp(decoded, data.data, data.size) == 0;
+    free(decoded);
+    return same;
 }

@@ -9,3 +9,6 @@ void base64_encode_url(Bytes data, Buf *out); /* appends; '-' and '_', no paddin
 
 /* The whole of text, without blanks, into ctx's arena; false when it is malformed. */
 bool base64_decode(Ctx *ctx, Str text, Bytes *out);
+
+/* Is text these bytes, as hex or as base64? How people name hashes. */
+bool base64_or_hex_is(Str text, Bytes data);

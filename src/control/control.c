@@ -5,8 +5,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 
-#define RETRY_NS (NS_PER_SEC) /* after an error of the database or disk */
+#define RETRY_NS       (NS_PER_SEC) /* after an error of the database or disk */
 #define SWEEP_PAUSE_NS (NS_PER_SEC) /* between two sweeps of logs, at least */
 
 uint64_t control_topic(void)
@@ -42,13 +43,22 @@ static Status sweep_logs(Ctx *ctx, Control *control)
     return OK;
 }
 
+static bool has_address(Control *control)
+{
+    LOCKED(&control->lock);
+    return control->has_address || !control->waits_for_address;
+}
+
 static Status one_turn(Ctx *ctx, Control *control, int64_t *out_due_ns)
 {
     int64_t look_due, tick_due;
+    if (!has_address(control))
+        return OK; /* control_set_address wakes us */
     TRY(control_look(ctx, control, &look_due));
     TRY(control_tick(ctx, control, &tick_due));
     TRY(sweep_logs(ctx, control));
     *out_due_ns = MIN(MIN(look_due, tick_due), control->sweep_due_ns);
+    watch_workers(control, out_due_ns);
     return OK;
 }
 
@@ -76,6 +86,30 @@ static void *control_thread(void *arg)
     return NULL;
 }
 
+void control_set_address(Control *control, const ControlAddress *address)
+{
+    {
+        LOCKED(&control->lock);
+        control->address = (ControlAddress){ .listen_host = strdup(address->listen_host),
+                                             .shown_host = strdup(address->shown_host),
+                                             .local_host = strdup(address->local_host),
+                                             .port = address->port };
+        if (!control->address.listen_host || !control->address.shown_host ||
+            !control->address.local_host)
+            abort();
+        control->has_address = true;
+    }
+    control_wake(control);
+}
+
+/* The texts are const for readers. */
+static void free_address(ControlAddress *address)
+{
+    const char *texts[] = { address->listen_host, address->shown_host, address->local_host };
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        free((void *)(uintptr_t)texts[i]);
+}
+
 Status control_start(Ctx *ctx, const ControlConfig *config, Control **out)
 {
     Control *control = calloc(1, sizeof(*control));
@@ -84,6 +118,9 @@ Status control_start(Ctx *ctx, const ControlConfig *config, Control **out)
     control->pps = config->pps;
     control->images = config->images;
     control->engine = config->engine;
+    control->machine = config->machine;
+    control->silence_ns = config->silence_ns;
+    control->waits_for_address = config->waits_for_address;
     content_init(&control->content, pfs_store(pps_pfs(config->pps)));
     control->pool = pool_new("job", RUNS_MAX);
     control->stopping = cancel_new();
@@ -121,6 +158,8 @@ Control *control_stop(Control *control)
     end_runs(control);
     pool_free(control->pool);
     control_forget_crons(control);
+    spouts_forget(control);
+    free_address(&control->address);
     cancel_unref(control->stopping);
     pthread_cond_destroy(&control->run_gone);
     pthread_mutex_destroy(&control->lock);

@@ -9,19 +9,35 @@
 
 #include "engine/engine.h"
 #include "image/image.h"
+#include "pps/machine.h"
 #include "pps/pps.h"
 #include "procavia/work/work.pb-c.h"
+#include "task/task.pb-c.h"
 
 typedef struct Control Control;
 
 typedef struct ControlConfig {
     Pps *pps;
     ImageStore *images; /* may be NULL in tests: pipelines then run on the host's root only */
-    Engine *engine; /* may be NULL in tests: workers then join by themselves */
+    Engine *engine;     /* may be NULL in tests: workers then join by themselves */
+    MachineSize machine;
+    int64_t silence_ns; /* a worker that says nothing for so long while it has a lease is replaced;
+                           0: never */
+    bool waits_for_address; /* nothing begins before control_set_address */
 } ControlConfig;
 
 Status control_start(Ctx *ctx, const ControlConfig *config, Control **out) NODISCARD;
 Control *control_stop(Control *control); /* no worker session may be open; NULL is fine */
+
+/* Where this server and what it serves is reached. */
+typedef struct ControlAddress {
+    const char *listen_host; /* services listen there; numeric */
+    const char *shown_host;  /* how others reach that: the address of a service */
+    const char *local_host;  /* how user code on this machine reaches the server; "": it cannot */
+    uint16_t port;
+} ControlAddress;
+/* Copied. Once. */
+void control_set_address(Control *control, const ControlAddress *address);
 
 /* --- for the Work service: one session a connected worker ------------------------------------- */
 
@@ -39,6 +55,16 @@ ControlSession *control_leave(ControlSession *session);
 
 /* --- for the API ------------------------------------------------------------------------------ */
 
+/* Who calls with this token: "pipeline:project/name" of a spout that runs, in ctx's arena; NULL
+ * nobody we know. */
+const char *control_user_of(Ctx *ctx, Control *control, const char *token);
+/* What only the controller knows of a pipeline: its service's address, its workers, its tasks. */
+void control_describe(Ctx *ctx, Control *control, int64_t pipeline, PpsV2__PipelineInfo *info);
+/* §26.30: the datum sets of jobs that run, each as a task; with group, those of one namespace and
+ * job, where they are not "". */
+typedef Status (*ControlTaskFn)(void *arg, Ctx *ctx, const Taskapi__TaskInfo *task);
+Status control_list_tasks(Ctx *ctx, Control *control, const Taskapi__Group *group, ControlTaskFn fn,
+                          void *arg);
 /* Workers on this job now (JobInfo.details.worker_status). */
 Status control_worker_status(Ctx *ctx, Control *control, int64_t job, PpsV2__WorkerStatus ***out,
                              size_t *out_n);

@@ -17,6 +17,9 @@
 
 #define RUNS_MAX 512 /* jobs at work at once; later ones wait their turn */
 
+/* What runs: a job; or a spout, which has none, and whose run has minus its pipeline's row for one.
+ * A run that serves (a service's job, a spout) is one process that is kept running by a worker of
+ * its own. */
 typedef struct JobRun JobRun;
 typedef struct Lease Lease;
 
@@ -28,8 +31,12 @@ typedef struct DatumRange {
 
 struct JobRun {
     Control *control;
-    int64_t id;     /* of the job; set before anyone sees the run */
-    int64_t pipeline; /* likewise */
+    /* Set before anyone sees the run: */
+    int64_t id;       /* of the job; of a spout, minus its pipeline's */
+    int64_t pipeline; /* row */
+    uint64_t version;
+    char group[ENGINE_GROUP_SIZE]; /* whose workers take its sets */
+    bool serves;
     Cancel *cancel; /* set when the job was killed */
 
     /* The run's thread alone until the sets are offered; from then on they stay as they are. */
@@ -37,15 +44,21 @@ struct JobRun {
     PpsPipelineRow spec; /* likewise */
     Ctx ctx;             /* of the run's thread, always */
     Plan plan;           /* but `done`, which is under the lock once sets are offered */
-    Hash base_plan; /* zero when there is no base */
+    Hash base_plan;      /* zero when there is no base */
     Hash basis;
     uint64_t parallelism;
     DatumRange *ranges; /* [range_count], taken from next_range upwards */
     size_t range_count;
+    bool group_is_open; /* its own workers were started */
 
     /* Under control->lock: */
     bool offered; /* the sets may be taken */
     size_t next_range;
+    bool superseded;      /* serves: a newer job of the pipeline is ready */
+    bool is_served;       /* the worker said that the process runs */
+    char *trouble;        /* serves: why the process cannot run now, on the heap; NULL it can */
+    char token[33];       /* a spout's, which is what its process is known by; "" none */
+    const char *user;     /* who it then is */
     DatumRange *returned; /* lost leases, to be run again */
     size_t returned_count;
     size_t leases; /* out now */
@@ -69,7 +82,7 @@ struct Lease {
     ControlSession *session;
     Arena *arena;         /* of records */
     DatumRecord *records; /* [range.to - range.from], as planned; NULL before the order was made */
-    const char *running; /* datum id at work now; "" between */
+    const char *running;  /* datum id at work now; "" between. A spout has no datum */
     char running_buf[HASH_HEX_SIZE];
     int64_t running_since_ns;
     bool cancelled;              /* results are not wanted any more */
@@ -78,12 +91,15 @@ struct Lease {
     Lease *next;
 };
 
-#define WARM_MAX 4 /* pipelines a worker is remembered to have run: as many as it keeps sandboxes */
+#define WARM_MAX 4 /* pipelines a worker is remembered to have run: as many as it keeps sandboxes  \
+                    */
 
 struct ControlSession {
     Control *control;
     char worker_id[48];
-    Lease *lease; /* one at a time */
+    char group[ENGINE_GROUP_SIZE];
+    Lease *lease;     /* one at a time */
+    int64_t heard_ns; /* when it last said something, or took its lease */
     int64_t warm[WARM_MAX];
     size_t warm_at; /* of the next one */
     bool waiting;   /* for an order */
@@ -100,10 +116,18 @@ typedef struct CronTimer {
     struct CronTimer *next;
 } CronTimer;
 
+/* A spout that is to run. */
+typedef struct WantedSpout {
+    int64_t pipeline;
+    struct WantedSpout *next;
+} WantedSpout;
+
 struct Control {
     Pps *pps;
     ImageStore *images;
     Engine *engine;
+    MachineSize machine;
+    int64_t silence_ns;
     Content content;
     Pool *pool;
     pthread_t thread;
@@ -116,9 +140,13 @@ struct Control {
     uint64_t last_lease;
     bool left; /* sets were left for a worker that is warm, and it has not come yet */
     size_t workers_started;
+    bool has_address, waits_for_address;
+    ControlAddress address; /* once has_address is set it stays as it is */
     /* The control thread's own: */
     CronTimer *crons;
     int64_t sweep_due_ns; /* of logs; wall clock */
+    WantedSpout *spouts;
+    bool spouts_known;
 };
 
 uint64_t control_topic(void); /* something inside control changed */
@@ -132,8 +160,37 @@ Status control_tick(Ctx *ctx, Control *control, int64_t *out_next_ns);
 void control_forget_crons(Control *control);
 
 /* job_run.c */
-Status job_run_start(Ctx *ctx, Control *control, const PpsJobRow *job);
-JobRun *job_run_find(Control *control, int64_t job); /* with the lock held */
+/* job.id < 0: a spout. serves: as in JobRun. */
+Status job_run_start(Ctx *ctx, Control *control, const PpsJobRow *job, bool serves);
+JobRun *job_run_find(Control *control, int64_t job);             /* with the lock held */
+JobRun *job_run_of_pipeline(Control *control, int64_t pipeline); /* likewise: any */
+Status job_run_write_running(JobRun *run);
+Status job_run_finish(JobRun *run, const char *error, PpsV2__JobState failed);
+void job_run_offer(JobRun *run);
+/* Nobody may hold a lease of a run that goes. Their workers are told to stop. */
+void job_run_recall(JobRun *run);
+
+/* serve.c */
+bool serve_is_wanted(const PpsV2__PipelineInfo *info);
+/* A service's job from its plan to its end. */
+Status serve_job(JobRun *run);
+Status serve_spout(JobRun *run);
+/* Ends the run's own workers, where it has some. */
+void serve_close(JobRun *run);
+/* Puts what is to be served into the order. */
+Status serve_order(Ctx *ctx, const JobRun *run, Procavia__Work__WorkSet *set);
+void serve_report(ControlSession *session, const Procavia__Work__WorkReport__Serving *report);
+/* Why the pipeline's process cannot run now, in ctx's arena; NULL: nothing is known. */
+const char *serve_trouble(Ctx *ctx, Control *control, int64_t pipeline);
+
+/* spouts.c: those that are to run do. */
+Status spouts_look(Ctx *ctx, Control *control);
+void spouts_want(Control *control, int64_t pipeline);
+void spouts_forget(Control *control);
+
+/* watch.c: replaces workers that do not answer; *due_ns (wall clock) comes nearer when one may be
+ * due. */
+void watch_workers(Control *control, int64_t *due_ns);
 
 /* note.c: a line in the job's log that is the master's; waits while very much is gathered. */
 void job_note(const JobRun *run, const char *format, ...) PRINTF_LIKE(2, 3);
@@ -163,7 +220,8 @@ Status result_add(Ctx *ctx, Lease *lease, const Procavia__Work__WorkResult *resu
 Status result_flush(Ctx *ctx, JobRun *run);
 Status result_copy_record(Arena *arena, const DatumRecord *record, DatumRecord *out);
 
-/* The same in steps, for who writes more in the same transaction: take, lay, write, and in any case end.
+/* The same in steps, for who writes more in the same transaction: take, lay, write, and in any case
+ * end.
  */
 typedef struct ResultBatch {
     DatumRecord *records;

@@ -6,6 +6,7 @@
 #include "control/control_priv.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -18,6 +19,15 @@ JobRun *job_run_find(Control *control, int64_t job)
 {
     for (JobRun *run = control->runs; run; run = run->next) {
         if (run->id == job)
+            return run;
+    }
+    return NULL;
+}
+
+JobRun *job_run_of_pipeline(Control *control, int64_t pipeline)
+{
+    for (JobRun *run = control->runs; run; run = run->next) {
+        if (run->pipeline == pipeline)
             return run;
     }
     return NULL;
@@ -97,12 +107,16 @@ static Status make_plan(JobRun *run)
     TRY(pfs_begin_read(ctx, pps_pfs(run->control->pps), &tx));
     PpsJobRow base;
     Hash *secrets;
-    TRY(pps_job_base(ctx, tx, &run->job, &base));
+    if (run->serves) /* its one datum runs again, whatever was before */
+        base = (PpsJobRow){ 0 };
+    else
+        TRY(pps_job_base(ctx, tx, &run->job, &base));
     TRY(hash_secrets(ctx, tx, details->transform, &secrets));
     const KeyCode code = { run->spec.image_digest, secrets, details->s3_out };
     const KeyStep step = key_step(ctx, details->transform, &code);
     PlanParams params = { .io = &run->control->content.io,
-                          .rule = plan_rule(details->reprocess_spec, details->s3_out),
+                          .rule = run->serves ? PLAN_EVERY_JOB
+                                              : plan_rule(details->reprocess_spec, details->s3_out),
                           .base = base.plan,
                           .salt = details->salt,
                           .step = &step,
@@ -161,7 +175,7 @@ static Status cut_ranges(JobRun *run)
 
 /* Nothing waits for it to be durable: after a crash the job is planned again. But what it refers to
  * must be, as any commit may carry it along. */
-static Status write_running(JobRun *run)
+Status job_run_write_running(JobRun *run)
 {
     Ctx *ctx = &run->ctx;
     if (!hash_is_zero(&run->plan.done) && !hash_eq(&run->plan.done, &run->base_plan))
@@ -181,7 +195,7 @@ static Status write_running(JobRun *run)
     return pfs_commit_lazily(ctx, STEAL(tx));
 }
 
-static void offer_sets(JobRun *run)
+void job_run_offer(JobRun *run)
 {
     LOCKED(&run->control->lock);
     run->offered = true;
@@ -218,8 +232,7 @@ static Outcome wait_for_sets(JobRun *run, int64_t deadline_ns)
     }
 }
 
-/* Nobody may hold a lease of a run that goes. Their workers are told to stop. */
-static void recall_leases(JobRun *run)
+void job_run_recall(JobRun *run)
 {
     LOCKED(&run->control->lock);
     run->offered = false;
@@ -255,7 +268,7 @@ static Status write_finish(JobRun *run, ResultBatch *batch, const char *error,
 }
 
 /* The last results and the end of the job are one transaction. */
-static Status finish(JobRun *run, const char *error, PpsV2__JobState failed)
+Status job_run_finish(JobRun *run, const char *error, PpsV2__JobState failed)
 {
     ResultBatch batch;
     result_take(run, &batch);
@@ -291,15 +304,19 @@ static Status succeed(JobRun *run, int64_t deadline_ns)
         return kill_timed_out(run);
     if (cancel_is_set(run->cancel))
         return OK;
-    return finish(run, "", PPS_V2__JOB_STATE__JOB_FAILURE);
+    return job_run_finish(run, "", PPS_V2__JOB_STATE__JOB_FAILURE);
 }
 
 static Status run_job(JobRun *run)
 {
+    if (run->id < 0)
+        return serve_spout(run);
     TRY(load(run));
     if (job_is_terminal(run->job.state) || run->job.state == PPS_V2__JOB_STATE__JOB_FINISHING)
         return OK;
     TRY(make_plan(run));
+    if (run->serves)
+        return serve_job(run);
     TRY(cut_ranges(run));
     run->counters =
         (JobCounters){ .total = (int64_t)run->plan.counts.total,
@@ -308,20 +325,21 @@ static Status run_job(JobRun *run)
     job_note(run, "planned datums: %llu in all, %llu to run",
              (unsigned long long)run->plan.counts.total,
              (unsigned long long)run->plan.counts.to_run);
-    offer_sets(run);
-    TRY(write_running(run));
+    job_run_offer(run);
+    TRY(job_run_write_running(run));
     job_note(run, "updating job info, state: JOB_RUNNING");
     Outcome outcome = wait_for_sets(run, deadline_ns);
-    recall_leases(run);
+    job_run_recall(run);
     if (outcome == TIMED_OUT)
         return kill_timed_out(run);
     if (outcome == KILLED)
         return OK;
     if (outcome == BROKEN)
-        return finish(run, run->broken, PPS_V2__JOB_STATE__JOB_FAILURE);
+        return job_run_finish(run, run->broken, PPS_V2__JOB_STATE__JOB_FAILURE);
     const char *error =
         *run->failed_datum ? job_datum_failed_reason(&run->ctx, run->failed_datum) : "";
-    return *error ? finish(run, error, PPS_V2__JOB_STATE__JOB_FAILURE) : succeed(run, deadline_ns);
+    return *error ? job_run_finish(run, error, PPS_V2__JOB_STATE__JOB_FAILURE)
+                  : succeed(run, deadline_ns);
 }
 
 /* --- the thread ------------------------------------------------------------------------------- */
@@ -346,8 +364,8 @@ static void fail_job(JobRun *run, Status why)
     if (status_ok(s))
         s = pfs_commit(ctx, STEAL(tx));
     if (!status_ok(s) && s.code != STATUS_NOT_FOUND)
-        LOG_ERROR(ctx, "could not write a job's failure", "job=%lld reason=%s",
-                  (long long)run->id, status_message(s));
+        LOG_ERROR(ctx, "could not write a job's failure", "job=%lld reason=%s", (long long)run->id,
+                  status_message(s));
 }
 
 static void job_run_free(JobRun *run)
@@ -358,6 +376,7 @@ static void job_run_free(JobRun *run)
     free(run->ranges);
     free(run->returned);
     free(run->broken);
+    free(run->trouble);
     ctx_done(&run->ctx);
     free(run);
 }
@@ -377,7 +396,7 @@ static void flush_log(const JobRun *run)
 {
     CLEANUP(ctx_done) Ctx ctx;
     ctx_init(&ctx);
-    Status s = pps_log_flush(&ctx, run->control->pps, run->job.pipeline_id, run->id);
+    Status s = pps_log_flush(&ctx, run->control->pps, run->pipeline, MAX(run->id, INT64_C(0)));
     if (!status_ok(s))
         LOG_WARN(&ctx, "could not store log lines", "job=%lld reason=%s", (long long)run->id,
                  status_message(s));
@@ -389,8 +408,9 @@ static void job_thread(void *arg)
     Control *control = run->control;
     Status s = run_job(run);
     if (!status_ok(s)) {
-        recall_leases(run); /* sets are offered before RUNNING is written: some may be out */
-        if (!cancel_is_set(run->cancel))
+        job_run_recall(run); /* sets are offered before RUNNING is written: some may be out */
+        serve_close(run);
+        if (!cancel_is_set(run->cancel) && run->id > 0)
             fail_job(run, s);
     }
     flush_log(run);
@@ -400,7 +420,7 @@ static void job_thread(void *arg)
     pps_stir(control->pps, pipeline); /* its next job may begin, or this one again */
 }
 
-static JobRun *job_run_new(Control *control, const PpsJobRow *job)
+static JobRun *job_run_new(Control *control, const PpsJobRow *job, bool serves)
 {
     JobRun *run = calloc(1, sizeof(*run));
     if (!run)
@@ -408,6 +428,13 @@ static JobRun *job_run_new(Control *control, const PpsJobRow *job)
     run->control = control;
     run->id = job->id;
     run->pipeline = job->pipeline_id;
+    run->version = job->version;
+    run->serves = serves;
+    if (serves)
+        snprintf(run->group, sizeof(run->group), "serve-%lld.%lld", (long long)job->pipeline_id,
+                 (long long)MAX(job->id, INT64_C(0)));
+    else
+        snprintf(run->group, sizeof(run->group), ENGINE_GROUP_LOCAL);
     run->cancel = cancel_new();
     run->results_arena = arena_new(0);
     ctx_init(&run->ctx);
@@ -420,9 +447,9 @@ static JobRun *job_run_new(Control *control, const PpsJobRow *job)
     return run;
 }
 
-Status job_run_start(Ctx *ctx, Control *control, const PpsJobRow *job)
+Status job_run_start(Ctx *ctx, Control *control, const PpsJobRow *job, bool serves)
 {
-    JobRun *run = job_run_new(control, job);
+    JobRun *run = job_run_new(control, job, serves);
     if (!run)
         return STATUS(RESOURCE_EXHAUSTED);
     {

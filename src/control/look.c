@@ -25,9 +25,20 @@ static bool is_live(PpsV2__PipelineState state)
            state == PPS_V2__PIPELINE_STATE__PIPELINE_STANDBY;
 }
 
+/* Why workers of the pipeline cannot run now; NULL when they can. */
+static const char *crash_reason(Ctx *ctx, Control *control, const PpsPipelineRow *row)
+{
+    const PpsV2__PipelineInfo__Details *details = row->info->details;
+    if (!*row->image_digest)
+        return text_printf(ctx->arena, "image \"%s\" was not found", details->transform->image);
+    const char *misfit = machine_misfit(ctx, &control->machine, details);
+    return misfit || !serve_is_wanted(row->info) ? misfit : serve_trouble(ctx, control, row->id);
+}
+
 /* The event that a pipeline's row calls for, or PIPELINE_EVENT_COUNT when all is as it should be.
  */
-static PipelineEvent wanted_event(const PpsPipelineRow *row, const char **out_reason)
+static PipelineEvent wanted_event(Ctx *ctx, Control *control, const PpsPipelineRow *row,
+                                  const char **out_reason)
 {
     bool paused = row->state == PPS_V2__PIPELINE_STATE__PIPELINE_PAUSED;
     *out_reason = "";
@@ -40,10 +51,12 @@ static PipelineEvent wanted_event(const PpsPipelineRow *row, const char **out_re
     *out_reason = pipeline_fatal(row->info);
     if (*out_reason)
         return PIPELINE_EV_FAIL;
-    *out_reason = "";
     bool crashing = row->state == PPS_V2__PIPELINE_STATE__PIPELINE_CRASHING;
-    if (!*row->image_digest)
-        return crashing ? PIPELINE_EVENT_COUNT : PIPELINE_EV_CRASH;
+    *out_reason = crash_reason(ctx, control, row);
+    if (*out_reason)
+        return crashing && strcmp(*out_reason, row->reason) == 0 ? PIPELINE_EVENT_COUNT
+                                                                 : PIPELINE_EV_CRASH;
+    *out_reason = "";
     if (crashing)
         return PIPELINE_EV_CRASH_OVER;
     return is_live(row->state) ? PIPELINE_EVENT_COUNT : PIPELINE_EV_WORKERS_READY;
@@ -54,17 +67,11 @@ static Status kill_jobs_of(Ctx *ctx, PfsTx *tx, const PpsPipelineRow *row, const
 static Status step_pipeline(Ctx *ctx, Control *control, const PpsPipelineRow *row)
 {
     const char *reason;
-    PipelineEvent event = wanted_event(row, &reason);
+    PipelineEvent event = wanted_event(ctx, control, row, &reason);
     if (event == PIPELINE_EVENT_COUNT)
         return OK;
-    if (event == PIPELINE_EV_CRASH)
-        reason = text_printf(ctx->arena, "image \"%s\" was not found",
-                             row->info->details->transform->image);
     const PipelineFacts facts = { row->state, row->stopped, row->info->details->autoscaling };
     PipelineStep step = pipeline_step(&facts, event);
-    /* A crashing pipeline that was just created is STARTING: it goes through RUNNING. */
-    if (!step.changed && event == PIPELINE_EV_CRASH)
-        step = pipeline_step(&facts, PIPELINE_EV_WORKERS_READY);
     if (!step.changed)
         return OK;
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
@@ -77,6 +84,8 @@ static Status step_pipeline(Ctx *ctx, Control *control, const PpsPipelineRow *ro
     TRY(pps_pipeline_settle(ctx, tx, row->id));
     if (step.effects & PIPELINE_DO_STOP_JOBS)
         TRY(kill_jobs_of(ctx, tx, row, JOB_REASON_STOPPED));
+    if (pps_is_spout(row->info) && is_live(step.state))
+        spouts_want(control, row->id);
     return pfs_commit(ctx, STEAL(tx));
 }
 
@@ -93,15 +102,12 @@ static Status retry_image(Ctx *ctx, Control *control, const PpsPipelineRow *row)
     return OK;
 }
 
-static Status see_pipeline(void *arg, Ctx *ctx, const PpsPipelineRow *row)
+static Status note_pipeline(Ctx *ctx, Look *look, int64_t id)
 {
-    Look *look = arg;
-    const char *reason;
-    bool crashing = row->state == PPS_V2__PIPELINE_STATE__PIPELINE_CRASHING;
-    if (crashing)
-        look->due_ns = MIN(look->due_ns, clock_wall_ns() + IMAGE_RETRY_NS);
-    if (wanted_event(row, &reason) == PIPELINE_EVENT_COUNT && !crashing)
-        return OK;
+    for (size_t i = 0; i < look->pipeline_count; i++) {
+        if (look->pipelines[i] == id)
+            return OK;
+    }
     if (look->pipeline_count == look->pipeline_capacity) {
         size_t capacity = MAX(look->pipeline_capacity * 2, (size_t)64);
         int64_t *ids = ARENA_NEW(ctx->arena, int64_t, capacity);
@@ -112,7 +118,30 @@ static Status see_pipeline(void *arg, Ctx *ctx, const PpsPipelineRow *row)
         look->pipelines = ids;
         look->pipeline_capacity = capacity;
     }
-    look->pipelines[look->pipeline_count++] = row->id;
+    look->pipelines[look->pipeline_count++] = id;
+    return OK;
+}
+
+static Status see_pipeline(void *arg, Ctx *ctx, const PpsPipelineRow *row)
+{
+    Look *look = arg;
+    const char *reason;
+    bool crashing = row->state == PPS_V2__PIPELINE_STATE__PIPELINE_CRASHING;
+    if (crashing)
+        look->due_ns = MIN(look->due_ns, clock_wall_ns() + IMAGE_RETRY_NS);
+    if (wanted_event(ctx, look->control, row, &reason) == PIPELINE_EVENT_COUNT && !crashing)
+        return OK;
+    return note_pipeline(ctx, look, row->id);
+}
+
+/* Pipelines whose process cannot run although their rows say that it does. */
+static Status see_troubled(Ctx *ctx, Look *look)
+{
+    LOCKED(&look->control->lock);
+    for (const JobRun *run = look->control->runs; run; run = run->next) {
+        if (run->trouble)
+            TRY(note_pipeline(ctx, look, run->pipeline));
+    }
     return OK;
 }
 
@@ -124,6 +153,7 @@ static Status look_at_pipelines(Ctx *ctx, Look *look)
         TRY(pfs_begin_read(ctx, pfs, &tx));
         TRY(pps_any_live(ctx, tx, &look->any_live));
         TRY(pps_each_moving_pipeline(ctx, tx, see_pipeline, look));
+        TRY(see_troubled(ctx, look));
     }
     for (size_t i = 0; i < look->pipeline_count; i++) {
         PpsPipelineRow row;
@@ -237,10 +267,64 @@ static Status accept_job(Ctx *ctx, Control *control, const PpsJobRow *job)
     return pfs_commit_lazily(ctx, STEAL(tx));
 }
 
-static bool is_running(Control *control, int64_t job)
+typedef enum RunOf { RUN_NONE, RUN_THIS, RUN_SERVES_THIS, RUN_SERVES_OLDER } RunOf;
+
+/* What runs of a job, or of its pipeline before it: a process that is kept running must be gone
+ * before the next one begins. */
+static RunOf run_of(Control *control, int64_t job, int64_t pipeline)
 {
     LOCKED(&control->lock);
-    return job_run_find(control, job) != NULL;
+    const JobRun *run = job_run_find(control, job);
+    if (run)
+        return run->serves ? RUN_SERVES_THIS : RUN_THIS;
+    run = job_run_of_pipeline(control, pipeline);
+    return run && run->serves ? RUN_SERVES_OLDER : RUN_NONE;
+}
+
+static Status next_open_job(Ctx *ctx, PfsTx *tx, const PpsJobRow *job, PpsJobRow *out)
+{
+    int64_t id;
+    TRY(db_query_int(ctx, pfs_tx_db(tx), &id,
+                     "SELECT id FROM pps_job WHERE pipeline = ? AND id > ? AND "
+                     "state NOT IN (4, 5, 6, 8, 9) ORDER BY id LIMIT 1",
+                     "ii", job->pipeline_id, job->id));
+    return pps_job_row(ctx, tx, id, out);
+}
+
+static void supersede(Control *control, int64_t job)
+{
+    LOCKED(&control->lock);
+    JobRun *run = job_run_find(control, job);
+    if (!run)
+        return;
+    run->superseded = true;
+    pthread_cond_broadcast(&run->moved);
+}
+
+/* A service's job lasts until the next one is ready; one whose inputs failed does not count. */
+static Status look_for_newer(Ctx *ctx, Control *control, const PpsJobRow *served)
+{
+    PpsJobRow job = *served;
+    for (;;) {
+        Readiness readiness;
+        const char *reason = "";
+        {
+            CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+            TRY(pfs_begin_read(ctx, pps_pfs(control->pps), &tx));
+            Status s = next_open_job(ctx, tx, &job, &job);
+            if (s.code == STATUS_NOT_FOUND)
+                return OK;
+            TRY(s);
+            TRY(inputs_of(ctx, control, tx, &job, &readiness, &reason));
+        }
+        if (readiness == INPUTS_WAIT)
+            return accept_job(ctx, control, &job);
+        if (readiness == INPUTS_READY) {
+            supersede(control, served->id);
+            return OK;
+        }
+        TRY(end_job(ctx, control, &job, reason, PPS_V2__JOB_STATE__JOB_UNRUNNABLE));
+    }
 }
 
 /* The oldest open job of a pipeline: begun, told that it cannot run, or left to wait. */
@@ -250,8 +334,7 @@ static Status step_job(Ctx *ctx, Control *control, int64_t id)
     PpsPipelineRow pipeline;
     Readiness readiness;
     const char *reason = "";
-    if (is_running(control, id))
-        return OK;
+    bool serves_this;
     {
         CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
         TRY(pfs_begin_read(ctx, pps_pfs(control->pps), &tx));
@@ -259,20 +342,25 @@ static Status step_job(Ctx *ctx, Control *control, int64_t id)
         if (s.code == STATUS_NOT_FOUND)
             return OK;
         TRY(s);
-        if (job.state == PPS_V2__JOB_STATE__JOB_FINISHING)
+        RunOf run = run_of(control, id, job.pipeline_id);
+        if (job.state == PPS_V2__JOB_STATE__JOB_FINISHING || run == RUN_THIS ||
+            run == RUN_SERVES_OLDER)
             return OK;
+        serves_this = run == RUN_SERVES_THIS;
         TRY(pps_pipeline_row(ctx, tx, job.pipeline_id, &pipeline));
         TRY(inputs_of(ctx, control, tx, &job, &readiness, &reason));
     }
     if (pipeline.state == PPS_V2__PIPELINE_STATE__PIPELINE_FAILURE)
         return end_job(ctx, control, &job, JOB_REASON_STOPPED, PPS_V2__JOB_STATE__JOB_KILLED);
+    if (serves_this)
+        return look_for_newer(ctx, control, &job);
     if (readiness == INPUTS_FAILED)
         return end_job(ctx, control, &job, reason, PPS_V2__JOB_STATE__JOB_UNRUNNABLE);
     if (!is_live(pipeline.state))
         return OK;
     if (readiness == INPUTS_WAIT)
         return accept_job(ctx, control, &job);
-    return job_run_start(ctx, control, &job);
+    return job_run_start(ctx, control, &job, serve_is_wanted(pipeline.info));
 }
 
 static size_t add_runs(Control *control, int64_t *pipelines, size_t room)
@@ -312,28 +400,38 @@ static Status all_pipelines_at_work(Ctx *ctx, Control *control, PpsStirred *out)
     }
 }
 
-static bool is_over(Ctx *ctx, PfsTx *tx, int64_t id)
+/* What a run is for is over: its job has ended, or its spout is not to run, or not this version. */
+static bool is_over(Ctx *ctx, PfsTx *tx, int64_t id, uint64_t version)
 {
     PpsJobRow job;
-    Status s = pps_job_row(ctx, tx, id, &job);
-    return s.code == STATUS_NOT_FOUND || (status_ok(s) && job_is_terminal(job.state));
+    PpsPipelineRow row;
+    Status s = id < 0 ? pps_pipeline_row(ctx, tx, -id, &row) : pps_job_row(ctx, tx, id, &job);
+    if (!status_ok(s))
+        return s.code == STATUS_NOT_FOUND;
+    if (id > 0)
+        return job_is_terminal(job.state);
+    return row.stopped || row.version != version ||
+           row.state == PPS_V2__PIPELINE_STATE__PIPELINE_FAILURE;
 }
 
-/* A pipeline's run whose job is over from outside (stopped, updated, deleted) ends. A pipeline may have
- * a second run for a moment, while the first gives up its leases. */
+/* A pipeline's run whose job is over from outside (stopped, updated, deleted) ends. A pipeline may
+ * have a second run for a moment, while the first gives up its leases. */
 static void end_killed_runs(Ctx *ctx, Control *control, PfsTx *tx, int64_t pipeline)
 {
     int64_t ids[8];
+    uint64_t versions[ARRAY_LEN(ids)];
     size_t n = 0;
     {
         LOCKED(&control->lock);
         for (JobRun *run = control->runs; run && n < ARRAY_LEN(ids); run = run->next) {
-            if (run->pipeline == pipeline && !cancel_is_set(run->cancel))
-                ids[n++] = run->id;
+            if (run->pipeline != pipeline || cancel_is_set(run->cancel))
+                continue;
+            ids[n] = run->id;
+            versions[n++] = run->version;
         }
     }
     for (size_t i = 0; i < n; i++) {
-        if (!is_over(ctx, tx, ids[i]))
+        if (!is_over(ctx, tx, ids[i], versions[i]))
             continue;
         LOCKED(&control->lock);
         JobRun *run = job_run_find(control, ids[i]);
@@ -378,15 +476,13 @@ static Status look_at_jobs(Ctx *ctx, Look *look)
     return OK;
 }
 
-#define GROUP "local"
-
 /* Workers stand ready while any pipeline lives. */
 static Status scale_workers(Ctx *ctx, Look *look)
 {
     Control *control = look->control;
     if (!control->engine || !look->any_live || control->workers_started)
         return OK;
-    TRY_WRAP(ctx, control->engine->ops->start(control->engine, ctx, GROUP, 0),
+    TRY_WRAP(ctx, control->engine->ops->start(control->engine, ctx, ENGINE_GROUP_LOCAL, 0),
              "could not start workers");
     control->workers_started = 1;
     return OK;
@@ -397,6 +493,7 @@ Status control_look(Ctx *ctx, Control *control, int64_t *out_due_ns)
     Look look = { .control = control, .due_ns = INT64_MAX };
     TRY(look_at_pipelines(ctx, &look));
     TRY(scale_workers(ctx, &look));
+    TRY(spouts_look(ctx, control));
     TRY(look_at_jobs(ctx, &look));
     *out_due_ns = look.failed ? MIN(look.due_ns, clock_wall_ns() + NS_PER_SEC) : look.due_ns;
     return OK;

@@ -106,16 +106,33 @@ static void add_masked(Ctx *ctx, Procavia__Work__WorkSet *set, Bytes value)
     masked->len = value.size;
 }
 
+static void add_env(Ctx *ctx, const char *key, char *value, Procavia__Work__WorkSet *set)
+{
+    Procavia__Work__WorkSet__EnvEntry *entry =
+        PB_NEW(ctx, procavia__work__work_set__env_entry, Procavia__Work__WorkSet__EnvEntry);
+    entry->key = arena_strdup(ctx->arena, key);
+    entry->value = value;
+    set->env[set->n_env++] = entry;
+}
+
+#define ADDRESS_VARIABLES 2
+
+/* How clients inside a cluster find the server. */
+static void add_address(Ctx *ctx, const Control *control, Procavia__Work__WorkSet *set)
+{
+    if (!control->has_address || !*control->address.local_host)
+        return;
+    add_env(ctx, "PACHD_SERVICE_HOST", arena_strdup(ctx->arena, control->address.local_host), set);
+    add_env(ctx, "PACHD_SERVICE_PORT", text_printf(ctx->arena, "%u", control->address.port), set);
+}
+
 static Status add_secret_env(Ctx *ctx, PfsTx *tx, const PpsV2__SecretMount *mount,
                              Procavia__Work__WorkSet *set)
 {
     Bytes value;
     TRY(pps_secret_value(ctx, tx, mount->name, mount->key, &value));
-    Procavia__Work__WorkSet__EnvEntry *entry =
-        PB_NEW(ctx, procavia__work__work_set__env_entry, Procavia__Work__WorkSet__EnvEntry);
-    entry->key = arena_strdup(ctx->arena, mount->env_var);
-    entry->value = arena_strndup(ctx->arena, (const char *)value.data, value.size);
-    set->env[set->n_env++] = entry;
+    add_env(ctx, mount->env_var, arena_strndup(ctx->arena, (const char *)value.data, value.size),
+            set);
     add_masked(ctx, set, value);
     return OK;
 }
@@ -157,12 +174,11 @@ static Status add_secrets(Ctx *ctx, Control *control, const PpsV2__Transform *tr
 {
     if (!transform->n_secrets)
         return OK;
-    set->env = ARENA_NEW(ctx->arena, Procavia__Work__WorkSet__EnvEntry *, transform->n_secrets);
     set->secret_files =
         ARENA_NEW(ctx->arena, Procavia__Work__WorkSet__SecretFile *, SECRET_FILES_MAX);
     set->masked =
         ARENA_NEW(ctx->arena, ProtobufCBinaryData, SECRET_FILES_MAX + transform->n_secrets);
-    if (!set->env || !set->secret_files || !set->masked)
+    if (!set->secret_files || !set->masked)
         return STATUS(RESOURCE_EXHAUSTED);
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_read(ctx, pps_pfs(control->pps), &tx));
@@ -195,11 +211,12 @@ static Status add_image(Ctx *ctx, Control *control, const char *digest,
     return OK;
 }
 
-Status order_make(Ctx *ctx, Control *control, Lease *lease, Procavia__Work__WorkSet **out)
+/* What the spec says, the same for all datums. */
+static Status add_spec(Ctx *ctx, Lease *lease, Procavia__Work__WorkSet *set)
 {
     const JobRun *run = lease->run;
+    Control *control = run->control;
     const PpsV2__PipelineInfo *info = run->spec.info;
-    Procavia__Work__WorkSet *set = PB_NEW(ctx, procavia__work__work_set, Procavia__Work__WorkSet);
     set->lease = lease->id;
     set->job = PB_NEW(ctx, pps_v2__job, PpsV2__Job);
     set->job->pipeline = PB_CLONE(ctx, PpsV2__Pipeline, info->pipeline);
@@ -214,8 +231,21 @@ Status order_make(Ctx *ctx, Control *control, Lease *lease, Procavia__Work__Work
     set->resource_limits = PB_CLONE(ctx, PpsV2__ResourceSpec, info->details->resource_limits);
     set->s3_out = info->details->s3_out;
     set->datum_batching = info->details->transform->datum_batching;
+    set->env = ARENA_NEW(ctx->arena, Procavia__Work__WorkSet__EnvEntry *,
+                         info->details->transform->n_secrets + ADDRESS_VARIABLES);
+    if (!set->env)
+        return STATUS(RESOURCE_EXHAUSTED);
+    add_address(ctx, control, set);
     TRY(add_image(ctx, control, run->spec.image_digest, set));
     TRY(add_secrets(ctx, control, info->details->transform, set));
+    return run->serves ? serve_order(ctx, run, set) : OK;
+}
+
+Status order_make(Ctx *ctx, Control *control, Lease *lease, Procavia__Work__WorkSet **out)
+{
+    const JobRun *run = lease->run;
+    Procavia__Work__WorkSet *set = PB_NEW(ctx, procavia__work__work_set, Procavia__Work__WorkSet);
+    TRY(add_spec(ctx, lease, set));
     OrderMaker maker = { .control = control,
                          .run = run,
                          .lease = lease,
@@ -227,6 +257,8 @@ Status order_make(Ctx *ctx, Control *control, Lease *lease, Procavia__Work__Work
     if (!set->datums || !lease->records)
         return STATUS(RESOURCE_EXHAUSTED);
     *out = set;
+    if (run->id < 0) /* a spout has none */
+        return OK;
     return plan_each_todo(ctx, &control->content.io, &run->plan.todo, lease->range.from,
                           lease->range.to, add_datum, &maker);
 }

@@ -8,8 +8,11 @@
 
 #include <stdlib.h>
 
-#define LOST_MAX 5 /* a set that loses its worker this often breaks the job: it kills its workers  \
-                    */
+#include "base/clock.h"
+
+#define LOST_MAX                                                                                   \
+    5 /* a set that loses its worker this often breaks the job: it kills its workers               \
+       */
 
 static bool take_range(JobRun *run, DatumRange *out)
 {
@@ -35,6 +38,12 @@ static void move_to_end(Control *control, JobRun *run)
     *at = run;
 }
 
+/* A run's sets are for the workers of its group. */
+static bool is_for(const JobRun *run, const ControlSession *session)
+{
+    return !run->control->engine || strcmp(run->group, session->group) == 0;
+}
+
 static bool is_warm(const ControlSession *session, int64_t pipeline)
 {
     for (size_t i = 0; i < WARM_MAX; i++) {
@@ -58,14 +67,16 @@ static size_t available(const JobRun *run)
     return MIN(left, (size_t)(run->parallelism - run->leases));
 }
 
-/* Workers that have this pipeline's sandbox and inputs come first: another takes what they leave. */
+/* Workers that have this pipeline's sandbox and inputs come first: another takes what they leave.
+ */
 static bool is_left_for_warm(Control *control, const JobRun *run, const ControlSession *session)
 {
     size_t warm = 0;
     if (is_warm(session, run->pipeline))
         return false;
     for (const ControlSession *other = control->sessions; other; other = other->next)
-        warm += other->waiting && !other->lease && !other->quit && is_warm(other, run->pipeline);
+        warm += other->waiting && !other->lease && !other->quit && is_for(run, other) &&
+                is_warm(other, run->pipeline);
     control->left |= warm >= available(run);
     return warm >= available(run);
 }
@@ -84,6 +95,7 @@ static Lease *lease_new(Control *control, JobRun *run, ControlSession *session, 
     lease->next = control->leases;
     control->leases = lease;
     session->lease = lease;
+    session->heard_ns = clock_mono_ns();
     note_warm(session, run->pipeline);
     run->leases++;
     return lease;
@@ -93,7 +105,7 @@ bool queue_take(Control *control, ControlSession *session, Lease **out)
 {
     for (JobRun *run = control->runs; run; run = run->next) {
         DatumRange range;
-        if (!run->offered || cancel_is_set(run->cancel) || run->broken ||
+        if (!run->offered || !is_for(run, session) || cancel_is_set(run->cancel) || run->broken ||
             run->leases >= run->parallelism || is_left_for_warm(control, run, session) ||
             !take_range(run, &range))
             continue;
@@ -118,7 +130,7 @@ Lease *queue_find_lease(Control *control, uint64_t id)
 
 static void give_back(JobRun *run, DatumRange range)
 {
-    if (++range.attempts >= LOST_MAX) {
+    if (!run->serves && ++range.attempts >= LOST_MAX) {
         job_run_break(run, "its workers were lost again and again while they ran the same datums");
         return;
     }
@@ -137,6 +149,7 @@ void queue_end_lease(Control *control, Lease *lease, bool lost)
     *at = lease->next;
     JobRun *run = lease->run;
     run->leases--;
+    run->is_served = false;
     if (lost)
         give_back(run, lease->range);
     else

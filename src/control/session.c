@@ -10,7 +10,9 @@
 Status control_join(Ctx *ctx, Control *control, const Procavia__Work__WorkReport__Hello *hello,
                     ControlSession **out)
 {
-    if (control->engine && !engine_knows_token(control->engine, hello->worker_id, hello->token))
+    char group[ENGINE_GROUP_SIZE] = "";
+    if (control->engine &&
+        !engine_knows_token(control->engine, hello->worker_id, hello->token, group))
         return FAIL(ctx, PERMISSION_DENIED, "worker '%s' is not one of this server's",
                     hello->worker_id);
     ControlSession *session = calloc(1, sizeof(*session));
@@ -18,6 +20,7 @@ Status control_join(Ctx *ctx, Control *control, const Procavia__Work__WorkReport
         return STATUS(RESOURCE_EXHAUSTED);
     session->control = control;
     snprintf(session->worker_id, sizeof(session->worker_id), "%s", hello->worker_id);
+    memcpy(session->group, group, sizeof(group));
     pthread_cond_init(&session->wake, NULL);
     LOCKED(&control->lock);
     session->next = control->sessions;
@@ -195,12 +198,12 @@ static Status report_done(Ctx *ctx, ControlSession *session,
         if (!lease)
             return OK;
     }
-    bool failed = *done->error != '\0';
+    bool failed = *done->error != '\0' && !lease->cancelled;
     if (failed)
         LOG_WARN(ctx, "a worker could not run a datum set", "worker=%s reason=%s",
                  session->worker_id, done->error);
     LOCKED(&control->lock);
-    if (failed && lease->range.attempts + 1 >= SET_TRIES)
+    if (failed && !lease->run->serves && lease->range.attempts + 1 >= SET_TRIES)
         job_run_break(lease->run, done->error);
     queue_end_lease(control, lease, failed && !lease->cancelled);
     return OK;
@@ -210,13 +213,14 @@ static PpsLogLine work_line(const ControlSession *session, const JobRun *run,
                             const Procavia__Work__WorkLog *line)
 {
     return (PpsLogLine){ .pipeline = run->job.pipeline_id,
-                         .job = run->id,
+                         .job = MAX(run->id, INT64_C(0)), /* a spout has none */
                          .datum_id = line->datum_id,
                          .datum_index = line->index,
                          .worker_id = session->worker_id,
                          .ts_ns = pb_timestamp_ns(line->ts),
                          .user = line->user,
                          .is_stderr = line->is_stderr,
+                         .master = run->serves, /* §25.1 */
                          .message = str(line->message) };
 }
 
@@ -239,8 +243,15 @@ static Status report_logs(Ctx *ctx, ControlSession *session,
     return OK;
 }
 
+static void note_heard(ControlSession *session)
+{
+    LOCKED(&session->control->lock);
+    session->heard_ns = clock_mono_ns();
+}
+
 Status control_report(Ctx *ctx, ControlSession *session, const Procavia__Work__WorkReport *report)
 {
+    note_heard(session);
     switch (report->body_case) {
     case PROCAVIA__WORK__WORK_REPORT__BODY_STARTED:
         report_started(session, report->started);
@@ -251,145 +262,15 @@ Status control_report(Ctx *ctx, ControlSession *session, const Procavia__Work__W
         return report_done(ctx, session, report->done);
     case PROCAVIA__WORK__WORK_REPORT__BODY_LOGS:
         return report_logs(ctx, session, report->logs);
+    case PROCAVIA__WORK__WORK_REPORT__BODY_SERVING:
+        serve_report(session, report->serving);
+        return OK;
+    case PROCAVIA__WORK__WORK_REPORT__BODY_ALIVE:
+        return OK;
     case PROCAVIA__WORK__WORK_REPORT__BODY_HELLO:
     case PROCAVIA__WORK__WORK_REPORT__BODY__NOT_SET:
     case _PROCAVIA__WORK__WORK_REPORT__BODY__CASE_IS_INT_SIZE:
     default:
         return FAIL(ctx, INVALID_ARGUMENT, "a worker's report says nothing");
     }
-}
-
-/* --- for the API ------------------------------------------------------------------------------ */
-
-Status control_worker_status(Ctx *ctx, Control *control, int64_t job, PpsV2__WorkerStatus ***out,
-                             size_t *out_n)
-{
-    LOCKED(&control->lock);
-    size_t count = 0;
-    for (Lease *lease = control->leases; lease; lease = lease->next)
-        count += lease->run->id == job;
-    *out_n = 0;
-    *out = ARENA_NEW(ctx->arena, PpsV2__WorkerStatus *, count + 1);
-    if (!*out)
-        return STATUS(RESOURCE_EXHAUSTED);
-    for (Lease *lease = control->leases; lease; lease = lease->next) {
-        if (lease->run->id != job)
-            continue;
-        PpsV2__WorkerStatus *status = PB_NEW(ctx, pps_v2__worker_status, PpsV2__WorkerStatus);
-        status->worker_id = arena_strdup(ctx->arena, lease->session->worker_id);
-        status->job_id = arena_strdup(ctx->arena, lease->run->job.set_id);
-        if (*lease->running) {
-            status->datum_status = PB_NEW(ctx, pps_v2__datum_status, PpsV2__DatumStatus);
-            status->datum_status->started = pb_timestamp(ctx, lease->running_since_ns);
-        }
-        (*out)[(*out_n)++] = status;
-    }
-    return OK;
-}
-
-static bool filters_match(const DatumRecord *record, char *const *filters, size_t n)
-{
-    for (size_t f = 0; f < n; f++) {
-        bool found = false;
-        for (size_t i = 0; !found && i < record->datum.input_count; i++) {
-            char hex[HASH_HEX_SIZE];
-            const DatumInput *input = record->datum.inputs[i];
-            found = str_eq_c(input->path, filters[f]) ||
-                    strcmp(hash_hex(&input->hash, hex), filters[f]) == 0;
-        }
-        if (!found)
-            return false;
-    }
-    return true;
-}
-
-/* Datums at work for a job: ids copied out, since reading their records is I/O. */
-static size_t running_datums(Ctx *ctx, Control *control, int64_t job, Hash **out_todo,
-                             char ***out_ids)
-{
-    LOCKED(&control->lock);
-    size_t n = 0, count = 0;
-    for (Lease *lease = control->leases; lease; lease = lease->next)
-        count += lease->run->id == job && *lease->running;
-    *out_ids = ARENA_NEW(ctx->arena, char *, count + 1);
-    *out_todo = ARENA_ONE(ctx->arena, Hash);
-    for (Lease *lease = control->leases; *out_ids && lease; lease = lease->next) {
-        if (lease->run->id != job || !*lease->running)
-            continue;
-        **out_todo = lease->run->plan.todo;
-        (*out_ids)[n++] = arena_strdup(ctx->arena, lease->running);
-    }
-    return n;
-}
-
-typedef struct RestartSearch {
-    const PpsV2__RestartDatumRequest *request;
-    char *const *running;
-    size_t running_count;
-    char (*hits)[HASH_HEX_SIZE];
-    size_t hit_count;
-} RestartSearch;
-
-static Status see_todo(void *arg, Ctx *ctx, const DatumRecord *record)
-{
-    (void)ctx;
-    RestartSearch *search = arg;
-    char hex[HASH_HEX_SIZE];
-    hash_hex(&record->datum.id, hex);
-    for (size_t i = 0; i < search->running_count; i++) {
-        if (strcmp(search->running[i], hex) == 0 &&
-            filters_match(record, search->request->data_filters, search->request->n_data_filters))
-            memcpy(search->hits[search->hit_count++], hex, sizeof(hex));
-    }
-    return OK;
-}
-
-static size_t order_restarts(Control *control, int64_t job, char (*hits)[HASH_HEX_SIZE], size_t n)
-{
-    LOCKED(&control->lock);
-    size_t ordered = 0;
-    for (Lease *lease = control->leases; lease; lease = lease->next) {
-        for (size_t i = 0; i < n; i++) {
-            if (lease->run->id == job && strcmp(lease->running, hits[i]) == 0) {
-                memcpy(lease->restart, hits[i], HASH_HEX_SIZE);
-                pthread_cond_signal(&lease->session->wake);
-                ordered++;
-            }
-        }
-    }
-    return ordered;
-}
-
-static Status no_such_datum(Ctx *ctx, const PpsV2__RestartDatumRequest *request)
-{
-    Buf filters = { 0 };
-    for (size_t i = 0; i < request->n_data_filters; i++)
-        buf_printf(&filters, "%s%s", i ? " " : "", request->data_filters[i]);
-    char *text = str_z(ctx->arena, buf_str(&filters));
-    buf_done(&filters);
-    return FAIL(ctx, UNKNOWN, "datum matching filter [%s] could not be found for job ID %s", text,
-                request->job->id);
-}
-
-Status control_restart_datum(Ctx *ctx, Control *control, const PpsV2__RestartDatumRequest *request)
-{
-    if (!request->job)
-        return FAIL(ctx, UNKNOWN, "must specify a job");
-    PpsJobRow job;
-    {
-        CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
-        TRY(pfs_begin_read(ctx, pps_pfs(control->pps), &tx));
-        TRY(pps_find_job(ctx, tx, request->job, &job));
-    }
-    Hash *todo;
-    char **running;
-    RestartSearch search = { .request = request };
-    search.running_count = running_datums(ctx, control, job.id, &todo, &running);
-    search.running = running;
-    search.hits = arena_must(ctx->arena, (search.running_count + 1) * HASH_HEX_SIZE);
-    if (search.running_count)
-        TRY(plan_each_todo(ctx, &control->content.io, todo, 0, UINT64_MAX, see_todo, &search));
-    if (!search.hit_count || !order_restarts(control, job.id, search.hits, search.hit_count))
-        return no_such_datum(ctx, request);
-    return OK;
 }

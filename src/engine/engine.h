@@ -2,8 +2,8 @@
  * pods).
  *
  * An engine starts workers that connect back to the server and serve the Work stream; it decides
- * nothing. Workers are grouped: a group is a set of alike workers (one group for all of this
- * machine; one a pipeline version on Kubernetes).
+ * nothing. Workers are grouped: a group is a set of alike workers (on this machine one for all
+ * datums, and one for each process that runs for long; one a pipeline version on Kubernetes).
  */
 #pragma once
 
@@ -11,20 +11,27 @@
 
 typedef struct Engine Engine;
 
+#define ENGINE_GROUP_SIZE  48
+#define ENGINE_GROUP_LOCAL "local" /* the workers that run datums */
+
 typedef struct EngineWorker {
     char id[48];
+    char group[ENGINE_GROUP_SIZE];
     char token[65];
     bool alive;
     int exit_status; /* as waitpid gives it, when not alive */
 } EngineWorker;
 
 typedef struct EngineOps {
-    /* Makes the group and starts its first workers. */
+    /* Makes the group and starts its first workers; 0: as many as the machine is to have. */
     Status (*start)(Engine *engine, Ctx *ctx, const char *group, size_t workers);
-    Status (*scale)(Engine *engine, Ctx *ctx, const char *group, size_t workers);
-    /* Ends the group's workers; with kill at once. Waits until they are gone. */
+    /* Ends the group's workers, with kill at once, and forgets it. Waits until they are gone.
+     * group NULL: all, and none is started any more. */
     Status (*stop)(Engine *engine, Ctx *ctx, const char *group, bool kill);
+    /* group NULL: all. */
     Status (*list)(Engine *engine, Ctx *ctx, const char *group, EngineWorker **out, size_t *out_n);
+    /* Kills one worker, which does not answer; another is started in its place. */
+    void (*replace)(Engine *engine, const char *worker_id);
     /* Called from a thread of the engine whenever a worker ended or could not be started. */
     void (*watch)(Engine *engine, void (*fn)(void *arg, const EngineWorker *worker), void *arg);
     void (*free)(Engine *engine);
@@ -35,8 +42,9 @@ struct Engine {
     const EngineOps *ops;
 };
 
-/* Is this a token given to a worker that lives? Constant time a candidate. */
-bool engine_knows_token(Engine *engine, const char *worker_id, const char *token);
+/* Is this a token given to a worker that lives? Constant time a candidate. out_group: whose. */
+bool engine_knows_token(Engine *engine, const char *worker_id, const char *token,
+                        char out_group[ENGINE_GROUP_SIZE]);
 Engine *engine_free(Engine *engine); /* NULL is fine */
 
 /* Processes on this machine. */

@@ -1,9 +1,9 @@
 /* local.c - workers as processes of this machine.
  *
- * There is one group: workers are generic, so all pipelines share them. A worker that ends is
- * started again, after a pause that doubles while it keeps ending at once. Its token goes to it
- * through a pipe that is its standard input, so that no other process can read it from arguments or
- * environment.
+ * Workers are generic, so all pipelines' datums share those of one group; what runs for long has a
+ * group of its own. A worker that ends is started again while its group wants it, after a pause
+ * that doubles while it keeps ending at once. Its token goes to it through a pipe that is its
+ * standard input, so that no other process can read it from arguments or environment.
  *
  * engine->lock guards the workers. The reaper thread waits for children and starts them again; it
  * exists while there are workers. It waits on their pidfds and on wake_fd, so that other children
@@ -39,9 +39,12 @@
 
 typedef struct LocalWorker {
     EngineWorker info;
-    pid_t pid;  /* 0: not running */
-    int pid_fd; /* readable when it ended; -1: not running, or no pidfds here */
+    size_t slot; /* in its group */
+    bool wanted; /* else it goes, and its record after it */
+    pid_t pid;   /* 0: not running */
+    int pid_fd;  /* readable when it ended; -1: not running, or no pidfds here */
     int64_t started_ns, restart_at_ns, pause_ns;
+    struct LocalWorker *next;
 } LocalWorker;
 
 typedef struct LocalEngine {
@@ -52,9 +55,9 @@ typedef struct LocalEngine {
     pthread_mutex_t lock;
     pthread_cond_t changed; /* a worker started or ended */
     int wake_fd;            /* tells the reaper that what is wanted changed */
-    LocalWorker *workers;   /* [workers_max] */
-    struct pollfd *fds;     /* [workers_max + 1], the reaper's */
-    size_t wanted;
+    LocalWorker *workers;   /* records on the heap */
+    struct pollfd *fds;     /* [fds_capacity], the reaper's */
+    size_t fds_capacity;
     bool stopping, reaping;
     pthread_t reaper;
     void (*watcher)(void *arg, const EngineWorker *worker);
@@ -63,13 +66,27 @@ typedef struct LocalEngine {
 
 /* --- one process ------------------------------------------------------------------------------ */
 
-static void new_identity(LocalWorker *worker, size_t slot)
+static void new_identity(LocalWorker *worker)
 {
     uint8_t secret[32];
     Id id = id_new();
     random_bytes(secret, sizeof(secret));
     hex_encode(secret, sizeof(secret), worker->info.token);
-    snprintf(worker->info.id, sizeof(worker->info.id), "local-%zu-%.8s", slot, id.text);
+    snprintf(worker->info.id, sizeof(worker->info.id), "%.28s-%zu-%.8s", worker->info.group,
+             worker->slot, id.text);
+}
+
+static bool is_local(const LocalWorker *worker)
+{
+    return strcmp(worker->info.group, ENGINE_GROUP_LOCAL) == 0;
+}
+
+/* The worker's folder: nobody else's. */
+static char *scratch_of(Arena *arena, const LocalEngine *engine, const LocalWorker *worker)
+{
+    if (is_local(worker))
+        return text_printf(arena, "%s/%zu", engine->scratch, worker->slot);
+    return text_printf(arena, "%s/%s-%zu", engine->scratch, worker->info.group, worker->slot);
 }
 
 static int spawn_with_stdin(LocalEngine *engine, char *const *argv, int input, pid_t *out_pid)
@@ -96,11 +113,10 @@ static int spawn_with_stdin(LocalEngine *engine, char *const *argv, int input, p
 }
 
 /* With the lock held. */
-static int start_worker(LocalEngine *engine, size_t slot)
+static int start_worker(LocalEngine *engine, LocalWorker *worker)
 {
-    LocalWorker *worker = &engine->workers[slot];
     CLEANUP(arena_freep) Arena *arena = arena_new(64 * KiB);
-    new_identity(worker, slot);
+    new_identity(worker);
     int pipe_fds[2];
     if (pipe2(pipe_fds, O_CLOEXEC) < 0)
         return errno;
@@ -112,7 +128,7 @@ static int start_worker(LocalEngine *engine, size_t slot)
                      arena_strdup(arena, "--id"),
                      worker->info.id,
                      arena_strdup(arena, "--scratch"),
-                     text_printf(arena, "%s/%zu", engine->scratch, slot),
+                     scratch_of(arena, engine, worker),
                      arena_strdup(arena, "--hide"),
                      engine->hidden,
                      arena_strdup(arena, "--sandbox"),
@@ -139,7 +155,7 @@ static void note_end(LocalEngine *engine, LocalWorker *worker, int status)
     worker->info.exit_status = status;
     worker->pause_ns = !short_life ? 0 : MIN(MAX(worker->pause_ns * 2, PAUSE_NS_MIN), PAUSE_NS_MAX);
     worker->restart_at_ns = now + worker->pause_ns;
-    if (!engine->stopping)
+    if (!engine->stopping && worker->wanted)
         LOG_WARN(NULL, "worker ended", "worker=%s status=%d", worker->info.id, status);
     if (engine->watcher)
         engine->watcher(engine->watcher_arg, &worker->info);
@@ -149,12 +165,23 @@ static void note_end(LocalEngine *engine, LocalWorker *worker, int status)
 
 static void reap(LocalEngine *engine)
 {
-    for (size_t i = 0; i < engine->workers_max; i++) {
-        LocalWorker *worker = &engine->workers[i];
+    for (LocalWorker *worker = engine->workers; worker; worker = worker->next) {
         int status;
         if (worker->pid && waitpid(worker->pid, &status, WNOHANG) == worker->pid)
             note_end(engine, worker, status);
     }
+}
+
+static void start_one(LocalEngine *engine, LocalWorker *worker, int64_t now)
+{
+    int error = start_worker(engine, worker);
+    if (!error)
+        return;
+    char reason[128];
+    LOG_ERROR(NULL, "could not start a worker", "program=%s reason=%s", engine->program,
+              strerror_r(error, reason, sizeof(reason)));
+    worker->pause_ns = MIN(MAX(worker->pause_ns * 2, PAUSE_NS_MIN), PAUSE_NS_MAX);
+    worker->restart_at_ns = now + worker->pause_ns;
 }
 
 /* Starts what should run; *out_next_ns is when the next start is due. */
@@ -162,27 +189,20 @@ static void start_due(LocalEngine *engine, int64_t *out_next_ns)
 {
     int64_t now = clock_mono_ns();
     *out_next_ns = DEADLINE_NONE;
-    for (size_t i = 0; i < engine->wanted && !engine->stopping; i++) {
-        LocalWorker *worker = &engine->workers[i];
-        if (worker->pid)
+    for (LocalWorker *worker = engine->workers; worker; worker = worker->next) {
+        if (worker->pid || !worker->wanted || engine->stopping)
             continue;
-        int error = worker->restart_at_ns <= now ? start_worker(engine, i) : 0;
-        if (error) {
-            char reason[128];
-            LOG_ERROR(NULL, "could not start a worker", "program=%s reason=%s", engine->program,
-                      strerror_r(error, reason, sizeof(reason)));
-            worker->pause_ns = MIN(MAX(worker->pause_ns * 2, PAUSE_NS_MIN), PAUSE_NS_MAX);
-            worker->restart_at_ns = now + worker->pause_ns;
-        }
+        if (worker->restart_at_ns <= now)
+            start_one(engine, worker, now);
         if (!worker->pid)
             *out_next_ns = MIN(*out_next_ns, worker->restart_at_ns);
     }
 }
 
-static bool any_running(const LocalEngine *engine)
+static bool any_running(const LocalEngine *engine, const char *group)
 {
-    for (size_t i = 0; i < engine->workers_max; i++) {
-        if (engine->workers[i].pid)
+    for (const LocalWorker *worker = engine->workers; worker; worker = worker->next) {
+        if (worker->pid && (!group || strcmp(worker->info.group, group) == 0))
             return true;
     }
     return false;
@@ -196,13 +216,28 @@ static int timeout_ms(int64_t due_ns)
     return (int)(MIN(left_ns, PAUSE_NS_MAX) / NS_PER_MS) + 1;
 }
 
-/* With the lock held: what to wait for. *due_ns comes nearer where a worker cannot be watched. */
-static nfds_t watched(const LocalEngine *engine, struct pollfd *fds, int64_t *due_ns)
+static struct pollfd *room_for(LocalEngine *engine, size_t n)
 {
+    if (n > engine->fds_capacity) {
+        struct pollfd *fds = realloc(engine->fds, 2 * n * sizeof(*fds));
+        if (!fds)
+            abort();
+        engine->fds = fds;
+        engine->fds_capacity = 2 * n;
+    }
+    return engine->fds;
+}
+
+/* With the lock held: what to wait for. *due_ns comes nearer where a worker cannot be watched. */
+static nfds_t watched(LocalEngine *engine, int64_t *due_ns)
+{
+    size_t most = 1;
+    for (const LocalWorker *worker = engine->workers; worker; worker = worker->next)
+        most++;
+    struct pollfd *fds = room_for(engine, most);
     nfds_t n = 0;
     fds[n++] = (struct pollfd){ .fd = engine->wake_fd, .events = POLLIN };
-    for (size_t i = 0; i < engine->workers_max; i++) {
-        const LocalWorker *worker = &engine->workers[i];
+    for (const LocalWorker *worker = engine->workers; worker; worker = worker->next) {
         if (worker->pid && worker->pid_fd < 0)
             *due_ns = MIN(*due_ns, clock_mono_ns() + BLIND_NS);
         else if (worker->pid)
@@ -215,15 +250,15 @@ static void *reaper_thread(void *arg)
 {
     LocalEngine *engine = arg;
     pthread_mutex_lock(&engine->lock);
-    while (!engine->stopping || any_running(engine)) {
+    while (!engine->stopping || any_running(engine, NULL)) {
         int64_t due_ns;
         eventfd_t ignored;
         reap(engine);
         start_due(engine, &due_ns);
         pthread_cond_broadcast(&engine->changed);
-        if (engine->stopping && !any_running(engine))
+        if (engine->stopping && !any_running(engine, NULL))
             break;
-        nfds_t n = watched(engine, engine->fds, &due_ns);
+        nfds_t n = watched(engine, &due_ns);
         pthread_mutex_unlock(&engine->lock);
         poll(engine->fds, n, timeout_ms(due_ns));
         eventfd_read(engine->wake_fd, &ignored);
@@ -242,49 +277,99 @@ static LocalEngine *local_of(Engine *engine)
     return CONTAINER_OF(engine, LocalEngine, base);
 }
 
-static Status local_scale(Engine *base, Ctx *ctx, const char *group, size_t workers)
+static LocalWorker *find_worker(LocalEngine *engine, const char *group, size_t slot)
 {
-    (void)group;
+    for (LocalWorker *worker = engine->workers; worker; worker = worker->next) {
+        if (worker->slot == slot && strcmp(worker->info.group, group) == 0)
+            return worker;
+    }
+    return NULL;
+}
+
+static Status add_worker(LocalEngine *engine, const char *group, size_t slot)
+{
+    LocalWorker *worker = find_worker(engine, group, slot);
+    if (!worker) {
+        worker = calloc(1, sizeof(*worker));
+        if (!worker)
+            return STATUS(RESOURCE_EXHAUSTED);
+        snprintf(worker->info.group, sizeof(worker->info.group), "%s", group);
+        worker->slot = slot;
+        worker->pid_fd = -1;
+        worker->next = engine->workers;
+        engine->workers = worker;
+    }
+    worker->wanted = true;
+    return OK;
+}
+
+static Status local_start(Engine *base, Ctx *ctx, const char *group, size_t workers)
+{
     LocalEngine *engine = local_of(base);
     LOCKED(&engine->lock);
-    engine->wanted = workers && workers < engine->workers_max ? workers : engine->workers_max;
-    for (size_t i = engine->wanted; i < engine->workers_max; i++) {
-        if (engine->workers[i].pid)
-            kill(engine->workers[i].pid, SIGTERM);
-    }
+    for (size_t i = 0; i < (workers ? workers : engine->workers_max); i++)
+        TRY(add_worker(engine, group, i));
     eventfd_write(engine->wake_fd, 1);
-    if (engine->reaping)
+    if (engine->reaping || engine->stopping)
         return OK;
     TRY(thread_start(ctx, "reaper", reaper_thread, engine, &engine->reaper));
     engine->reaping = true;
     return OK;
 }
 
+/* With the lock held: signals a group's workers, or all. */
+static void signal_workers(LocalEngine *engine, const char *group, int signal)
+{
+    for (LocalWorker *worker = engine->workers; worker; worker = worker->next) {
+        if (group && strcmp(worker->info.group, group) != 0)
+            continue;
+        worker->wanted = false;
+        if (worker->pid)
+            kill(worker->pid, signal);
+    }
+}
+
+/* With the lock held: records of workers that are gone for good, and their folders, which one that
+ * was killed leaves behind. The next workers of the common group empty theirs themselves. */
+static void forget_workers(LocalEngine *engine)
+{
+    CLEANUP(ctx_done) Ctx ctx;
+    ctx_init(&ctx);
+    for (LocalWorker **at = &engine->workers; *at;) {
+        LocalWorker *worker = *at;
+        if (worker->wanted || worker->pid) {
+            at = &worker->next;
+            continue;
+        }
+        *at = worker->next;
+        Status s =
+            is_local(worker) ? OK : file_remove_tree(&ctx, scratch_of(ctx.arena, engine, worker));
+        if (!status_ok(s) && s.code != STATUS_NOT_FOUND)
+            LOG_WARN(NULL, "could not remove a worker's folder", "reason=%s", status_message(s));
+        free(worker);
+    }
+}
+
 static Status local_stop(Engine *base, Ctx *ctx, const char *group, bool kill_now)
 {
     (void)ctx;
-    (void)group;
     LocalEngine *engine = local_of(base);
     int64_t deadline_ns = clock_mono_ns() + STOP_NS;
     struct timespec until = { deadline_ns / NS_PER_SEC, deadline_ns % NS_PER_SEC };
     pthread_mutex_lock(&engine->lock);
-    bool reaping = engine->reaping;
-    engine->stopping = true;
-    engine->wanted = 0;
-    int signal = kill_now ? SIGKILL : SIGTERM;
-    for (size_t i = 0; i < engine->workers_max; i++) {
-        if (engine->workers[i].pid)
-            kill(engine->workers[i].pid, signal);
-    }
+    bool join = !group && engine->reaping && !engine->stopping;
+    engine->stopping = engine->stopping || !group;
+    signal_workers(engine, group, kill_now ? SIGKILL : SIGTERM);
     eventfd_write(engine->wake_fd, 1);
-    while (engine->reaping && pthread_cond_timedwait(&engine->changed, &engine->lock, &until) == 0)
+    while (engine->reaping && any_running(engine, group) &&
+           pthread_cond_timedwait(&engine->changed, &engine->lock, &until) == 0)
         continue;
-    for (size_t i = 0; i < engine->workers_max; i++) {
-        if (engine->workers[i].pid)
-            kill(engine->workers[i].pid, SIGKILL);
-    }
+    signal_workers(engine, group, SIGKILL);
+    while (engine->reaping && any_running(engine, group))
+        pthread_cond_wait(&engine->changed, &engine->lock);
+    forget_workers(engine);
     pthread_mutex_unlock(&engine->lock);
-    if (reaping)
+    if (join)
         pthread_join(engine->reaper, NULL);
     return OK;
 }
@@ -292,16 +377,30 @@ static Status local_stop(Engine *base, Ctx *ctx, const char *group, bool kill_no
 static Status local_list(Engine *base, Ctx *ctx, const char *group, EngineWorker **out,
                          size_t *out_n)
 {
-    (void)group;
     LocalEngine *engine = local_of(base);
     LOCKED(&engine->lock);
-    *out = ARENA_NEW(ctx->arena, EngineWorker, engine->workers_max + 1);
+    size_t count = 0;
+    for (const LocalWorker *worker = engine->workers; worker; worker = worker->next)
+        count++;
+    *out_n = 0;
+    *out = ARENA_NEW(ctx->arena, EngineWorker, count + 1);
     if (!*out)
         return STATUS(RESOURCE_EXHAUSTED);
-    *out_n = engine->workers_max;
-    for (size_t i = 0; i < engine->workers_max; i++)
-        (*out)[i] = engine->workers[i].info;
+    for (const LocalWorker *worker = engine->workers; worker; worker = worker->next) {
+        if (!group || strcmp(worker->info.group, group) == 0)
+            (*out)[(*out_n)++] = worker->info;
+    }
     return OK;
+}
+
+static void local_replace(Engine *base, const char *worker_id)
+{
+    LocalEngine *engine = local_of(base);
+    LOCKED(&engine->lock);
+    for (LocalWorker *worker = engine->workers; worker; worker = worker->next) {
+        if (worker->pid && strcmp(worker->info.id, worker_id) == 0)
+            kill(worker->pid, SIGKILL);
+    }
 }
 
 static void local_watch(Engine *base, void (*fn)(void *arg, const EngineWorker *worker), void *arg)
@@ -315,13 +414,11 @@ static void local_watch(Engine *base, void (*fn)(void *arg, const EngineWorker *
 static void local_free(Engine *base)
 {
     LocalEngine *engine = local_of(base);
-    if (!engine->stopping)
-        local_stop(base, NULL, NULL, true);
+    local_stop(base, NULL, NULL, true);
     pthread_cond_destroy(&engine->changed);
     pthread_mutex_destroy(&engine->lock);
     fd_closep(&engine->wake_fd);
     free(engine->fds);
-    free(engine->workers);
     free(engine->program);
     free(engine->address);
     free(engine->scratch);
@@ -330,8 +427,8 @@ static void local_free(Engine *base)
     free(engine);
 }
 
-static const EngineOps local_ops = { local_scale, local_scale, local_stop,
-                                     local_list,  local_watch, local_free };
+static const EngineOps local_ops = { local_start,   local_stop,  local_list,
+                                     local_replace, local_watch, local_free };
 
 /* Better said at the start than by each worker. */
 static Status check_runtime(Ctx *ctx, const char *runtime)
@@ -358,19 +455,14 @@ Status engine_local_new(Ctx *ctx, const EngineLocalConfig *config, Engine **out)
     engine->sandbox = strdup(config->sandbox ? config->sandbox : "own");
     engine->require_sandbox = config->require_sandbox;
     engine->workers_max = MAX(config->workers_max, (size_t)1);
-    engine->workers = calloc(engine->workers_max, sizeof(*engine->workers));
-    engine->fds = calloc(engine->workers_max + 1, sizeof(*engine->fds));
     engine->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    for (size_t i = 0; engine->workers && i < engine->workers_max; i++)
-        engine->workers[i].pid_fd = -1;
     pthread_mutex_init(&engine->lock, NULL);
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&engine->changed, &attr);
     pthread_condattr_destroy(&attr);
-    if (!engine->workers || !engine->fds || engine->wake_fd < 0) {
-        engine->stopping = true;
+    if (engine->wake_fd < 0) {
         local_free(&engine->base);
         return STATUS(RESOURCE_EXHAUSTED);
     }

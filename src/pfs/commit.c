@@ -123,14 +123,30 @@ static Status start_parent(Ctx *ctx, PfsTx *tx, Start *start)
     return OK;
 }
 
+/* Derived branches move with what they are derived from. Only a spout writes to its own. */
+static Status user_may_start(Ctx *ctx, PfsTx *tx, const Start *start)
+{
+    const PfsHooks *hooks = &tx->pfs->hooks;
+    bool may = false;
+    if (hooks->user_may_start)
+        TRY(hooks->user_may_start(hooks->self, ctx, tx, start->branch, &may));
+    return may ? OK
+               : FAIL(ctx, UNKNOWN, "cannot start a commit on an output branch: %s",
+                      branch_row_text(ctx, &start->row));
+}
+
 static Status start_rows(Ctx *ctx, PfsTx *tx, Start *start, int64_t *out_id)
 {
+    CLEANUP(ids_done) Ids upstream = { 0 };
+    if (start->row.id)
+        TRY(graph_neighbours(ctx, tx, BRANCH_UP, start->row.id, &upstream));
     CommitNew spec = {
         .repo_id = start->repo.id,
         .branch_id = start->row.id,
         .parent_id = start->parent_id,
         .origin = PFS_V2__ORIGIN_KIND__USER,
         .description = start->request->description,
+        .provenance = upstream.n ? &upstream : NULL,
     };
     if (!start->row.id)
         TRY(db_next_id(ctx, tx->db, "pfs_branch", &spec.branch_id));
@@ -139,11 +155,8 @@ static Status start_rows(Ctx *ctx, PfsTx *tx, Start *start, int64_t *out_id)
     if (!start->row.id)
         return branch_insert(ctx, tx, spec.branch_id, spec.repo_id, start->branch->name, *out_id);
 
-    CLEANUP(ids_done) Ids upstream = { 0 };
-    TRY(graph_neighbours(ctx, tx, BRANCH_UP, start->row.id, &upstream));
     if (upstream.n)
-        return FAIL(ctx, UNKNOWN, "cannot start a commit on an output branch: %s",
-                    branch_row_text(ctx, &start->row));
+        TRY(user_may_start(ctx, tx, start));
     return branch_set_head(ctx, tx, start->row.id, *out_id);
 }
 

@@ -31,6 +31,9 @@ typedef struct PfsHooks {
     /* May this repo be deleted / finished by a user? Non-OK says why not. */
     Status (*repo_delete_check)(void *self, Ctx *ctx, PfsTx *tx, const PfsV2__Repo *repo);
     Status (*user_finish_check)(void *self, Ctx *ctx, PfsTx *tx, const PfsV2__Repo *repo);
+    /* May ctx's user start commits on this branch, although it is derived from others? */
+    Status (*user_may_start)(void *self, Ctx *ctx, PfsTx *tx, const PfsV2__Branch *branch,
+                             bool *out);
     void *self;
 } PfsHooks;
 

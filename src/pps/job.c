@@ -313,10 +313,9 @@ Status pps_update_job_state(Ctx *ctx, PfsTx *tx, const PpsV2__UpdateJobStateRequ
 
 /* --- hooks into pfs --------------------------------------------------------------------------- */
 
-static bool makes_jobs(const PpsPipelineRow *pipeline, const PfsCommitRow *commit)
+static bool is_output(const PpsPipelineRow *pipeline, const PfsCommitRow *commit)
 {
-    return pipeline->info->type != PPS_V2__PIPELINE_INFO__PIPELINE_TYPE__PIPELINE_TYPE_SPOUT &&
-           strcmp(pipeline->info->details->output_branch, commit->branch) == 0;
+    return strcmp(pipeline->info->details->output_branch, commit->branch) == 0;
 }
 
 static Status insert_job(Ctx *ctx, PfsTx *tx, const PpsPipelineRow *pipeline,
@@ -339,7 +338,8 @@ static Status insert_job(Ctx *ctx, PfsTx *tx, const PpsPipelineRow *pipeline,
     return OK;
 }
 
-/* §9.1: each open commit on a pipeline's output branch gets its job. */
+/* §9.1: each open commit on a pipeline's output branch gets its job. A spout has none: what its
+ * inputs cause ends at once (§34). */
 Status pps_commits_created(void *self, Ctx *ctx, PfsTx *tx, const int64_t *commits, size_t n)
 {
     (void)self;
@@ -357,8 +357,12 @@ Status pps_commits_created(void *self, Ctx *ctx, PfsTx *tx, const int64_t *commi
             continue;
         PpsPipelineRow pipeline;
         TRY(pps_pipeline_row(ctx, tx, id, &pipeline));
-        if (makes_jobs(&pipeline, &commit))
+        if (!is_output(&pipeline, &commit))
+            continue;
+        if (!pps_is_spout(pipeline.info))
             TRY(insert_job(ctx, tx, &pipeline, &commit));
+        else if (commit.origin == PFS_V2__ORIGIN_KIND__AUTO)
+            TRY(finish_row(ctx, tx, commit.id, ""));
     }
     return OK;
 }

@@ -12,9 +12,9 @@
 
 /* One line. Strings are copied. */
 typedef struct PpsLogLine {
-    int64_t pipeline, job;  /* rows; job 0: none */
-    const char *datum_id;   /* 64 hex digits; "" when none */
-    uint64_t datum_index;   /* its position among the job's datums to run */
+    int64_t pipeline, job; /* rows; job 0: none */
+    const char *datum_id;  /* 64 hex digits; "" when none */
+    uint64_t datum_index;  /* its position among the job's datums to run */
     const char *worker_id;
     int64_t ts_ns;
     bool user, is_stderr, master;
@@ -53,6 +53,11 @@ typedef struct PpsPending {
                    DatumRecord *out);
     void *self;
 } PpsPending;
+
+/* What a datum reads, as the API names it; in ctx's arena. */
+Status pps_input_files(Ctx *ctx, const Datum *datum, PpsV2__InputFile ***out, size_t *out_n);
+/* Is each of filters[n] the path or the hash (hex, base64) of one of the files? */
+bool pps_data_match(char *const *filters, size_t n, PpsV2__InputFile *const *files, size_t file_n);
 
 /* pending: find may be NULL. With follow it ends when the ctx does. fn's memory goes after each
  * line. */

@@ -18,7 +18,8 @@ void log_filter_done(LogFilter *filter)
     filter->arena = NULL;
 }
 
-/* --- what the datum read ------------------------------------------------------------------------ */
+/* --- what the datum read ------------------------------------------------------------------------
+ */
 
 static PpsV2__InputFile *input_file(Ctx *ctx, const DatumInput *input)
 {
@@ -27,6 +28,17 @@ static PpsV2__InputFile *input_file(Ctx *ctx, const DatumInput *input)
     file->hash.data = arena_memdup(ctx->arena, input->hash.bytes, HASH_SIZE);
     file->hash.len = HASH_SIZE;
     return file;
+}
+
+Status pps_input_files(Ctx *ctx, const Datum *datum, PpsV2__InputFile ***out, size_t *out_n)
+{
+    *out_n = 0;
+    *out = ARENA_NEW(ctx->arena, PpsV2__InputFile *, datum->input_count + 1);
+    if (!*out)
+        return STATUS(RESOURCE_EXHAUSTED);
+    for (size_t i = 0; i < datum->input_count; i++)
+        (*out)[(*out_n)++] = input_file(ctx, datum->inputs[i]);
+    return OK;
 }
 
 /* Of a datum that is done in the job's plan; of others who runs them knows. */
@@ -43,13 +55,7 @@ static Status find_record(Ctx *ctx, LogFilter *filter, const LogJob *job, const 
 static Status keep_files(LogFilter *filter, const DatumRecord *record)
 {
     Ctx into = { .arena = filter->arena, .deadline_ns = DEADLINE_NONE, .user = "" };
-    size_t n = record->datum.input_count;
-    filter->files = ARENA_NEW(filter->arena, PpsV2__InputFile *, n + 1);
-    if (!filter->files)
-        return STATUS(RESOURCE_EXHAUSTED);
-    for (size_t i = 0; i < n; i++)
-        filter->files[filter->file_count++] = input_file(&into, record->datum.inputs[i]);
-    return OK;
+    return pps_input_files(&into, &record->datum, &filter->files, &filter->file_count);
 }
 
 static void forget_files(LogFilter *filter)
@@ -84,38 +90,37 @@ static Status load_files(Ctx *ctx, LogFilter *filter, const LogJob *job, const L
     return keep_files(filter, &record);
 }
 
-/* --- does it pass? ------------------------------------------------------------------------------ */
+/* --- does it pass? ------------------------------------------------------------------------------
+ */
 
 static bool names_file(const char *wanted, const PpsV2__InputFile *file)
 {
-    char hex[HASH_HEX_SIZE];
-    Hash hash;
-    memcpy(hash.bytes, file->hash.data, HASH_SIZE);
-    if (strcmp(wanted, file->path) == 0 || strcmp(wanted, hash_hex(&hash, hex)) == 0)
-        return true;
-    CLEANUP(buf_done) Buf base64 = { 0 };
-    base64_encode(bytes(file->hash.data, file->hash.len), &base64);
-    return str_eq_c(buf_str(&base64), wanted);
+    return strcmp(wanted, file->path) == 0 ||
+           base64_or_hex_is(str(wanted), bytes(file->hash.data, file->hash.len));
 }
 
-/* Is each data filter a path or hash of what the datum read? */
-static bool data_match(const LogFilter *filter)
+bool pps_data_match(char *const *filters, size_t n, PpsV2__InputFile *const *files, size_t file_n)
 {
-    const PpsV2__GetLogsRequest *request = filter->request;
-    for (size_t f = 0; f < request->n_data_filters; f++) {
+    for (size_t f = 0; f < n; f++) {
         bool found = false;
-        for (size_t i = 0; !found && i < filter->file_count; i++)
-            found = names_file(request->data_filters[f], filter->files[i]);
+        for (size_t i = 0; !found && i < file_n; i++)
+            found = names_file(filters[f], files[i]);
         if (!found)
             return false;
     }
     return true;
 }
 
+/* Lines of masters are for who asks for them; but what the code of services and spouts prints is
+ * everybody's, although it is their master's. */
+static bool is_audience(const PpsV2__GetLogsRequest *request, const LogLine *line)
+{
+    return line->master == request->master || (line->master && line->user);
+}
+
 static bool line_match(const LogFilter *filter, const LogLine *line)
 {
-    if (line->master != filter->request->master || line->ts_ns < filter->since_ns ||
-        filter->no_datum)
+    if (!is_audience(filter->request, line) || line->ts_ns < filter->since_ns || filter->no_datum)
         return false;
     return !filter->has_datum || (line->has_datum && hash_eq(&filter->datum, &line->datum));
 }
@@ -127,6 +132,7 @@ Status log_filter_passes(void *arg, Ctx *ctx, const LogJob *job, const LogLine *
     if (!line_match(filter, line))
         return OK;
     TRY(load_files(ctx, filter, job, line));
-    *out = data_match(filter);
+    *out = pps_data_match(filter->request->data_filters, filter->request->n_data_filters,
+                          filter->files, filter->file_count);
     return OK;
 }

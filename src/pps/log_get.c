@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "pps/log_priv.h"
 
+#define SPOUT_JOB        "spout" /* what the lines of one say for a job, as it has none */
 #define SINCE_DEFAULT_NS (24 * 3600 * NS_PER_SEC)
 
 typedef struct Getter {
@@ -26,7 +27,7 @@ static Status send_line(void *arg, Ctx *ctx, const LogJob *job, const LogLine *l
     PpsV2__LogMessage *message = PB_NEW(ctx, pps_v2__log_message, PpsV2__LogMessage);
     message->project_name = arena_strdup(ctx->arena, getter->project);
     message->pipeline_name = arena_strdup(ctx->arena, getter->name);
-    message->job_id = arena_strdup(ctx->arena, job->set_id);
+    message->job_id = arena_strdup(ctx->arena, job->id ? job->set_id : SPOUT_JOB);
     message->worker_id = str_z(ctx->arena, line->worker);
     message->master = line->master;
     message->user = line->user;
@@ -60,7 +61,8 @@ static Status follow(Ctx *ctx, Getter *getter)
     }
 }
 
-/* --- what is asked for -------------------------------------------------------------------------- */
+/* --- what is asked for --------------------------------------------------------------------------
+ */
 
 static bool is_same_pipeline(const PpsV2__Pipeline *a, const PpsV2__Pipeline *b)
 {
@@ -78,7 +80,8 @@ static Status check_request(Ctx *ctx, const PpsV2__GetLogsRequest *r)
                    : FAIL(ctx, UNIMPLEMENTED, "the server's own log is on its standard error");
     if (r->job && !r->pipeline && (!r->job->pipeline || !*r->job->pipeline->name))
         return FAIL(ctx, UNKNOWN, "pipeline must be specified for the given job");
-    if (r->pipeline && r->job && r->job->pipeline && !is_same_pipeline(r->pipeline, r->job->pipeline))
+    if (r->pipeline && r->job && r->job->pipeline &&
+        !is_same_pipeline(r->pipeline, r->job->pipeline))
         return FAIL(ctx, UNKNOWN, "job is from the wrong pipeline");
     if (r->since && pb_duration_ns(r->since) < 0)
         return FAIL(ctx, INVALID_ARGUMENT, "since must not be negative");

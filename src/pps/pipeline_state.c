@@ -70,14 +70,29 @@ static bool duration_is_set(const Google__Protobuf__Duration *duration)
     return duration && (duration->seconds != 0 || duration->nanos != 0);
 }
 
+static bool is_port(int32_t number)
+{
+    return number >= 0 && number <= UINT16_MAX;
+}
+
+static const char *port_fatal(const PpsV2__Service *service)
+{
+    if (service && !is_port(service->internal_port))
+        return "service.internal_port must be between 0 and 65535";
+    if (service && !is_port(service->external_port))
+        return "service.external_port must be between 0 and 65535";
+    return NULL;
+}
+
 const char *pipeline_fatal(const PpsV2__PipelineInfo *info)
 {
     const PpsV2__PipelineInfo__Details *details = info->details;
+    const char *port = port_fatal(details->spout ? details->spout->service : details->service);
     if (details->service && details->spout)
         return "only one of pipeline.service or pipeline.spout can be set";
     if (duration_is_set(details->maximum_expected_uptime) && !details->autoscaling)
         return "autoscaling must be true when max_expected_uptime is non-zero";
     if (!details->transform || details->transform->n_cmd == 0)
         return "nothing to run: no transform.cmd";
-    return NULL;
+    return port;
 }

@@ -32,6 +32,7 @@ Status pps_open(Ctx *ctx, Pfs *pfs, const PpsHost *host, Pps **out)
                              .commit_deleting = pps_commit_deleting,
                              .repo_delete_check = pps_repo_delete_check,
                              .user_finish_check = pps_user_finish_check,
+                             .user_may_start = pps_user_may_start,
                              .self = pps };
     pfs_set_hooks(pfs, &hooks);
     *out = pps;

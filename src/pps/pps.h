@@ -48,8 +48,8 @@ uint64_t pps_topic_logs(int64_t job);
 /* Any job of a pipeline logged. */
 uint64_t pps_topic_pipeline_logs(int64_t pipeline);
 
-/* What may move: pipelines whose row, jobs or jobs' inputs changed since this was last asked. Told as
- * soon as a transaction committed, before it is durable. */
+/* What may move: pipelines whose row, jobs or jobs' inputs changed since this was last asked. Told
+ * as soon as a transaction committed, before it is durable. */
 typedef struct PpsStirred {
     bool all; /* any may: at first, and when they were too many to note */
     int64_t *pipelines;
@@ -162,6 +162,10 @@ Status pps_pipeline_settle(Ctx *ctx, PfsTx *tx, int64_t id);
 /* Looks the image up again; true when a crashing pipeline's image is there now. */
 Status pps_retry_image(Ctx *ctx, PfsTx *tx, Pps *pps, int64_t id, bool *out_found);
 
+bool pps_is_spout(const PpsV2__PipelineInfo *info);
+/* "pipeline:project/name", who a pipeline's own process is. */
+char *pps_pipeline_user(Ctx *ctx, const char *project, const char *name);
+
 /* "project/name" of a pipeline whose current version, or whose open jobs, run in the image; NULL
  * when there is none. */
 Status pps_image_user(Ctx *ctx, PfsTx *tx, const char *digest, const char **out);
@@ -240,7 +244,8 @@ Status pps_job_finish(Ctx *ctx, PfsTx *tx, int64_t job, const Hash *output_layer
 
 /* Checks that each file of an output has the tag of a datum of its job (pfs.md §21): fn gets a text
  * for each that has not. target: the output commit; NULL: of each pipeline the newest that finished
- * well. Errors: those of picking; NOT_FOUND when no job with records of its datums made the commit. */
+ * well. Errors: those of picking; NOT_FOUND when no job with records of its datums made the commit.
+ */
 Status pps_zombies(Ctx *ctx, Pps *pps, const PfsV2__Commit *target, PfsFsckFn fn, void *arg);
 
 /* --- the datum cache (design, decision 3) ----------------------------------------------------- */

@@ -77,3 +77,4 @@ Status pps_commit_finished(void *self, Ctx *ctx, PfsTx *tx, int64_t commit, cons
 Status pps_commit_deleting(void *self, Ctx *ctx, PfsTx *tx, int64_t commit);
 Status pps_repo_delete_check(void *self, Ctx *ctx, PfsTx *tx, const PfsV2__Repo *repo);
 Status pps_user_finish_check(void *self, Ctx *ctx, PfsTx *tx, const PfsV2__Repo *repo);
+Status pps_user_may_start(void *self, Ctx *ctx, PfsTx *tx, const PfsV2__Branch *branch, bool *out);

@@ -42,6 +42,7 @@ Status run_open_sandbox(Run *run, unsigned nth, Sandbox **out)
                              .gid = run->user.gid,
                              .no_network = spec->no_network,
                              .gpu = spec->gpu,
+                             .tool = run->worker->config.tool,
                              .limits = spec->limits };
     if (!config.limits.pids)
         config.limits.pids = WORKER_PIDS;
@@ -54,10 +55,12 @@ Status run_open_sandbox(Run *run, unsigned nth, Sandbox **out)
 
 /* --- preparing ------------------------------------------------------------------------------- */
 
-/* Is it as run_make_out makes it? Then it need not be made again, which costs the disk's journal. */
+/* Is it as run_make_out makes it? Then it need not be made again, which costs the disk's journal.
+ */
 static bool is_out_fresh(Run *run, bool is_mapped)
 {
-    AUTO_FD out = openat(run->worker->pfs_fd, "out", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    AUTO_FD out =
+        openat(run->worker->pfs_fd, "out", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     struct stat st;
     uid_t uid = is_mapped ? geteuid() : run->user.uid;
     gid_t gid = is_mapped ? getegid() : run->user.gid;
@@ -82,15 +85,16 @@ Status run_make_out(Run *run)
     return OK;
 }
 
-/* Written over what the last datum's was: inside a sandbox user code cannot change it, so it is still
- * ours. */
+/* Written over what the last datum's was: inside a sandbox user code cannot change it, so it is
+ * still ours. */
 static Status write_env_file(Run *run)
 {
     Ctx *ctx = run->ctx;
     Str text = env_text(ctx, run->env);
     if (sandbox_level(run->sandbox) == SANDBOX_NONE)
         TRY(folder_remove(ctx, run->worker->pfs_fd, ".env"));
-    AUTO_FD fd = openat(run->worker->pfs_fd, ".env", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+    AUTO_FD fd =
+        openat(run->worker->pfs_fd, ".env", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
     struct stat st;
     if (fd < 0 || fstat(fd, &st) < 0)
         return status_errno(ctx, errno, "could not create file '/pfs/.env'");
@@ -291,10 +295,8 @@ SandboxRun run_process(Run *run, const char *const *argv, const char *const *std
                          .self = run };
 }
 
-/* Runs one command to its end; `what` is "user code" or "user error handling code". *out_reason:
- * why it failed. */
-static Status run_command(Run *run, const char *what, const char *const *argv,
-                          const char *const *stdin_lines, const char **out_reason)
+Status run_command(Run *run, const char *what, const char *const *argv,
+                   const char *const *stdin_lines, const char **out_reason)
 {
     Ctx *ctx = run->ctx;
     SandboxRun process = run_process(run, argv, stdin_lines);

@@ -104,10 +104,11 @@ static void set_fixed(EnvTable *table, const WorkerSpec *spec)
     set(table, "PACH_NAMESPACE", "default");
     set(table, "PACH_ROOT", "/pach");
     set(table, "PACH_IN_WORKER", "true");
-    if (spec->job_id && *spec->job_id) {
+    const char *output_commit = or_else(spec->output_commit, spec->job_id);
+    if (spec->job_id && *spec->job_id)
         set(table, "PACH_JOB_ID", spec->job_id);
-        set(table, "PACH_OUTPUT_COMMIT_ID", or_else(spec->output_commit, spec->job_id));
-    }
+    if (output_commit && *output_commit)
+        set(table, "PACH_OUTPUT_COMMIT_ID", output_commit);
     if (spec->grpc_port && *spec->grpc_port)
         set(table, "PPS_WORKER_GRPC_PORT", spec->grpc_port);
 }

@@ -17,11 +17,9 @@ static const char *const devices[] = { "null", "zero", "full", "random", "urando
 static const struct {
     const char *path, *target;
 } device_links[] = {
-    {"/dev/fd",      "/proc/self/fd"  },
-    { "/dev/stdin",  "/proc/self/fd/0"},
-    { "/dev/stdout", "/proc/self/fd/1"},
-    { "/dev/stderr", "/proc/self/fd/2"},
-    { "/dev/ptmx",   "pts/ptmx"       },
+    { "/dev/fd", "/proc/self/fd" },       { "/dev/stdin", "/proc/self/fd/0" },
+    { "/dev/stdout", "/proc/self/fd/1" }, { "/dev/stderr", "/proc/self/fd/2" },
+    { "/dev/ptmx", "pts/ptmx" },
 };
 
 #define DEV_BYTES     (64 * KiB) /* holds names only */
@@ -176,6 +174,14 @@ static void add_name_resolution(const SandboxConfig *config, const HostFacts *fa
     }
 }
 
+/* Where the PATH of workers leads to (env.c). */
+static void add_tool(const SandboxConfig *config, StepList *out)
+{
+    static const char *const names[] = { "/pach-bin/pcv", "/pach-bin/pachctl" };
+    for (size_t i = 0; config->tool && i < ARRAY_LEN(names); i++)
+        add_bind(out, names[i], config->tool, STEP_RO | STEP_OPTIONAL);
+}
+
 static const char *parent_of(Arena *arena, const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -240,6 +246,7 @@ void plan_template(const PlanBase *base, const HostFacts *facts, StepList *out)
     else
         add_devices(config, facts, out);
     add_name_resolution(config, facts, out);
+    add_tool(config, out);
     for (size_t i = 0; !is_image(config) && i < facts->hidden_count; i++)
         add_path(out, STEP_MASK, facts->hidden[i]);
     add_bind(out, "/pfs", text_printf(out->arena, "%s/pfs", config->slot_dir), STEP_RO);

@@ -42,6 +42,10 @@ Status run_make_out(Run *run) NODISCARD;
 /* What goes into sandbox_start for a command. */
 SandboxRun run_process(Run *run, const char *const *argv, const char *const *stdin_lines);
 Status run_start_process(Run *run, const SandboxRun *process) NODISCARD;
+/* Runs one command to its end, and logs that; `what` is "user code" or "user error handling code".
+ * *out_reason: why it failed; NULL: it did not. */
+Status run_command(Run *run, const char *what, const char *const *argv,
+                   const char *const *stdin_lines, const char **out_reason) NODISCARD;
 /* Waits for the end, or until wake_fd (-1: none) is readable. What makes us kill the process is
  * *out_cause, else NULL. */
 Status run_wait(Run *run, int wake_fd, int64_t deadline_ns, SandboxEvent *out_event,

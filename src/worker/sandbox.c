@@ -59,7 +59,8 @@ static SandboxConfig copy_config(Arena *arena, const SandboxConfig *from)
     copy.hostname = from->hostname ? arena_strdup(arena, from->hostname) : NULL;
     copy.runtime = arena_strdup(arena, from->runtime ? from->runtime : "");
     copy.runtime_init = arena_strdup(arena, from->runtime_init ? from->runtime_init : "");
-    copy.hidden = NULL; /* these are for building the root only */
+    copy.tool = NULL; /* these are for building the root only */
+    copy.hidden = NULL;
     copy.hidden_count = 0;
     copy.files = copy_files(arena, from); /* those below /tmp are placed by each run */
     return copy;

@@ -48,6 +48,8 @@ typedef struct SandboxConfig {
     size_t hidden_count;
     const SandboxFile *files;
     size_t file_count;
+    const char *tool;     /* a program of the host that user code finds as /pach-bin/pcv and
+                             /pach-bin/pachctl; NULL: none */
     const char *hostname; /* NULL keeps the host's */
     uint32_t uid, gid;    /* who the user's process is, inside */
     bool no_network;

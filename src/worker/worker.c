@@ -29,6 +29,7 @@ static void copy_config(Worker *worker, const WorkerConfig *config)
     hidden[n] = worker->dir;
     worker->config = *config;
     worker->config.dir = worker->dir;
+    worker->config.tool = config->tool ? arena_strdup(arena, config->tool) : NULL;
     worker->config.hidden = hidden;
     worker->config.runtime = arena_strdup(arena, config->runtime ? config->runtime : "");
     worker->config.runtime_init =

@@ -22,7 +22,8 @@ typedef struct WorkerConfig {
                                            WORKER_DISK_RESERVE_BYTES */
     const char *runtime, *runtime_init; /* as in SandboxConfig */
     bool require_sandbox;               /* refuse to run user code as a plain process */
-    SandboxLevel level_max;             /* as in SandboxConfig */
+    const char *tool; /* pcv, which user code finds in its PATH, also as pachctl; NULL: none */
+    SandboxLevel level_max; /* as in SandboxConfig */
 } WorkerConfig;
 #define WORKER_CACHE_BYTES        (10 * GiB)
 #define WORKER_DISK_RESERVE_BYTES (256 * MiB)
@@ -186,6 +187,27 @@ typedef void (*WorkerDoneFn)(void *arg, size_t index, const WorkerResult *result
 Status worker_run_batch(Ctx *ctx, Worker *worker, WorkerIo *io, const WorkerSpec *spec,
                         WorkerDoor *door, const WorkerDatum *datums, size_t n, WorkerDoneFn done,
                         void *arg) NODISCARD;
+
+/* --- a process that is kept running (pps.md §18, §19) ------------------------------------------
+ */
+
+typedef struct WorkerService {
+    uint16_t internal_port;  /* where the process listens; 0: it does not */
+    uint16_t external_port;  /* where it is to be reached; 0 or internal_port: as it listens */
+    const char *listen_host; /* a numeric address, of external_port */
+    /* How it goes: error is why the process cannot run now, "" when it does. It is tried again
+     * until ctx ends. */
+    void (*tell)(void *self, const char *error);
+    void *self;
+} WorkerService;
+#define WORKER_SERVICE_PAUSE_NS_MIN (NS_PER_SEC)
+#define WORKER_SERVICE_PAUSE_NS_MAX (60 * NS_PER_SEC)
+
+/* Runs the command again and again, with the inputs of datum (NULL: none) freshly placed; after
+ * each end it pauses, the longer the shorter the process lived. Nothing is taken up from /pfs/out.
+ * Returns when ctx is cancelled, or when the connection to the server is lost. */
+Status worker_serve(Ctx *ctx, Worker *worker, WorkerIo *io, const WorkerSpec *spec,
+                    const WorkerDatum *datum, const WorkerService *service) NODISCARD;
 
 /* What isolation this machine gives a worker; opens and closes a sandbox to find out. */
 Status worker_probe(Ctx *ctx, Worker *worker, SandboxLevel *out) NODISCARD;

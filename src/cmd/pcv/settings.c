@@ -14,6 +14,8 @@ static const char *home_path(Ctx *ctx, const char *below)
     return text_printf(ctx->arena, "%s/%s", home ? home : "", below);
 }
 
+#define SPOUT_CONFIG "/pachctl/config.json" /* what a spout finds beside its code */
+
 static const char *find_path(Ctx *ctx)
 {
     static const char *const variables[] = { "PCV_CONFIG", "PACH_CONFIG" };
@@ -22,6 +24,8 @@ static const char *find_path(Ctx *ctx)
         if (path && *path)
             return path;
     }
+    if (access(SPOUT_CONFIG, F_OK) == 0)
+        return SPOUT_CONFIG;
     const char *own = home_path(ctx, ".config/procavia/config.json");
     const char *shared = home_path(ctx, ".pachyderm/config.json");
     return access(own, F_OK) != 0 && access(shared, F_OK) == 0 ? shared : own;
