@@ -3,15 +3,13 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/process.h"
 
 struct Eval {
     pid_t pid;
@@ -21,30 +19,6 @@ struct Eval {
 
 /* --- the process ------------------------------------------------------------------------------ */
 
-static int spawn(const char *program, const char *mode, int fd, pid_t *out_pid)
-{
-    CLEANUP(arena_freep) Arena *arena = arena_new(0);
-    char *argv[] = { arena_strdup(arena, program), arena_strdup(arena, mode), NULL };
-    char *environment[] = { NULL }; /* nothing of the server's own */
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attr;
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, fd, STDIN_FILENO);
-    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    posix_spawnattr_init(&attr);
-    posix_spawnattr_setsigmask(&attr, &none);
-    posix_spawnattr_setsigdefault(&attr, &all);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    int error = posix_spawn(out_pid, program, &actions, &attr, argv, environment);
-    posix_spawnattr_destroy(&attr);
-    posix_spawn_file_actions_destroy(&actions);
-    return error;
-}
-
 Status eval_start(Ctx *ctx, const char *program, const char *mode, int64_t limit_ns, Eval **out)
 {
     int fds[2];
@@ -52,10 +26,10 @@ Status eval_start(Ctx *ctx, const char *program, const char *mode, int64_t limit
         return status_errno(ctx, errno, "could not make a socket pair");
     AUTO_FD ours = fds[0];
     AUTO_FD theirs = fds[1];
-    pid_t pid;
-    int error = spawn(program, mode, theirs, &pid);
-    if (error)
-        return status_errno(ctx, error, "could not start '%s'", program);
+    char *argv[] = { arena_strdup(ctx->arena, program), arena_strdup(ctx->arena, mode), NULL };
+    char *environment[] = { NULL }; /* nothing of the server's own */
+    pid_t pid = 0;
+    TRY(process_start(ctx, argv, environment, theirs, true, &pid));
     Eval *eval = calloc(1, sizeof(*eval));
     if (!eval)
         abort();
@@ -68,9 +42,7 @@ Eval *eval_free(Eval *eval)
 {
     if (!eval)
         return NULL;
-    kill(eval->pid, SIGKILL);
-    while (waitpid(eval->pid, NULL, 0) < 0 && errno == EINTR)
-        continue;
+    process_end(eval->pid);
     close(eval->fd);
     free(eval);
     return NULL;
