@@ -109,15 +109,12 @@ static Status activate_auth(Call *call, const void *request, void **response)
     return auth_off(call->ctx);
 }
 
-static Status check_secret(Ctx *ctx, const PfsV2__SQLDatabaseEgress *target)
+static PfsV2__EgressResponse *egress_answer(Call *call, void **response)
 {
-    if (!target->secret)
-        return FAIL(ctx, UNKNOWN, "egress.sql_database.secret is required");
-    if (!*target->secret->name || !*target->secret->key)
-        return FAIL(ctx, UNKNOWN,
-                    "egress.sql_database.secret.name and egress.sql_database.secret.key are "
-                    "required");
-    return OK;
+    PfsV2__EgressResponse *answer =
+        CALL_NEW(call, PfsV2__EgressResponse, pfs_v2__egress_response__init);
+    *response = answer;
+    return answer;
 }
 
 static Status egress_objects(Call *call, const PfsView *view, const char *url, void **response)
@@ -125,12 +122,50 @@ static Status egress_objects(Call *call, const PfsView *view, const char *url, v
     PfsV2__EgressResponse__ObjectStorageResult *result =
         CALL_NEW(call, PfsV2__EgressResponse__ObjectStorageResult,
                  pfs_v2__egress_response__object_storage_result__init);
-    PfsV2__EgressResponse *answer =
-        CALL_NEW(call, PfsV2__EgressResponse, pfs_v2__egress_response__init);
+    PfsV2__EgressResponse *answer = egress_answer(call, response);
     answer->result_case = PFS_V2__EGRESS_RESPONSE__RESULT_OBJECT_STORAGE;
     answer->object_storage = result;
-    *response = answer;
     return pfs_url_export_tree(call->ctx, view->pfs, &view->root, url, &result->bytes_written);
+}
+
+typedef struct Rows {
+    Call *call;
+    PfsV2__EgressResponse__SQLDatabaseResult *result;
+} Rows;
+
+static Status add_rows(void *arg, Ctx *ctx, Str table, int64_t n)
+{
+    const Rows *rows = arg;
+    PfsV2__EgressResponse__SQLDatabaseResult *result = rows->result;
+    size_t count = result->n_rows_written;
+    PfsV2__EgressResponse__SQLDatabaseResult__RowsWrittenEntry **all =
+        ARENA_NEW(ctx->arena, PfsV2__EgressResponse__SQLDatabaseResult__RowsWrittenEntry *,
+                  count + 1);
+    if (!all)
+        return STATUS(RESOURCE_EXHAUSTED);
+    for (size_t i = 0; i < count; i++)
+        all[i] = result->rows_written[i];
+    all[count] = CALL_NEW(
+        rows->call, PfsV2__EgressResponse__SQLDatabaseResult__RowsWrittenEntry,
+        pfs_v2__egress_response__sqldatabase_result__rows_written_entry__init);
+    all[count]->key = str_z(ctx->arena, table);
+    all[count]->value = n;
+    result->rows_written = all;
+    result->n_rows_written = count + 1;
+    return OK;
+}
+
+static Status egress_rows(Call *call, const PfsView *view, const PfsV2__SQLDatabaseEgress *target,
+                          void **response)
+{
+    const char *password;
+    TRY(pps_egress_password(call->ctx, call->api->config.pps, target, &password));
+    Rows rows = { call, CALL_NEW(call, PfsV2__EgressResponse__SQLDatabaseResult,
+                                 pfs_v2__egress_response__sqldatabase_result__init) };
+    PfsV2__EgressResponse *answer = egress_answer(call, response);
+    answer->result_case = PFS_V2__EGRESS_RESPONSE__RESULT_SQL_DATABASE;
+    answer->sql_database = rows.result;
+    return pfs_url_load_tree(call->ctx, view->pfs, &view->root, target, password, add_rows, &rows);
 }
 
 static Status egress(Call *call, const void *request, void **response)
@@ -139,12 +174,11 @@ static Status egress(Call *call, const void *request, void **response)
     Ctx *ctx = call->ctx;
     bool to_sql = r->target_case == PFS_V2__EGRESS_REQUEST__TARGET_SQL_DATABASE;
     if (to_sql)
-        TRY(check_secret(ctx, r->sql_database));
+        TRY(pfs_url_check_secret(ctx, r->sql_database));
     PfsView view;
     TRY_WRAP(ctx, pfs_view_open(ctx, call->api->config.pfs, r->commit, &view), "get file url");
     if (to_sql)
-        return FAIL(ctx, UNIMPLEMENTED, "egress to SQL databases is not available: '%s'",
-                    r->sql_database->url);
+        return egress_rows(call, &view, r->sql_database, response);
     if (r->target_case == PFS_V2__EGRESS_REQUEST__TARGET_OBJECT_STORAGE)
         return egress_objects(call, &view, r->object_storage->url, response);
     return FAIL(ctx, UNKNOWN, "egress failed");

@@ -26,6 +26,7 @@ typedef struct Server {
     Db *db;
     StoreIndex index;
     Store *store;
+    RemoteConfig remote;
     Pfs *pfs;
     ImageStore *images;
     Host *host;
@@ -144,7 +145,12 @@ static Status open_floors(Ctx *ctx, Server *server)
     const PpsLogLimits limits = { .age_ns = server->config.job_log_days * 24 * 3600 * NS_PER_SEC,
                                   .pipeline_bytes = server->config.job_log_mib * (int64_t)MiB };
     pps_log_limit(server->pps, &limits);
-    pfs_allow_file_urls(server->pfs, server->config.allow_file_urls != 0);
+    server->remote = (RemoteConfig){ .program = sibling_program(ctx, "pcv-courier"),
+                                     .hosts = server->config.url_hosts,
+                                     .files = server->config.allow_file_urls != 0,
+                                     .tries = server->config.url_tries,
+                                     .stall_seconds = server->config.url_stall_seconds };
+    pfs_set_remote(server->pfs, &server->remote);
     TRY(pfs_start(ctx, server->pfs));
     TRY(open_engine(ctx, server));
     const ControlConfig control = { .pps = server->pps,

@@ -22,6 +22,8 @@ typedef struct PcvdConfig {
     int64_t require_sandbox; /* refuse to run user code where no sandbox is possible */
     int64_t allow_file_urls; /* egress and imports may reach files of this machine */
     int64_t job_log_days, job_log_mib; /* what is kept of jobs' logs; 0 is all */
+    const char *url_hosts;   /* remote.h */
+    int64_t url_tries, url_stall_seconds;
     bool help, version;
 } PcvdConfig;
 

@@ -29,17 +29,29 @@ static Status output_root(JobRun *run, Hash *out)
     return *error ? FAIL(ctx, UNKNOWN, "%s", error) : OK;
 }
 
+static Status ignore_rows(void *arg, Ctx *ctx, Str table, int64_t rows)
+{
+    (void)arg, (void)ctx, (void)table, (void)rows; /* a job has no place for them */
+    return OK;
+}
+
+static Status load(JobRun *run, const Hash *root, const PfsV2__SQLDatabaseEgress *target)
+{
+    const char *password;
+    TRY(pps_egress_password(&run->ctx, run->control->pps, target, &password));
+    return pfs_url_load_tree(&run->ctx, pps_pfs(run->control->pps), root, target, password,
+                             ignore_rows, NULL);
+}
+
 static Status push(JobRun *run, const Hash *root)
 {
-    Ctx *ctx = &run->ctx;
     const PpsV2__Egress *egress = run->spec.info->details->egress;
-    if (egress->target_case == PPS_V2__EGRESS__TARGET_SQL_DATABASE)
-        return FAIL(ctx, UNIMPLEMENTED, "egress to SQL databases is not available: '%s'",
-                    egress->sql_database->url);
+    if (egress->target_case == PPS_V2__EGRESS__TARGET_SQL_DATABASE && !*egress->url)
+        return load(run, root, egress->sql_database);
     bool newer = egress->target_case == PPS_V2__EGRESS__TARGET_OBJECT_STORAGE;
+    const char *url = newer && !*egress->url ? egress->object_storage->url : egress->url;
     int64_t written;
-    return pfs_url_export_tree(ctx, pps_pfs(run->control->pps), root,
-                               newer ? egress->object_storage->url : egress->url, &written);
+    return pfs_url_export_tree(&run->ctx, pps_pfs(run->control->pps), root, url, &written);
 }
 
 static Status write_egressing(JobRun *run)
@@ -69,7 +81,9 @@ Status egress_run(JobRun *run, int64_t deadline_ns, bool *out_timed_out)
     TRY(write_egressing(run));
     for (int64_t pause_ns = PAUSE_NS_MIN;; pause_ns = MIN(2 * pause_ns, PAUSE_NS_MAX)) {
         ArenaMark mark = arena_mark(run->ctx.arena);
+        run->ctx.deadline_ns = deadline_ns; /* of the transfer alone */
         Status s = push(run, &root);
+        run->ctx.deadline_ns = DEADLINE_NONE;
         if (status_ok(s) || cancel_is_set(run->cancel))
             return OK;
         LOG_WARN(&run->ctx, "egress failed, it is tried again", "job=%lld reason=%s",

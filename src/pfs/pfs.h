@@ -14,6 +14,7 @@
 #include "db/db.h"
 #include "pfs/pfs.pb-c.h"
 #include "procavia/v1/procavia.pb-c.h"
+#include "remote/remote.h"
 #include "store/store.h"
 
 typedef struct Pfs Pfs;
@@ -53,8 +54,9 @@ static inline void pfs_closep(Pfs **pfs)
 }
 void pfs_set_hooks(Pfs *pfs, const PfsHooks *hooks); /* before there are requests */
 const PfsHooks *pfs_hooks(const Pfs *pfs);           /* as set; all NULL at first */
-/* May "file://" URLs reach the server's own files? Not unless told; before there are requests. */
-void pfs_allow_file_urls(Pfs *pfs, bool allowed);
+/* How URLs are reached (§20): without it they are not. Texts must outlive the Pfs; before there are
+ * requests. */
+void pfs_set_remote(Pfs *pfs, const RemoteConfig *config);
 /* The database under it, not owned by the caller. */
 Db *pfs_db(Pfs *pfs);
 /* The store under it, not owned by the caller. */

@@ -12,7 +12,7 @@ struct Pfs {
     Store *store;
     Content content;
     PfsHooks hooks;
-    bool file_urls;  /* allowed */
+    RemoteConfig remote; /* program NULL: no URLs */
     Cancel *closing; /* set when the Pfs closes: ends what runs in the background */
     Pool *pool;
     struct {

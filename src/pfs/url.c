@@ -1,26 +1,144 @@
-/* url.c - see url.h. */
-#include "pfs/url.h"
+/* url.c - add_file.url: content that the server fetches (§20.1).
+ *
+ * Of a recursive source, the objects that come next are asked for while one is taken up: a window
+ * of transfers, read in the listing's order. */
+#include "base/text.h"
+#include "codec/path.h"
+#include "pfs/pfs_priv.h"
+#include "pfs/url_priv.h"
+#include "pfs/write_priv.h"
 
-static Status refuse(Ctx *ctx, const char *url, const char *what)
+#define WINDOW_DEFAULT 16
+#define WINDOW_MAX     (REMOTE_OPS_MAX - 1) /* one is the listing */
+
+typedef struct Coming {
+    RemoteOp *op;
+    Buf path; /* where it goes */
+} Coming;
+
+typedef struct Fetch {
+    PfsWriter *writer;
+    const PfsV2__AddFile *add;
+    UrlMeter meter;
+    size_t prefix; /* bytes of the URL's key */
+    RemoteOp *listing;
+    bool listed; /* to the end */
+    Coming window[WINDOW_MAX];
+    size_t first, n, room; /* of the window, a ring */
+} Fetch;
+
+static void fetch_done(Fetch *fetch)
 {
-    static const char *const known[] = { "http",   "https", "s3",    "gs",  "gcs",
-                                         "azblob", "wasb",  "minio", "file" };
-    const char *end = strstr(url, "://");
-    Str scheme = { url, end ? (size_t)(end - url) : 0 };
-    for (size_t i = 0; i < ARRAY_LEN(known); i++)
-        if (str_eq_c(scheme, known[i]))
-            return FAIL(ctx, UNIMPLEMENTED, "%s '%s://' URLs is not enabled on this server", what,
-                        known[i]);
-    return FAIL(ctx, UNKNOWN, "unrecognized object store: " STR_FMT, STR_ARG(scheme));
+    remote_close(fetch->listing);
+    for (size_t i = 0; i < WINDOW_MAX; i++) {
+        remote_close(fetch->window[i].op);
+        buf_done(&fetch->window[i].path);
+    }
+}
+
+/* The stream's helper: started when it first meets a URL. */
+static Remote *remote_of(PfsWriter *writer)
+{
+    if (!writer->remote)
+        writer->remote = remote_new(&writer->pfs->remote);
+    return writer->remote;
+}
+
+static Status take_up(Ctx *ctx, Fetch *fetch, RemoteOp *op, Str path)
+{
+    Str tag = str(fetch->add->datum);
+    for (;;) {
+        Bytes piece;
+        TRY(remote_read(ctx, op, &piece));
+        /* even an empty one makes the file */
+        TRY(pfs_writer_append(ctx, fetch->writer, path, tag, piece));
+        url_meter_add(ctx, &fetch->meter, piece.size);
+        if (!piece.size)
+            break;
+    }
+    fetch->meter.files++;
+    return OK;
+}
+
+static Status fetch_one(Ctx *ctx, Fetch *fetch)
+{
+    CLEANUP(remote_closep) RemoteOp *op = NULL;
+    Str path = str(fetch->add->path);
+    TRY(path_validate(ctx, path));
+    TRY(path_validate_not_root(ctx, path));
+    TRY(remote_get(ctx, remote_of(fetch->writer), fetch->add->url->url, NULL, 0, UINT64_MAX, &op));
+    return take_up(ctx, fetch, op, path);
+}
+
+/* --- recursive ----------------------------------------------------------------------------------
+ */
+
+/* An empty object whose name ends in a slash stands for a folder: there is nothing to fetch. */
+static bool is_folder(const RemoteObject *object)
+{
+    return object->size == 0 && str_ends(object->key, STR("/"));
+}
+
+static Status ask_for(Ctx *ctx, Fetch *fetch, const RemoteObject *object)
+{
+    Coming *coming = &fetch->window[(fetch->first + fetch->n) % WINDOW_MAX];
+    const PfsV2__AddFile *add = fetch->add;
+    Str below = str_sub(object->key, fetch->prefix, object->key.size);
+    buf_clear(&coming->path);
+    buf_printf(&coming->path, "%s%s" STR_FMT, add->path, below.size ? "/" : "", STR_ARG(below));
+    TRY(path_validate(ctx, buf_str(&coming->path)));
+    const char *key = str_z(ctx->arena, object->key);
+    TRY(remote_get(ctx, remote_of(fetch->writer), add->url->url, key, 0, UINT64_MAX, &coming->op));
+    fetch->n++;
+    return OK;
+}
+
+static Status fill_window(Ctx *ctx, Fetch *fetch)
+{
+    while (!fetch->listed && fetch->n < fetch->room) {
+        ArenaMark mark = arena_mark(ctx->arena);
+        RemoteObject object;
+        TRY(remote_next(ctx, fetch->listing, &object));
+        fetch->listed = object.key.size == 0;
+        if (!fetch->listed && !is_folder(&object))
+            TRY(ask_for(ctx, fetch, &object));
+        arena_rewind(ctx->arena, mark);
+    }
+    return OK;
+}
+
+static Status fetch_all(Ctx *ctx, Fetch *fetch)
+{
+    Remote *remote = remote_of(fetch->writer);
+    TRY(path_validate(ctx, str(fetch->add->path)));
+    TRY(remote_list(ctx, remote, fetch->add->url->url, &fetch->listing));
+    for (;;) {
+        TRY(fill_window(ctx, fetch));
+        if (!fetch->n)
+            return OK;
+        Coming *coming = &fetch->window[fetch->first];
+        TRY(take_up(ctx, fetch, coming->op, buf_str(&coming->path)));
+        coming->op = remote_close(coming->op);
+        fetch->first = (fetch->first + 1) % WINDOW_MAX;
+        fetch->n--;
+    }
 }
 
 Status pfs_url_fetch(Ctx *ctx, PfsWriter *writer, const PfsV2__AddFile *add)
 {
-    (void)writer;
-    return refuse(ctx, add->url->url, "fetching");
-}
-
-Status pfs_url_export(Ctx *ctx, const char *url)
-{
-    return refuse(ctx, url, "exporting to");
+    const PfsV2__AddFile__URLSource *source = add->url;
+    RemoteUrl url;
+    TRY(remote_check(ctx, &writer->pfs->remote, source->url, &url));
+    CLEANUP(fetch_done)
+    Fetch fetch = { .writer = writer,
+                    .add = add,
+                    .prefix = strlen(url.key),
+                    .room = MIN((size_t)source->concurrency, WINDOW_MAX) };
+    if (!fetch.room)
+        fetch.room = WINDOW_DEFAULT;
+    url_meter_init(ctx, &fetch.meter, "fetch", source->url);
+    bool is_tree = source->recursive && url.kind != REMOTE_HTTP;
+    TRY(is_tree ? fetch_all(ctx, &fetch) : fetch_one(ctx, &fetch));
+    url_meter_end(ctx, &fetch.meter);
+    return OK;
 }

@@ -36,7 +36,7 @@ Status pfs_get_file(Ctx *ctx, Pfs *pfs, const PfsV2__GetFileRequest *request, Pf
     const PfsV2__File *file = request->file;
     TRY(view_check_file(ctx, file));
     if (*request->url)
-        return pfs_url_export(ctx, request->url);
+        return pfs_url_export(ctx, pfs, request);
     if (request->offset < 0)
         return FAIL(ctx, INVALID_ARGUMENT, "offset must not be negative, it is %lld",
                     (long long)request->offset);
@@ -115,7 +115,7 @@ Status pfs_get_file_tar(Ctx *ctx, Pfs *pfs, const PfsV2__GetFileRequest *request
     const PfsV2__File *file = request->file;
     TRY(view_check_file(ctx, file));
     if (*request->url)
-        return pfs_url_export(ctx, request->url);
+        return pfs_url_export(ctx, pfs, request);
     PfsView view;
     TRY(open_pattern(ctx, pfs, file, &view));
     CLEANUP(tar_out_done) TarOut out = { .content = view.content, .fn = fn, .arg = arg };

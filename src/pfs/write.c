@@ -23,6 +23,7 @@ PfsWriter *pfs_writer_free(PfsWriter *writer)
     if (!writer)
         return NULL;
     stage_done(&writer->stage);
+    remote_free(writer->remote);
     content_writer_free(writer->file);
     Buf *texts[] = { &writer->target.branch, &writer->path, &writer->tag, &writer->copied_handle };
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)

@@ -30,6 +30,7 @@ struct PfsWriter {
     Buf path, tag;
     TreeOp op;
     ContentWriter *file;
+    Remote *remote; /* NULL until a URL is met */
     Buf copied_handle; /* commit that was copied from last, encoded; its view's root is: */
     Hash copied_root;
 };

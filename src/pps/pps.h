@@ -324,6 +324,10 @@ Status pps_inspect_secret(Ctx *ctx, PfsTx *tx, const char *name, PpsV2__SecretIn
 /* Every secret by name, without values. */
 Status pps_list_secret(Ctx *ctx, PfsTx *tx, PpsV2__SecretInfos **out);
 /* One key's plaintext, for a worker. NOT_FOUND names what is missing. */
+/* The password that an egress's secret holds; when there is no such secret, the one that the server's
+ * environment has for all (PACHYDERM_SQL_PASSWORD). In ctx's arena. Errors: NOT_FOUND. */
+Status pps_egress_password(Ctx *ctx, Pps *pps, const PfsV2__SQLDatabaseEgress *target,
+                           const char **out);
 Status pps_secret_value(Ctx *ctx, PfsTx *tx, const char *name, const char *key, Bytes *out);
 /* All keys of one, as it was given. NOT_FOUND names what is missing. */
 typedef Status (*PpsSecretFn)(void *arg, Ctx *ctx, Str key, Bytes value);

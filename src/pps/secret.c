@@ -1,6 +1,9 @@
 /* secret.c - secrets, in the form clients send them: a Kubernetes Secret as JSON (§26.23). */
+#include <stdlib.h>
+
 #include "codec/base64.h"
 #include "codec/json.h"
+#include "pfs/url.h"
 #include "pps/pps_priv.h"
 
 static JsonValue *encoded_string(Ctx *ctx, Str plain)
@@ -133,6 +136,24 @@ Status pps_secret_value(Ctx *ctx, PfsTx *tx, const char *name, const char *key, 
     if (!value)
         return FAIL(ctx, NOT_FOUND, "secret \"%s\" has no key \"%s\"", name, key);
     return from_base64(ctx, json_text(value), out);
+}
+
+Status pps_egress_password(Ctx *ctx, Pps *pps, const PfsV2__SQLDatabaseEgress *target,
+                           const char **out)
+{
+    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+    Bytes value;
+    TRY(pfs_url_check_secret(ctx, target));
+    TRY(pfs_begin_read(ctx, pps_pfs(pps), &tx));
+    Status s = pps_secret_value(ctx, tx, target->secret->name, target->secret->key, &value);
+    const char *shared = getenv("PACHYDERM_SQL_PASSWORD");
+    if (s.code == STATUS_NOT_FOUND && shared)
+        *out = shared;
+    else if (s.code == STATUS_NOT_FOUND)
+        return status_wrap(ctx, s, "must set PACHYDERM_SQL_PASSWORD, or make the secret");
+    else if (status_ok(s))
+        *out = str_z(ctx->arena, bytes_str(value));
+    return s.code == STATUS_NOT_FOUND ? OK : s;
 }
 
 Status pps_secret_each(Ctx *ctx, PfsTx *tx, const char *name, PpsSecretFn fn, void *arg)

@@ -1,6 +1,7 @@
 /* spec_check.c - the rules a spec must keep, in the reference's order and words (pps.md §4); see
  * spec.h. */
 #include "base/text.h"
+#include "pfs/url.h"
 #include "pps/spec_priv.h"
 
 #include <ctype.h>
@@ -150,14 +151,7 @@ static Status check_egress(Ctx *ctx, const PpsV2__Egress *egress)
 {
     if (!egress || egress->target_case != PPS_V2__EGRESS__TARGET_SQL_DATABASE)
         return OK;
-    const PfsV2__SQLDatabaseEgress__Secret *secret = egress->sql_database->secret;
-    if (!secret)
-        return FAIL(ctx, UNKNOWN, "egress.sql_database.secret is required");
-    if (!*secret->name || !*secret->key)
-        return FAIL(
-            ctx, UNKNOWN,
-            "egress.sql_database.secret.name and egress.sql_database.secret.key are required");
-    return OK;
+    return pfs_url_check_secret(ctx, egress->sql_database);
 }
 
 static Status check_parts(Ctx *ctx, const PpsV2__PipelineInfo__Details *details)

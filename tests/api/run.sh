@@ -1,7 +1,7 @@
 #!/bin/sh
 # run.sh BUILD_DIR PCVD FOLDER [TEST…]: tests of FOLDER (a sibling of this file's) with the real
-# Python client, and boto3 for S3, which are installed from PyPI into BUILD_DIR/venv-sdk the first time. Without it the
-# tests fail: they do not pass by not running.
+# Python client, boto3 and moto (an S3 to talk to), which are installed from PyPI into
+# BUILD_DIR/venv-sdk the first time. Without them the tests fail: they do not pass by not running.
 set -eu
 build=$(realpath "$1") pcvd=$(realpath "$2") folder=$3 # the runner may name them from its folder
 shift 3
@@ -11,10 +11,11 @@ venv=$build/venv-sdk
 # Two suites may come here at once.
 exec 9>"$build/venv-sdk.lock"
 flock 9
-if ! "$venv/bin/python" -c 'import pachyderm_sdk, boto3' 2>/dev/null; then
+if ! "$venv/bin/python" -c 'import pachyderm_sdk, boto3, moto.server' 2>/dev/null; then
     rm -rf "$venv"
     python3 -m venv "$venv"
-    if ! "$venv/bin/pip" --quiet --disable-pip-version-check install 'pachyderm-sdk==2.12.2' 'boto3>=1.40,<2'; then
+    if ! "$venv/bin/pip" --quiet --disable-pip-version-check install 'pachyderm-sdk==2.12.2' \
+        'boto3>=1.40,<2' 'moto[s3,server]>=5,<6'; then
         rm -rf "$venv"
         echo 'FAIL: the Python client could not be installed (is PyPI reachable?)' >&2
         exit 1
