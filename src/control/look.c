@@ -35,6 +35,12 @@ static const char *crash_reason(Ctx *ctx, Control *control, const PpsPipelineRow
     return misfit || !serve_is_wanted(row->info) ? misfit : serve_trouble(ctx, control, row->id);
 }
 
+static bool is_preparing(PpsV2__PipelineState state)
+{
+    return state == PPS_V2__PIPELINE_STATE__PIPELINE_STARTING ||
+           state == PPS_V2__PIPELINE_STATE__PIPELINE_RESTARTING;
+}
+
 /* The event that a pipeline's row calls for, or PIPELINE_EVENT_COUNT when all is as it should be.
  */
 static PipelineEvent wanted_event(Ctx *ctx, Control *control, const PpsPipelineRow *row,
@@ -44,6 +50,8 @@ static PipelineEvent wanted_event(Ctx *ctx, Control *control, const PpsPipelineR
     *out_reason = "";
     if (row->state == PPS_V2__PIPELINE_STATE__PIPELINE_FAILURE)
         return PIPELINE_EVENT_COUNT;
+    if (row->stopped && is_preparing(row->state))
+        return PIPELINE_EV_WORKERS_READY; /* none is wanted: it pauses from there */
     if (row->stopped)
         return paused ? PIPELINE_EVENT_COUNT : PIPELINE_EV_STOPPED;
     if (paused)

@@ -107,17 +107,22 @@ static void put(Fixture *fx, const char *repo, const char *path, const char *con
     assert_ok(pfs_writer_commit(&fx->ctx, writer));
 }
 
-static void create(Fixture *fx, const char *spec, bool update)
+static void create_in(Fixture *fx, PfsTx *tx, const char *spec, bool update)
 {
-    PfsTx *tx = NULL;
     PpsV2__CreatePipelineV2Request request;
     pps_v2__create_pipeline_v2_request__init(&request);
     request.create_pipeline_request_json = arena_strdup(fx->ctx.arena, spec);
     request.update = update;
     PpsV2__CreatePipelineTransaction *prepared;
-    assert_ok(pfs_begin_write(&fx->ctx, fx->pfs, NULL, &tx));
     assert_ok(pps_prepare(&fx->ctx, tx, &request, &prepared));
     assert_ok(pps_create_pipeline(&fx->ctx, tx, fx->pps, prepared));
+}
+
+static void create(Fixture *fx, const char *spec, bool update)
+{
+    PfsTx *tx = NULL;
+    assert_ok(pfs_begin_write(&fx->ctx, fx->pfs, NULL, &tx));
+    create_in(fx, tx, spec, update);
     assert_ok(pfs_commit(&fx->ctx, tx));
 }
 
@@ -442,23 +447,45 @@ static Status see_state(void *arg, Ctx *ctx, const PpsPipelineRow *row)
     return OK;
 }
 
-static void a_pipeline_without_its_image_crashes_with_the_reason(void **state)
+/* Waits until the only pipeline, p, is in this state. */
+static void await_state(Fixture *fx, PpsV2__PipelineState wanted)
 {
-    Fixture *fx = *state;
-    make_repo(fx, "in");
-    create(fx, PIPELINE("p", "in", "/*", ",\"image\":\"missing\""), false);
     EventBus *bus = db_events(fx->db);
     const uint64_t topic = pps_topic_pipeline("default", "p");
-    PpsV2__PipelineState now = PPS_V2__PIPELINE_STATE__PIPELINE_STARTING;
-    while (now != PPS_V2__PIPELINE_STATE__PIPELINE_CRASHING) {
+    PpsV2__PipelineState now = PPS_V2__PIPELINE_STATE__PIPELINE_STATE_UNKNOWN;
+    while (now != wanted) {
         uint64_t epoch = event_epoch(bus);
         PfsTx *tx = NULL;
         assert_ok(pfs_begin_read(&fx->ctx, fx->pfs, &tx));
         assert_ok(pps_each_pipeline(&fx->ctx, tx, see_state, &now));
         pfs_rollback(tx);
-        if (now != PPS_V2__PIPELINE_STATE__PIPELINE_CRASHING)
+        if (now != wanted)
             assert_ok(event_wait(&fx->ctx, bus, &topic, 1, epoch));
     }
+}
+
+static void a_pipeline_without_its_image_crashes_with_the_reason(void **state)
+{
+    Fixture *fx = *state;
+    make_repo(fx, "in");
+    create(fx, PIPELINE("p", "in", "/*", ",\"image\":\"missing\""), false);
+    await_state(fx, PPS_V2__PIPELINE_STATE__PIPELINE_CRASHING);
+}
+
+static void a_pipeline_stopped_before_it_ran_is_paused(void **state)
+{
+    Fixture *fx = *state;
+    make_repo(fx, "in");
+    PfsTx *tx = NULL;
+    PpsV2__StopPipelineRequest request;
+    pps_v2__stop_pipeline_request__init(&request);
+    request.pipeline = PB_NEW(&fx->ctx, pps_v2__pipeline, PpsV2__Pipeline);
+    request.pipeline->name = arena_strdup(fx->ctx.arena, "p");
+    assert_ok(pfs_begin_write(&fx->ctx, fx->pfs, NULL, &tx));
+    create_in(fx, tx, PIPELINE("p", "in", "/*", ""), false);
+    assert_ok(pps_stop_pipeline(&fx->ctx, tx, &request));
+    assert_ok(pfs_commit(&fx->ctx, tx));
+    await_state(fx, PPS_V2__PIPELINE_STATE__PIPELINE_PAUSED);
 }
 
 #define CONTROL_TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -474,6 +501,7 @@ int main(void)
         CONTROL_TEST(a_stopped_job_recalls_its_worker),
         CONTROL_TEST(outputs_follow_their_inputs_away),
         CONTROL_TEST(a_pipeline_without_its_image_crashes_with_the_reason),
+        CONTROL_TEST(a_pipeline_stopped_before_it_ran_is_paused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
