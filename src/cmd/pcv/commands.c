@@ -8,5 +8,6 @@ const CommandTable *const pcv_tables[] = {
     &datum_commands,    &log_commands,      &secret_commands,
     &defaults_commands, &cluster_commands,  &transaction_commands,
     &config_commands,   &lineage_commands,  &image_commands,
-    &edit_commands,     &diff_commands,     NULL,
+    &edit_commands,     &diff_commands,     &metadata_commands,
+    &whole_commands,    NULL,
 };
