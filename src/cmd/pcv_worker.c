@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cmd/worker_door.h"
-#include "cmd/work_spec.h"
+#include "worker/work_spec.h"
 #include "cmd/worker_io.h"
 #include "codec/pb.h"
 #include "codec/pbtime.h"

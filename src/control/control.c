@@ -124,6 +124,7 @@ Status control_start(Ctx *ctx, const ControlConfig *config, Control **out)
     content_init(&control->content, pfs_store(pps_pfs(config->pps)));
     control->pool = pool_new("job", RUNS_MAX);
     control->stopping = cancel_new();
+    pfs_set_computed(pps_pfs(config->pps), control_meta, control);
     pthread_mutex_init(&control->lock, NULL);
     pthread_cond_init(&control->run_gone, NULL);
     Status s = thread_start(ctx, "control", control_thread, control, &control->thread);
@@ -156,6 +157,7 @@ Control *control_stop(Control *control)
     if (control->thread)
         pthread_join(control->thread, NULL);
     end_runs(control);
+    pfs_set_computed(pps_pfs(control->pps), NULL, NULL);
     pool_free(control->pool);
     control_forget_crons(control);
     spouts_forget(control);

@@ -68,6 +68,9 @@ Status control_list_tasks(Ctx *ctx, Control *control, const Taskapi__Group *grou
 /* Workers on this job now (JobInfo.details.worker_status). */
 Status control_worker_status(Ctx *ctx, Control *control, int64_t job, PpsV2__WorkerStatus ***out,
                              size_t *out_n);
+/* What a commit of a meta repo shows (§16), computed as it is read: a PfsComputeFn, self the
+ * Control. */
+Status control_meta(void *self, Ctx *ctx, const PfsCommitRow *row, const TreeSource **out);
 /* The record of a datum that a job is to run, runs, or has just run; in ctx's arena. index: as the
  * worker was told. NOT_FOUND (bare). self is the Control (PpsPending, pps/log.h). */
 Status control_pending_datum(void *self, Ctx *ctx, int64_t job, uint64_t index, const Hash *id,

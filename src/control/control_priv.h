@@ -215,6 +215,13 @@ void queue_wake_sessions(Control *control);
 /* order.c: the message for a lease. */
 Status order_make(Ctx *ctx, Control *control, Lease *lease, Procavia__Work__WorkSet **out);
 
+/* The same for who runs no lease: a set without datums, then one datum, without its content. Without
+ * secrets their variables are there, and say nothing. */
+Status order_recipe(Ctx *ctx, Control *control, const PpsJobRow *job, const PpsPipelineRow *spec,
+                    bool with_secrets, Procavia__Work__WorkSet **out);
+Status order_add_datum(Ctx *ctx, Control *control, const DatumRecord *record,
+                       Procavia__Work__WorkSet *set);
+
 /* result.c: durable results. flush writes what was gathered so far. */
 Status result_add(Ctx *ctx, Lease *lease, const Procavia__Work__WorkResult *result);
 Status result_flush(Ctx *ctx, JobRun *run);

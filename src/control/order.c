@@ -9,8 +9,8 @@
 
 typedef struct OrderMaker {
     Control *control;
-    const JobRun *run;
-    Lease *lease;
+    const char *set_id; /* of the job */
+    Lease *lease;       /* that keeps the records; may be NULL */
     Procavia__Work__WorkSet *set;
     size_t capacity;
     uint64_t position;
@@ -60,7 +60,9 @@ static Status input_of(Ctx *ctx, OrderMaker *maker, const DatumInput *input,
     work->name = arena_strdup(ctx->arena, from->name);
     work->file = PB_NEW(ctx, pfs_v2__file, PfsV2__File);
     work->file->commit = pfs_commit_ref(ctx, *from->project ? from->project : "default", from->repo,
-                                        maker->run->job.set_id);
+                                        maker->set_id);
+    if (*from->repo_type)
+        work->file->commit->repo->type = arena_strdup(ctx->arena, from->repo_type);
     work->file->path = str_z(ctx->arena, input->path);
     work->hash.data = arena_memdup(ctx->arena, input->hash.bytes, HASH_SIZE);
     work->hash.len = HASH_SIZE;
@@ -75,11 +77,8 @@ static Status input_of(Ctx *ctx, OrderMaker *maker, const DatumInput *input,
     return ride_along(ctx, maker, input, work);
 }
 
-static Status add_datum(void *arg, Ctx *ctx, const DatumRecord *record)
+static Status add_datum(Ctx *ctx, OrderMaker *maker, const DatumRecord *record)
 {
-    OrderMaker *maker = arg;
-    if (maker->set->n_datums == maker->capacity)
-        return OK;
     Procavia__Work__WorkDatum *datum =
         PB_NEW(ctx, procavia__work__work_datum, Procavia__Work__WorkDatum);
     datum->id = hash_hex(&record->datum.id, arena_must(ctx->arena, HASH_HEX_SIZE));
@@ -91,9 +90,19 @@ static Status add_datum(void *arg, Ctx *ctx, const DatumRecord *record)
         return STATUS(RESOURCE_EXHAUSTED);
     for (size_t i = 0; i < record->datum.input_count; i++)
         TRY(input_of(ctx, maker, record->datum.inputs[i], &datum->inputs[datum->n_inputs++]));
-    DatumRecord *planned = &maker->lease->records[maker->set->n_datums];
     maker->set->datums[maker->set->n_datums++] = datum;
-    return result_copy_record(maker->lease->arena, record, planned);
+    return OK;
+}
+
+/* A datum of the lease, which keeps its record for the result. */
+static Status add_planned(void *arg, Ctx *ctx, const DatumRecord *record)
+{
+    OrderMaker *maker = arg;
+    size_t nth = maker->set->n_datums;
+    if (nth == maker->capacity)
+        return OK;
+    TRY(add_datum(ctx, maker, record));
+    return result_copy_record(maker->lease->arena, record, &maker->lease->records[nth]);
 }
 
 #define SECRET_FILES_MAX 1024 /* of all secrets of a transform */
@@ -211,19 +220,18 @@ static Status add_image(Ctx *ctx, Control *control, const char *digest,
     return OK;
 }
 
-/* What the spec says, the same for all datums. */
-static Status add_spec(Ctx *ctx, Lease *lease, Procavia__Work__WorkSet *set)
+/* What is the same for all datums of a job. */
+static Status order_head(Ctx *ctx, Control *control, const PpsJobRow *job,
+                         const PpsPipelineRow *spec, Procavia__Work__WorkSet **out)
 {
-    const JobRun *run = lease->run;
-    Control *control = run->control;
-    const PpsV2__PipelineInfo *info = run->spec.info;
-    set->lease = lease->id;
+    const PpsV2__PipelineInfo *info = spec->info;
+    Procavia__Work__WorkSet *set = PB_NEW(ctx, procavia__work__work_set, Procavia__Work__WorkSet);
     set->job = PB_NEW(ctx, pps_v2__job, PpsV2__Job);
     set->job->pipeline = PB_CLONE(ctx, PpsV2__Pipeline, info->pipeline);
-    set->job->id = arena_strdup(ctx->arena, run->job.set_id);
+    set->job->id = arena_strdup(ctx->arena, job->set_id);
     set->transform = PB_CLONE(ctx, PpsV2__Transform, info->details->transform);
-    set->pod_name = text_printf(ctx->arena, "%s-%s-v%llu", run->job.project, run->job.pipeline,
-                                (unsigned long long)run->job.version);
+    set->pod_name = text_printf(ctx->arena, "%s-%s-v%llu", job->project, job->pipeline,
+                                (unsigned long long)job->version);
     set->spec_commit = arena_strdup(ctx->arena, info->spec_commit->id);
     set->output_branch = arena_strdup(ctx->arena, info->details->output_branch);
     set->datum_tries = info->details->datum_tries;
@@ -231,23 +239,26 @@ static Status add_spec(Ctx *ctx, Lease *lease, Procavia__Work__WorkSet *set)
     set->resource_limits = PB_CLONE(ctx, PpsV2__ResourceSpec, info->details->resource_limits);
     set->s3_out = info->details->s3_out;
     set->datum_batching = info->details->transform->datum_batching;
+    *out = set;
     set->env = ARENA_NEW(ctx->arena, Procavia__Work__WorkSet__EnvEntry *,
                          info->details->transform->n_secrets + ADDRESS_VARIABLES);
     if (!set->env)
         return STATUS(RESOURCE_EXHAUSTED);
     add_address(ctx, control, set);
-    TRY(add_image(ctx, control, run->spec.image_digest, set));
-    TRY(add_secrets(ctx, control, info->details->transform, set));
-    return run->serves ? serve_order(ctx, run, set) : OK;
+    return add_image(ctx, control, spec->image_digest, set);
 }
 
 Status order_make(Ctx *ctx, Control *control, Lease *lease, Procavia__Work__WorkSet **out)
 {
     const JobRun *run = lease->run;
-    Procavia__Work__WorkSet *set = PB_NEW(ctx, procavia__work__work_set, Procavia__Work__WorkSet);
-    TRY(add_spec(ctx, lease, set));
+    Procavia__Work__WorkSet *set;
+    TRY(order_head(ctx, control, &run->job, &run->spec, &set));
+    TRY(add_secrets(ctx, control, run->spec.info->details->transform, set));
+    set->lease = lease->id;
+    if (run->serves)
+        TRY(serve_order(ctx, run, set));
     OrderMaker maker = { .control = control,
-                         .run = run,
+                         .set_id = run->job.set_id,
                          .lease = lease,
                          .set = set,
                          .capacity = (size_t)(lease->range.to - lease->range.from),
@@ -260,5 +271,39 @@ Status order_make(Ctx *ctx, Control *control, Lease *lease, Procavia__Work__Work
     if (run->id < 0) /* a spout has none */
         return OK;
     return plan_each_todo(ctx, &control->content.io, &run->plan.todo, lease->range.from,
-                          lease->range.to, add_datum, &maker);
+                          lease->range.to, add_planned, &maker);
+}
+
+/* The variables that secrets set, without what they hold. */
+static void add_secret_names(Ctx *ctx, const PpsV2__Transform *transform,
+                               Procavia__Work__WorkSet *set)
+{
+    for (size_t i = 0; i < transform->n_secrets; i++) {
+        if (*transform->secrets[i]->env_var)
+            add_env(ctx, transform->secrets[i]->env_var, arena_strdup(ctx->arena, "***"), set);
+    }
+}
+
+Status order_recipe(Ctx *ctx, Control *control, const PpsJobRow *job, const PpsPipelineRow *spec,
+                    bool with_secrets, Procavia__Work__WorkSet **out)
+{
+    const PpsV2__Transform *transform = spec->info->details->transform;
+    TRY(order_head(ctx, control, job, spec, out));
+    if (with_secrets)
+        return add_secrets(ctx, control, transform, *out);
+    add_secret_names(ctx, transform, *out);
+    return OK;
+}
+
+Status order_add_datum(Ctx *ctx, Control *control, const DatumRecord *record,
+                       Procavia__Work__WorkSet *set)
+{
+    OrderMaker maker = { .control = control,
+                         .set_id = set->job->id,
+                         .set = set,
+                         .capacity = 1,
+                         .ridden_bytes = RIDE_ALONG_SUM_MAX };
+    set->datums = ARENA_NEW(ctx->arena, Procavia__Work__WorkDatum *, 1);
+    set->n_datums = 0;
+    return set->datums ? add_datum(ctx, &maker, record) : STATUS(RESOURCE_EXHAUSTED);
 }

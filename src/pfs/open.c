@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "pfs/pfs_priv.h"
+#include "pfs/view_priv.h"
 
 /* A database without any project, such as a fresh one, gets "default". */
 static Status default_project(Ctx *ctx, Pfs *pfs)
@@ -61,6 +62,18 @@ void pfs_set_hooks(Pfs *pfs, const PfsHooks *hooks)
 const PfsHooks *pfs_hooks(const Pfs *pfs)
 {
     return &pfs->hooks;
+}
+
+void pfs_set_computed(Pfs *pfs, PfsComputeFn fn, void *self)
+{
+    pfs->compute = fn;
+    pfs->compute_self = self;
+}
+
+Status pfs_compute(Ctx *ctx, Pfs *pfs, const PfsCommitRow *row, const TreeSource **out)
+{
+    *out = NULL;
+    return pfs->compute ? pfs->compute(pfs->compute_self, ctx, row, out) : OK;
 }
 
 Db *pfs_db(Pfs *pfs)

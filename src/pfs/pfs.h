@@ -57,6 +57,12 @@ const PfsHooks *pfs_hooks(const Pfs *pfs);           /* as set; all NULL at firs
 /* How URLs are reached (§20): without it they are not. Texts must outlive the Pfs; before there are
  * requests. */
 void pfs_set_remote(Pfs *pfs, const RemoteConfig *config);
+/* Who computes what commits of ".meta" repos show. *out: in ctx's arena; NULL: what is stored. */
+struct TreeSource;
+struct PfsCommitRow;
+typedef Status (*PfsComputeFn)(void *self, Ctx *ctx, const struct PfsCommitRow *row,
+                               const struct TreeSource **out);
+void pfs_set_computed(Pfs *pfs, PfsComputeFn fn, void *self); /* before there are requests */
 /* The database under it, not owned by the caller. */
 Db *pfs_db(Pfs *pfs);
 /* The store under it, not owned by the caller. */

@@ -13,6 +13,8 @@ struct Pfs {
     Content content;
     PfsHooks hooks;
     RemoteConfig remote; /* program NULL: no URLs */
+    PfsComputeFn compute; /* may be NULL */
+    void *compute_self;
     Cancel *closing; /* set when the Pfs closes: ends what runs in the background */
     Pool *pool;
     struct {

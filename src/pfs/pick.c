@@ -95,11 +95,9 @@ static Status pick_base(Ctx *ctx, PfsTx *tx, const PfsV2__Repo *repo, const Comm
 
 /* A repo that did not change in set `set_id` stands there by the commit of it that the set's
  * commits depend on: the newest, if there are several. NOT_FOUND (bare) if there is none (§5.4). */
-static Status pick_alias(Ctx *ctx, PfsTx *tx, const PfsV2__Repo *repo, const char *set_id,
-                         PfsCommitRow *out)
+static Status pick_alias_of(Ctx *ctx, PfsTx *tx, const RepoRow *repo, const char *set_id,
+                            PfsCommitRow *out)
 {
-    RepoRow repo_row;
-    TRY(repo_find(ctx, tx, repo, &repo_row));
     CLEANUP(ids_done) Ids above = { 0 };
     TRY(set_commits(ctx, tx, set_id, &above));
     TRY(graph_closure(ctx, tx, COMMIT_UP, 0, 0, &above));
@@ -108,10 +106,27 @@ static Status pick_alias(Ctx *ctx, PfsTx *tx, const PfsV2__Repo *repo, const cha
     for (size_t i = 0; i < above.n; i++, arena_rewind(ctx->arena, mark)) {
         PfsCommitRow row;
         TRY(pfs_commit_row(ctx, tx, above.items[i], &row));
-        if (row.repo_id == repo_row.id)
+        if (row.repo_id == repo->id)
             newest = MAX(newest, row.id);
     }
     return newest ? pfs_commit_row(ctx, tx, newest, out) : STATUS(NOT_FOUND);
+}
+
+/* Provenance goes by user repos: a meta repo stands where the output of its pipeline does. */
+static Status pick_alias(Ctx *ctx, PfsTx *tx, const PfsV2__Repo *repo, const char *set_id,
+                         PfsCommitRow *out)
+{
+    RepoRow row, user;
+    TRY(repo_find(ctx, tx, repo, &row));
+    Status found = pick_alias_of(ctx, tx, &row, set_id, out);
+    if (found.code != STATUS_NOT_FOUND || strcmp(repo->type, "meta") != 0)
+        return found;
+    PfsCommitRow output;
+    int64_t id;
+    TRY(repo_find(ctx, tx, repo_ref(ctx, repo->project->name, repo->name, "user"), &user));
+    TRY(pick_alias_of(ctx, tx, &user, set_id, &output));
+    TRY(commit_find(ctx, tx, row.id, output.set_id, &id));
+    return pfs_commit_row(ctx, tx, id, out);
 }
 
 static Status pick_missing(Ctx *ctx, PfsTx *tx, const PfsV2__Commit *commit, const CommitRef *ref,

@@ -39,6 +39,26 @@ Status view_pick(Ctx *ctx, Pfs *pfs, const PfsV2__Commit *commit, PfsCommitRow *
     return pfs_pick(ctx, tx, commit, out);
 }
 
+/* A commit of a meta repo shows what the record of its job says: nothing of it is stored. */
+static Status compute(Ctx *ctx, const PfsCommitRow *row, PfsView *view)
+{
+    if (strcmp(row->repo_type, "meta") != 0)
+        return OK;
+    const TreeSource *source;
+    TRY(pfs_compute(ctx, view->pfs, row, &source));
+    if (!source)
+        return OK;
+    view->content = ARENA_ONE(ctx->arena, Content);
+    content_init(view->content, pfs_store(view->pfs));
+    view->content->io.source = source;
+    return OK;
+}
+
+bool view_is_computed(const PfsView *view)
+{
+    return view->content->io.source != NULL;
+}
+
 Status view_open_row(Ctx *ctx, Pfs *pfs, const PfsCommitRow *row, PfsView *out)
 {
     *out = (PfsView){
@@ -49,7 +69,8 @@ Status view_open_row(Ctx *ctx, Pfs *pfs, const PfsCommitRow *row, PfsView *out)
         .commit_id = row->id,
     };
     out->commit->repo->type = arena_strdup(ctx->arena, row->repo_type);
-    return pfs_commit_view(ctx, pfs, row->id, &out->root);
+    TRY(pfs_commit_view(ctx, pfs, row->id, &out->root));
+    return compute(ctx, row, out);
 }
 
 Status pfs_view_open(Ctx *ctx, Pfs *pfs, const PfsV2__Commit *commit, PfsView *out)
@@ -65,8 +86,21 @@ Status pfs_view_open(Ctx *ctx, Pfs *pfs, const PfsV2__Commit *commit, PfsView *o
 
 /* --- the part of a view that a datum filter or a path leaves ---------------------------------- */
 
-static Status add_entries(Ctx *ctx, TreeCursor *cursor, Str from, bool below, Str tag,
-                          TreeBuilder *builder)
+/* What is computed may be inline however large it is; a tree's record may not. */
+static Status add_entry(Ctx *ctx, const PfsView *view, const TreeEntry *entry, TreeBuilder *builder)
+{
+    if (entry->record.form != TREE_INLINE || entry->record.data.size <= TREE_INLINE_MAX)
+        return tree_builder_add(ctx, builder, entry);
+    TreeEntry copy = *entry;
+    CLEANUP(content_writer_freep)
+    ContentWriter *writer = content_writer_new(pfs_content(view->pfs));
+    TRY(content_writer_add(ctx, writer, entry->record.data));
+    TRY(content_writer_finish(ctx, writer, &copy.record));
+    return tree_builder_add(ctx, builder, &copy);
+}
+
+static Status add_entries(Ctx *ctx, const PfsView *view, TreeCursor *cursor, Str from, bool below,
+                          Str tag, TreeBuilder *builder)
 {
     TRY(tree_cursor_seek(ctx, cursor, from, STR("")));
     for (const TreeEntry *entry; (entry = tree_cursor_entry(cursor));) {
@@ -74,7 +108,7 @@ static Status add_entries(Ctx *ctx, TreeCursor *cursor, Str from, bool below, St
             return OK;
         TRY(ctx_check(ctx));
         if (tag.size == 0 || str_eq(entry->tag, tag))
-            TRY(tree_builder_add(ctx, builder, entry));
+            TRY(add_entry(ctx, view, entry, builder));
         TRY(tree_cursor_next(ctx, cursor));
     }
     return OK;
@@ -82,16 +116,18 @@ static Status add_entries(Ctx *ctx, TreeCursor *cursor, Str from, bool below, St
 
 Status view_restrict(Ctx *ctx, const PfsView *view, Str path, Str tag, PfsView *out)
 {
-    const TreeIo *io = &view->content->io;
-    CLEANUP(tree_cursor_freep) TreeCursor *cursor = tree_cursor_new(io, &view->root);
-    CLEANUP(tree_builder_freep) TreeBuilder *builder = tree_builder_new(io);
+    CLEANUP(tree_cursor_freep)
+    TreeCursor *cursor = tree_cursor_new(&view->content->io, &view->root);
+    CLEANUP(tree_builder_freep)
+    TreeBuilder *builder = tree_builder_new(&pfs_content(view->pfs)->io);
     Str dir = path;
     if (!str_eq(path, STR("/"))) {
         dir = str(text_printf(ctx->arena, STR_FMT "/", STR_ARG(path)));
-        TRY(add_entries(ctx, cursor, path, false, tag, builder));
+        TRY(add_entries(ctx, view, cursor, path, false, tag, builder));
     }
-    TRY(add_entries(ctx, cursor, dir, true, tag, builder));
+    TRY(add_entries(ctx, view, cursor, dir, true, tag, builder));
     *out = *view;
+    out->content = pfs_content(view->pfs); /* what was computed is a tree now */
     return tree_builder_finish(ctx, builder, &out->root);
 }
 

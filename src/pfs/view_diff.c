@@ -169,7 +169,8 @@ static Status diff_views(Ctx *ctx, Diff *diff, Str old_path, Str new_path)
 {
     diff->dirs[OLD] = dir_of(ctx, old_path);
     diff->dirs[NEW] = dir_of(ctx, new_path);
-    if (str_eq(old_path, new_path)) {
+    bool computed = view_is_computed(&diff->views[OLD]) || view_is_computed(&diff->views[NEW]);
+    if (str_eq(old_path, new_path) && !computed) {
         TRY(diff_same_path(ctx, diff, new_path));
     } else {
         TRY(view_restrict(ctx, &diff->views[OLD], old_path, STR(""), &diff->views[OLD]));
@@ -183,6 +184,7 @@ static Status diff_views(Ctx *ctx, Diff *diff, Str old_path, Str new_path)
 static Status open_parent(Ctx *ctx, Pfs *pfs, const PfsView *view, PfsView *out)
 {
     *out = *view;
+    out->content = pfs_content(pfs);
     out->root = (Hash){ 0 };
     if (view->commit_id == 0)
         return OK;

@@ -20,6 +20,13 @@ Status view_check_commit(Ctx *ctx, const PfsV2__Commit *commit);
  * below its path. */
 Status view_open_file(Ctx *ctx, Pfs *pfs, const PfsV2__File *file, Str path, PfsView *out);
 
+/* As who was set by pfs_set_computed says; *out NULL: nobody says anything. */
+Status pfs_compute(Ctx *ctx, Pfs *pfs, const PfsCommitRow *row, const TreeSource **out);
+
+/* Are its entries computed? Then its root says nothing, and it cannot be compared (view_restrict
+ * makes a tree of it). */
+bool view_is_computed(const PfsView *view);
+
 /* A view of only the entries at or below a clean path that carry `tag` ("": any). Reads all of
  * them, so it is for questions that are about all of them. */
 Status view_restrict(Ctx *ctx, const PfsView *view, Str path, Str tag, PfsView *out);

@@ -83,6 +83,8 @@ static Status open_source(Ctx *ctx, PfsWriter *writer, const PfsV2__Commit *comm
     }
     TRY(pfs_view_open(ctx, writer->pfs, commit, out));
     buf_clear(&writer->copied_handle);
+    if (view_is_computed(out))
+        return OK;
     buf_add_bytes(&writer->copied_handle, handle);
     writer->copied_root = out->root;
     return OK;
@@ -96,7 +98,7 @@ Status writer_copy_file(Ctx *ctx, PfsWriter *writer, const PfsV2__CopyFile *requ
     PfsView view;
     TRY(open_source(ctx, writer, request->src->commit, &view));
     Str src = path_clean(ctx, str(request->src->path));
-    if (*request->src->datum)
+    if (*request->src->datum || view_is_computed(&view))
         TRY(view_restrict(ctx, &view, src, str(request->src->datum), &view));
     return copy(ctx, writer, str(request->dst), writer_tag(str(request->datum)), &view, src,
                 request->append);

@@ -26,6 +26,8 @@ static bool is_twin(const PpsV2__PFSInput *a, const PpsV2__PFSInput *b)
 static bool collect_leaves(Ctx *ctx, const PpsV2__Input *node, Leaves *leaves)
 {
     const PpsV2__PFSInput *leaf = input_leaf(ctx, node);
+    if (leaf && strcmp(leaf->repo_type, "meta") == 0) /* computed: there is no tree to compare */
+        return false;
     for (size_t i = 0; leaf && i < leaves->n; i++)
         if (is_twin(leaves->items[i], leaf))
             return false;

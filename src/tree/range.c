@@ -7,8 +7,27 @@ static bool is_within(const TreeWalker *walker)
     return walker->to.size == 0 || str_cmp(walker->item.path, walker->to) < 0;
 }
 
+static Status source_sum(Ctx *ctx, const TreeIo *io, Str from, Str to, TreeSum *out)
+{
+    const Hash none = { 0 };
+    CLEANUP(tree_cursor_freep) TreeCursor *cursor = tree_cursor_new(io, &none);
+    *out = (TreeSum){ 0 };
+    TRY(tree_cursor_seek(ctx, cursor, from, STR("")));
+    for (const TreeEntry *entry; (entry = tree_cursor_entry(cursor));) {
+        if (to.size && str_cmp(entry->path, to) >= 0)
+            return OK;
+        TRY(ctx_check(ctx));
+        out->files++;
+        out->bytes += entry->record.size;
+        TRY(tree_cursor_next(ctx, cursor));
+    }
+    return OK;
+}
+
 Status tree_sum(Ctx *ctx, const TreeIo *io, const Hash *root, Str from, Str to, TreeSum *out)
 {
+    if (io->source)
+        return source_sum(ctx, io, from, to, out);
     CLEANUP(walker_done) TreeWalker walker;
     walker_init(&walker, io, root, to);
     TreeSum sum = { 0 };
@@ -53,6 +72,8 @@ Status tree_dir(Ctx *ctx, const TreeIo *io, const Hash *root, Str dir, Hash *out
 {
     assert(str_ends(dir, STR("/")));
     *out_sum = (TreeSum){ 0 };
+    if (io->source)
+        return io->source->dir(io->source->self, ctx, dir, out_hash, out_sum);
     if (dir.size == 1) {
         *out_hash = *root;
         return tree_sum(ctx, io, root, STR(""), STR(""), out_sum);

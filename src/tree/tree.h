@@ -22,10 +22,12 @@
 
 /* Where nodes come from and go to. get appends the blob to out. put may be NULL for readers; a builder without
  * it only works out the root. */
+typedef struct TreeSource TreeSource;
 typedef struct TreeIo {
     Status (*get)(void *self, Ctx *ctx, const Hash *hash, Buf *out);
     Status (*put)(void *self, Ctx *ctx, Bytes blob, Hash *out_hash);
     void *self;
+    const TreeSource *source; /* entries that are computed, whatever the root; NULL: nodes are read */
 } TreeIo;
 
 typedef enum TreeOp { TREE_PUT = 0, TREE_APPEND = 1, TREE_DELETE = 2 } TreeOp;
@@ -93,6 +95,22 @@ Status tree_cursor_next(Ctx *ctx, TreeCursor *cursor);
 Status tree_cursor_prev(Ctx *ctx, TreeCursor *cursor);
 /* The entry under the cursor; NULL before the first and after the last. */
 const TreeEntry *tree_cursor_entry(const TreeCursor *cursor);
+
+/* Entries that are nowhere stored as a tree. Cursors, tree_get, tree_sum and tree_dir work on it as on nodes; what
+ * compares or changes trees does not: copy the entries into a builder first. A position is as a cursor: before the
+ * first, on one, or after the last; a new one is before the first. tree_sum costs what is in the range. */
+struct TreeSource {
+    void *self;
+    void *(*open)(void *self);
+    void (*close)(void *position);
+    Status (*seek)(void *position, Ctx *ctx, Str path, Str tag); /* to the first that is not less */
+    Status (*next)(void *position, Ctx *ctx);
+    Status (*prev)(void *position, Ctx *ctx);
+    Status (*end)(void *position, Ctx *ctx); /* to the last */
+    const TreeEntry *(*entry)(const void *position);
+    /* As tree_dir. */
+    Status (*dir)(void *self, Ctx *ctx, Str dir, Hash *out_hash, TreeSum *out_sum);
+};
 
 /* One entry; record memory in ctx's arena. Reads one node a level. Errors: NOT_FOUND (bare). */
 Status tree_get(Ctx *ctx, const TreeIo *io, const Hash *root, Str path, Str tag, TreeRecord *out);

@@ -123,7 +123,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CLEANUP(ctx_done) Ctx ctx;
     ctx_init(&ctx);
     Bytes input = bytes(data, size);
-    TreeIo io = { get, put, &input };
+    TreeIo io = { .get = get, .put = put, .self = &input };
     for (size_t at = 0; at + 2 <= size;)
         check_node(next_blob(input, &at));
     Hash root = { { [1] = 1 } }, other = { { 1 } }; /* blobs 0 and 1 */

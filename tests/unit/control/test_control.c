@@ -490,6 +490,112 @@ static void a_pipeline_stopped_before_it_ran_is_paused(void **state)
 
 #define CONTROL_TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
+/* --- what meta commits show ------------------------------------------------------------------- */
+
+typedef struct Paths {
+    char *items[256];
+    size_t n;
+} Paths;
+
+static void open_meta(Fixture *fx, const char *pipeline, PfsView *out)
+{
+    PfsV2__Commit *commit = pfs_commit_ref(&fx->ctx, "default", pipeline, "");
+    commit->repo->type = arena_strdup(fx->ctx.arena, "meta");
+    commit->branch = pfs_branch_ref(&fx->ctx, "default", pipeline, "master");
+    commit->branch->repo = commit->repo;
+    assert_ok(pfs_view_open(&fx->ctx, fx->pfs, commit, out));
+    assert_non_null(out->content->io.source);
+}
+
+static void assert_at(const TreeCursor *cursor, const Paths *paths, size_t i)
+{
+    const TreeEntry *entry = tree_cursor_entry(cursor);
+    if (i >= paths->n)
+        assert_null(entry);
+    else
+        assert_true(entry && str_eq_c(entry->path, paths->items[i]));
+}
+
+/* Where the paths go on that are not before `path`. */
+static size_t first_from(const Paths *paths, Str path)
+{
+    size_t i = 0;
+    while (i < paths->n && str_cmp(str(paths->items[i]), path) < 0)
+        i++;
+    return i;
+}
+
+static void check_seeks(Fixture *fx, TreeCursor *cursor, const Paths *paths, Str path)
+{
+    size_t i = first_from(paths, path);
+    assert_ok(tree_cursor_seek(&fx->ctx, cursor, path, STR("")));
+    assert_at(cursor, paths, i);
+    assert_ok(tree_cursor_next(&fx->ctx, cursor));
+    assert_at(cursor, paths, i + 1);
+    assert_ok(tree_cursor_seek_before(&fx->ctx, cursor, path, STR("")));
+    assert_at(cursor, paths, i - 1); /* i 0: wraps to none */
+}
+
+/* Forward, backward, and from anywhere: every path, and what is just beside it. */
+static void a_meta_commit_reads_like_a_tree(void **state)
+{
+    Fixture *fx = *state;
+    make_repo(fx, "in");
+    make_repo(fx, "more");
+    put(fx, "in", "/a", "1");
+    put(fx, "in", "/dir/x", "2");
+    put(fx, "in", "/dir/sub/y", "3");
+    put(fx, "more", "/m", "4");
+    put(fx, "more", "/d/n", "5");
+    join(fx);
+    create(fx,
+           "{\"pipeline\":{\"name\":\"p\"},\"transform\":{\"cmd\":[\"run\"]},\"input\":{\"cross\":["
+           "{\"pfs\":{\"repo\":\"in\",\"glob\":\"/*\"}},{\"pfs\":{\"repo\":\"more\",\"glob\":\"/\"}}]}}",
+           false);
+    run_datums(fx, 2);
+    assert_job(finished_job(fx, "p"), PPS_V2__JOB_STATE__JOB_SUCCESS, 2, 0);
+    PfsView view;
+    open_meta(fx, "p", &view);
+    CLEANUP(tree_cursor_freep)
+    TreeCursor *cursor = tree_cursor_new(&view.content->io, &view.root);
+    Paths paths = { .n = 0 };
+    assert_ok(tree_cursor_next(&fx->ctx, cursor));
+    for (const TreeEntry *entry; (entry = tree_cursor_entry(cursor)); paths.n++) {
+        paths.items[paths.n] = str_z(fx->ctx.arena, entry->path);
+        assert_true(!paths.n || strcmp(paths.items[paths.n - 1], paths.items[paths.n]) < 0);
+        assert_ok(tree_cursor_next(&fx->ctx, cursor));
+    }
+    /* a meta each, an .env each, inputs 1 + 2 and 2 + 2, an output each (a directory's has none) */
+    assert_int_equal(paths.n, 2 + 2 + 3 + 4 + 2);
+    for (size_t i = paths.n; i-- > 0;) {
+        assert_ok(tree_cursor_prev(&fx->ctx, cursor));
+        assert_at(cursor, &paths, i);
+    }
+    for (size_t i = 0; i < paths.n; i++) {
+        char *path = paths.items[i];
+        for (size_t size = 1; size <= strlen(path); size++)
+            check_seeks(fx, cursor, &paths, (Str){ path, size });
+        check_seeks(fx, cursor, &paths, str(text_printf(fx->ctx.arena, "%s0", path)));
+        check_seeks(fx, cursor, &paths, str(text_printf(fx->ctx.arena, "%s-", path)));
+        char *slash = strrchr(path, '/');
+        check_seeks(fx, cursor, &paths,
+                    str(text_printf(fx->ctx.arena, "%.*s-", (int)(slash - path), path)));
+        TreeRecord record;
+        assert_ok(tree_get(&fx->ctx, &view.content->io, &view.root, str(path),
+                           str_sub(str(path), str_find(str_sub(str(path), 1, 99), '/') + 2,
+                                   str_find(str_sub(str(path), 1, 99), '/') + 66),
+                           &record));
+    }
+    TreeSum all, sum, meta;
+    Hash hash;
+    assert_ok(tree_sum(&fx->ctx, &view.content->io, &view.root, STR(""), STR(""), &all));
+    assert_ok(tree_dir(&fx->ctx, &view.content->io, &view.root, STR("/pfs/"), &hash, &sum));
+    assert_ok(tree_dir(&fx->ctx, &view.content->io, &view.root, STR("/meta/"), &hash, &meta));
+    assert_int_equal(all.files, paths.n);
+    assert_int_equal(sum.files + meta.files, all.files);
+    assert_int_equal(sum.bytes + meta.bytes, all.bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -502,6 +608,7 @@ int main(void)
         CONTROL_TEST(outputs_follow_their_inputs_away),
         CONTROL_TEST(a_pipeline_without_its_image_crashes_with_the_reason),
         CONTROL_TEST(a_pipeline_stopped_before_it_ran_is_paused),
+        cmocka_unit_test_setup_teardown(a_meta_commit_reads_like_a_tree, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* work_spec.c - see work_spec.h. */
-#include "cmd/work_spec.h"
+#include "worker/work_spec.h"
 
 #include "base/text.h"
 #include "codec/amount.h"
