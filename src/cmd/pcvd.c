@@ -153,8 +153,10 @@ static Status open_floors(Ctx *ctx, Server *server)
     pfs_set_remote(server->pfs, &server->remote);
     TRY(pfs_start(ctx, server->pfs));
     TRY(open_engine(ctx, server));
+    server->s3 = s3_new(&(S3Config){ .pfs = server->pfs });
     const ControlConfig control = { .pps = server->pps,
                                     .images = server->images,
+                                    .gate = s3_gate(server->s3),
                                     .engine = server->engine,
                                     .machine = here_size(server->config.data),
                                     .silence_ns = server->config.worker_timeout * NS_PER_SEC,
@@ -167,7 +169,6 @@ static Status open_floors(Ctx *ctx, Server *server)
                             .cluster_id = server->cluster_id,
                             .eval_program = sibling_program(ctx, "pcv-eval") };
     server->api = api_new(&api);
-    server->s3 = s3_new(&(S3Config){ .pfs = server->pfs });
     return OK;
 }
 
@@ -183,12 +184,6 @@ static Status serve_http(void *self, Ctx *ctx, WireHttp *http)
         return FAIL(ctx, NOT_FOUND, "not found");
     const WireHttpHandler *s3 = s3_handler(server->s3);
     return s3->handle(s3->self, ctx, http);
-}
-
-static Status refuse_grpc(void *self, Ctx *ctx, WireCall *call)
-{
-    (void)self;
-    return FAIL(ctx, UNIMPLEMENTED, "this port speaks S3, not %s", wire_call_path(call));
 }
 
 static const char *full_address(Ctx *ctx, const char *listen, int port)
@@ -218,7 +213,7 @@ static Status start_wire(Ctx *ctx, Server *server)
     if (!*server->config.s3_listen)
         return OK;
     const WireConfig s3 = { .listen = full_address(ctx, server->config.s3_listen, 30600),
-                            .handle = refuse_grpc,
+                            .handle = s3_refuse_grpc,
                             .http = s3_handler(server->s3) };
     return wire_server_start(ctx, &s3, &server->s3_wire);
 }

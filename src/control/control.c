@@ -117,6 +117,7 @@ Status control_start(Ctx *ctx, const ControlConfig *config, Control **out)
         return STATUS(RESOURCE_EXHAUSTED);
     control->pps = config->pps;
     control->images = config->images;
+    control->gate = config->gate;
     control->engine = config->engine;
     control->machine = config->machine;
     control->silence_ns = config->silence_ns;

@@ -16,9 +16,28 @@
 
 typedef struct Control Control;
 
+/* A bucket of a job's own S3 endpoint. */
+typedef struct ControlBucket {
+    const char *name;
+    PfsV2__Commit *commit;
+    bool is_output; /* takes writes and shows nothing; else it is only read */
+} ControlBucket;
+
+/* Who serves S3 to jobs: a floor above. Any thread. */
+typedef struct ControlGate {
+    /* Lets in who knows the key, which is made here, to these buckets and no others. *out_endpoint
+     * as user code is told ("http://127.0.0.1:41234"); both in ctx's arena. */
+    Status (*open)(void *self, Ctx *ctx, const ControlBucket *buckets, size_t n,
+                   const char **out_endpoint, const char **out_key);
+    /* Nobody who knows the key is inside when it returns. */
+    void (*close)(void *self, const char *key);
+    void *self;
+} ControlGate;
+
 typedef struct ControlConfig {
     Pps *pps;
     ImageStore *images; /* may be NULL in tests: pipelines then run on the host's root only */
+    const ControlGate *gate; /* may be NULL: then jobs that need S3 fail */
     Engine *engine;     /* may be NULL in tests: workers then join by themselves */
     MachineSize machine;
     int64_t silence_ns; /* a worker that says nothing for so long while it has a lease is replaced;

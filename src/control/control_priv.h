@@ -47,6 +47,7 @@ struct JobRun {
     Hash base_plan;      /* zero when there is no base */
     Hash basis;
     uint64_t parallelism;
+    const char *gate_endpoint, *gate_key; /* of its S3 endpoint, in ctx's arena; NULL: it has none */
     DatumRange *ranges; /* [range_count], taken from next_range upwards */
     size_t range_count;
     bool group_is_open; /* its own workers were started */
@@ -125,6 +126,7 @@ typedef struct WantedSpout {
 struct Control {
     Pps *pps;
     ImageStore *images;
+    const ControlGate *gate;
     Engine *engine;
     MachineSize machine;
     int64_t silence_ns;
@@ -194,6 +196,13 @@ void watch_workers(Control *control, int64_t *due_ns);
 
 /* note.c: a line in the job's log that is the master's; waits while very much is gathered. */
 void job_note(const JobRun *run, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* gate.c: the job's own S3 endpoint, if its pipeline has S3 inputs or output, which is emptied. */
+Status gate_open(JobRun *run);
+void gate_close(JobRun *run); /* may be called again */
+/* What user code is told of it: three variables at most. */
+void gate_add_env(Ctx *ctx, const JobRun *run, Procavia__Work__WorkSet *set);
+#define GATE_VARIABLES_MAX 3
 
 /* output.c: the layer that turns the base job's output into this one's. */
 Status control_output_layer(Ctx *ctx, Control *control, const Hash *base_plan, const Hash *plan,

@@ -125,9 +125,9 @@ static Status make_plan(JobRun *run)
     const PpsV2__Input *input = input_with_commit(ctx, details->input, run->job.set_id);
     run->basis = plan_basis(ctx, &params, details->input);
     run->base_plan = base.plan;
-    params.delta = input && base.id && !hash_is_zero(&base.basis) &&
-                   hash_eq(&base.basis, &run->basis) && base.version == run->job.version &&
-                   datum_has_delta(ctx, input);
+    params.delta = params.rule != PLAN_EVERY_JOB && input && base.id &&
+                   !hash_is_zero(&base.basis) && hash_eq(&base.basis, &run->basis) &&
+                   base.version == run->job.version && datum_has_delta(ctx, input);
     return enumerate(run, &params, &base, input);
 }
 
@@ -315,6 +315,7 @@ static Status run_job(JobRun *run)
     if (job_is_terminal(run->job.state) || run->job.state == PPS_V2__JOB_STATE__JOB_FINISHING)
         return OK;
     TRY(make_plan(run));
+    TRY(gate_open(run));
     if (run->serves)
         return serve_job(run);
     TRY(cut_ranges(run));
@@ -330,6 +331,7 @@ static Status run_job(JobRun *run)
     job_note(run, "updating job info, state: JOB_RUNNING");
     Outcome outcome = wait_for_sets(run, deadline_ns);
     job_run_recall(run);
+    gate_close(run);
     if (outcome == TIMED_OUT)
         return kill_timed_out(run);
     if (outcome == KILLED)
@@ -413,6 +415,7 @@ static void job_thread(void *arg)
         if (!cancel_is_set(run->cancel) && run->id > 0)
             fail_job(run, s);
     }
+    gate_close(run);
     flush_log(run);
     int64_t pipeline = run->pipeline;
     unlink_run(run);

@@ -32,7 +32,7 @@ static Status collect(void *arg, Ctx *ctx, Bytes piece)
 static Status ride_along(Ctx *ctx, OrderMaker *maker, const DatumInput *input,
                          Procavia__Work__WorkInput *out)
 {
-    if (input->is_dir || input->size > RIDE_ALONG_MAX ||
+    if (input->is_dir || input->from->s3 || input->size > RIDE_ALONG_MAX ||
         maker->ridden_bytes + input->size > RIDE_ALONG_SUM_MAX || input->from->lazy ||
         input->from->empty_files)
         return OK;
@@ -241,7 +241,8 @@ static Status order_head(Ctx *ctx, Control *control, const PpsJobRow *job,
     set->datum_batching = info->details->transform->datum_batching;
     *out = set;
     set->env = ARENA_NEW(ctx->arena, Procavia__Work__WorkSet__EnvEntry *,
-                         info->details->transform->n_secrets + ADDRESS_VARIABLES);
+                         info->details->transform->n_secrets + ADDRESS_VARIABLES +
+                             GATE_VARIABLES_MAX);
     if (!set->env)
         return STATUS(RESOURCE_EXHAUSTED);
     add_address(ctx, control, set);
@@ -254,6 +255,7 @@ Status order_make(Ctx *ctx, Control *control, Lease *lease, Procavia__Work__Work
     Procavia__Work__WorkSet *set;
     TRY(order_head(ctx, control, &run->job, &run->spec, &set));
     TRY(add_secrets(ctx, control, run->spec.info->details->transform, set));
+    gate_add_env(ctx, run, set);
     set->lease = lease->id;
     if (run->serves)
         TRY(serve_order(ctx, run, set));

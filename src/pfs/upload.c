@@ -60,6 +60,16 @@ Status pfs_upload_delete(Ctx *ctx, Pfs *pfs, const char *place, const char *key,
     return pfs_commit(ctx, STEAL(tx));
 }
 
+Status pfs_upload_drop(Ctx *ctx, Pfs *pfs, const char *place)
+{
+    int64_t uploads;
+    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+    TRY(pfs_begin_write(ctx, pfs, NULL, &tx));
+    TRY(db_exec(ctx, pfs_tx_db(tx), &uploads, "DELETE FROM pfs_upload WHERE place = ?", "s",
+                place));
+    return uploads ? pfs_commit(ctx, STEAL(tx)) : OK;
+}
+
 Status pfs_upload_list(Ctx *ctx, Pfs *pfs, const char *place, const char *prefix,
                        const char *after_key, const char *after_id, size_t max, PfsUpload **out,
                        size_t *out_n)

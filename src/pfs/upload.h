@@ -33,6 +33,9 @@ Status pfs_upload_find(Ctx *ctx, Pfs *pfs, const char *place, const char *key, c
                        PfsUpload *out);
 Status pfs_upload_delete(Ctx *ctx, Pfs *pfs, const char *place, const char *key, const char *id);
 
+/* All uploads of a place. */
+Status pfs_upload_drop(Ctx *ctx, Pfs *pfs, const char *place);
+
 /* Ends the writer, which wrote PFS_UPLOAD_PATH and nothing else, as part `number`, in place of an
  * earlier one of that number. */
 Status pfs_upload_part(Ctx *ctx, Pfs *pfs, const char *id, int64_t number, PfsWriter *writer,

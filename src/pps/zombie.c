@@ -52,9 +52,24 @@ static Status check_files(Ctx *ctx, const Zombies *zombies, const Hash *root, co
     return OK;
 }
 
+/* Files that user code puts into the output itself (s3_out) carry no datum's tag. */
+static Status has_tags(Ctx *ctx, const Zombies *zombies, const PpsJobRow *job, bool *out)
+{
+    PpsPipelineRow spec;
+    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+    TRY(pfs_begin_read(ctx, pps_pfs(zombies->pps), &tx));
+    TRY(pps_job_spec(ctx, tx, job, &spec));
+    *out = !spec.info->details->s3_out;
+    return OK;
+}
+
 static Status check_job(Ctx *ctx, const Zombies *zombies, const PpsJobRow *job)
 {
     PfsView view;
+    bool tagged;
+    TRY(has_tags(ctx, zombies, job, &tagged));
+    if (!tagged)
+        return OK;
     TRY(pfs_view_open(ctx, pps_pfs(zombies->pps),
                       pfs_commit_ref(ctx, job->project, job->pipeline, job->set_id), &view));
     return check_files(ctx, zombies, &view.root, &job->plan);

@@ -4,7 +4,7 @@
 
 #include "base/id.h"
 #include "base/log.h"
-#include "s3/s3_priv.h"
+#include "s3/gate.h"
 
 /* A UUID with its dashes. */
 static void make_id(S3Request *request)
@@ -35,6 +35,16 @@ static void note(const S3Request *request, Status why)
                  request->method, STR_ARG(request->raw_path), error.code, error.message);
 }
 
+static Status run(S3Request *request)
+{
+    Status s = serve(request);
+    s3_gate_leave(request);
+    if (status_ok(s))
+        return OK;
+    note(request, s);
+    return wire_http_answered(request->http) ? s : s3_answer_error(request, s);
+}
+
 static Status handle(void *self, Ctx *ctx, WireHttp *http)
 {
     S3Request request = { .s3 = self,
@@ -42,11 +52,23 @@ static Status handle(void *self, Ctx *ctx, WireHttp *http)
                           .http = http,
                           .driver = &s3_branches,
                           .method = wire_http_method(http) };
-    Status s = serve(&request);
-    if (status_ok(s))
-        return OK;
-    note(&request, s);
-    return wire_http_answered(http) ? s : s3_answer_error(&request, s);
+    return run(&request);
+}
+
+static Status handle_job(void *self, Ctx *ctx, WireHttp *http)
+{
+    S3Request request = { .s3 = self,
+                          .ctx = ctx,
+                          .http = http,
+                          .driver = &s3_job_buckets,
+                          .method = wire_http_method(http) };
+    return run(&request);
+}
+
+Status s3_refuse_grpc(void *self, Ctx *ctx, WireCall *call)
+{
+    (void)self;
+    return FAIL(ctx, UNIMPLEMENTED, "this port speaks S3, not %s", wire_call_path(call));
 }
 
 S3 *s3_new(const S3Config *config)
@@ -56,11 +78,15 @@ S3 *s3_new(const S3Config *config)
         abort();
     s3->config = *config;
     s3->handler = (WireHttpHandler){ handle, s3 };
+    s3->gate_handler = (WireHttpHandler){ handle_job, s3 };
+    s3_gates_init(s3);
     return s3;
 }
 
 S3 *s3_free(S3 *s3)
 {
+    if (s3)
+        s3_gates_done(s3);
     free(s3);
     return NULL;
 }

@@ -2,15 +2,24 @@
 #pragma once
 
 #include "base/text.h"
+#include "base/thread.h"
 #include "codec/pb.h"
 #include "codec/xml.h"
 #include "pfs/view.h"
 #include "s3/s3.h"
 #include "s3/sign.h"
 
+typedef struct S3Gate S3Gate;
+
 struct S3 {
     S3Config config;
     WireHttpHandler handler;
+    WireHttpHandler gate_handler; /* of jobs */
+    ControlGate gate;
+    pthread_mutex_t lock;  /* guards from here on */
+    pthread_cond_t left;   /* a request left its gate */
+    S3Gate *gates;         /* of jobs that run */
+    WireServer *gate_wire; /* NULL until the first one; then constant */
 };
 
 typedef enum S3ErrorId {
@@ -35,6 +44,8 @@ typedef struct S3Request {
     Ctx *ctx;
     WireHttp *http;
     const S3Driver *driver;
+    S3Gate *gate; /* of a job; NULL: a request to the server, or nobody yet */
+    struct S3Request *next_inside;
     const char *method;
     Str raw_path; /* as sent, still encoded */
     S3Params query;
@@ -119,6 +130,10 @@ struct S3Driver {
     bool versions; /* may commits be asked for? */
 };
 extern const S3Driver s3_branches; /* all branches of user repos */
+
+/* What uploads to a target are filed under, whatever name its bucket was called by; in ctx's arena.
+ */
+const char *s3_place_of(Ctx *ctx, const PfsV2__Commit *target);
 
 /* The request's bucket. */
 Status s3_find_bucket(S3Request *request, S3Bucket *out);

@@ -18,14 +18,16 @@ typedef struct Upload {
     PfsUpload row;
 } Upload;
 
-/* What uploads of a bucket are filed under, whatever name it was called by. */
-static const char *place_of(const Upload *upload)
+const char *s3_place_of(Ctx *ctx, const PfsV2__Commit *target)
 {
-    Ctx *ctx = upload->request->ctx;
-    const PfsV2__Commit *target = upload->bucket.target;
     const char *branch = target->branch ? target->branch->name : "";
     return text_printf(ctx->arena, "%s@%s=%s", pfs_repo_text(ctx, target->repo), branch,
                        target->id);
+}
+
+static const char *place_of(const Upload *upload)
+{
+    return s3_place_of(upload->request->ctx, upload->bucket.target);
 }
 
 static Status or_no_upload(S3Request *request, Status status)

@@ -218,6 +218,14 @@ class Datums(PpsCase):
         found = {d.data[0].file.path: d.state for d in self.client.pps.list_datum(job=info.job)}
         self.assertEqual(found["/a"], pps.DatumState.SKIPPED)
 
+    def test_every_job_skips_nothing(self):
+        repo = self.repo(files={"/1": b"1", "/2": b"2"})
+        name = self.pipeline(repo, reprocessSpec="every_job")
+        self.succeeds(name)
+        self.put(repo, {"/3": b"3"})  # the other two are as they were
+        info = self.succeeds(name)
+        self.assertEqual((info.data_processed, info.data_skipped), (3, 0))
+
     def test_restart(self):
         repo, mark = self.repo(files={"/a": b"1"}), "/tmp/" + unique()
         name = self.pipeline(repo, f"echo begun; if test -f {mark}; then rm {mark}; exit; fi; "
