@@ -80,6 +80,7 @@ struct Lease {
     uint64_t id;
     JobRun *run;
     DatumRange range;
+    uint64_t reported; /* datums of the range that have their result, the first ones */
     ControlSession *session;
     Arena *arena;         /* of records */
     DatumRecord *records; /* [range.to - range.from], as planned; NULL before the order was made */
@@ -92,8 +93,9 @@ struct Lease {
     Lease *next;
 };
 
-#define WARM_MAX 4 /* pipelines a worker is remembered to have run: as many as it keeps sandboxes  \
-                    */
+#define WARM_MAX                                                                                   \
+    4 /* pipelines a worker is remembered to have run: as many as it keeps sandboxes               \
+       */
 
 struct ControlSession {
     Control *control;
@@ -169,6 +171,7 @@ JobRun *job_run_of_pipeline(Control *control, int64_t pipeline); /* likewise: an
 Status job_run_write_running(JobRun *run);
 Status job_run_finish(JobRun *run, const char *error, PpsV2__JobState failed);
 void job_run_offer(JobRun *run);
+char *job_run_text(Ctx *ctx, const JobRun *run); /* "project/pipeline@id", as records have it */
 /* Nobody may hold a lease of a run that goes. Their workers are told to stop. */
 void job_run_recall(JobRun *run);
 
@@ -234,6 +237,8 @@ Status order_add_datum(Ctx *ctx, Control *control, const DatumRecord *record,
 /* result.c: durable results. flush writes what was gathered so far. */
 Status result_add(Ctx *ctx, Lease *lease, const Procavia__Work__WorkResult *result);
 Status result_flush(Ctx *ctx, JobRun *run);
+/* The same when the last was a while ago: results do not wait for a datum that takes long. */
+Status result_flush_due(Ctx *ctx, JobRun *run);
 Status result_copy_record(Arena *arena, const DatumRecord *record, DatumRecord *out);
 
 /* The same in steps, for who writes more in the same transaction: take, lay, write, and in any case

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 
 #define SET_DATUMS_MAX 1024 /* so that an order fits a message */
 
@@ -80,6 +81,12 @@ static Status hash_secrets(Ctx *ctx, PfsTx *tx, const PpsV2__Transform *transfor
     return OK;
 }
 
+char *job_run_text(Ctx *ctx, const JobRun *run)
+{
+    return text_printf(ctx->arena, "%s/%s@%s", run->job.project, run->job.pipeline,
+                       run->job.set_id);
+}
+
 static Status find_result(void *tx, Ctx *ctx, const Hash *key, PlanResultHit *out)
 {
     return pps_cache_get(ctx, tx, key, out);
@@ -97,6 +104,19 @@ static Status enumerate(JobRun *run, const PlanParams *params, const PpsJobRow *
     else if (input)
         TRY(datum_each(ctx, &files, input, planner_put, planner));
     return planner_finish(ctx, planner, &run->plan);
+}
+
+/* A run before this one, which the server's end cut short, may have left results that only the
+ * job's own plan has: those whose rule does not ask the cache. What it has is then not run again.
+ */
+static void resume(const JobRun *run, PlanParams *params)
+{
+    if (params->rule == PLAN_EXACT || run->serves || run->spec.info->details->s3_out ||
+        hash_is_zero(&run->job.plan) || !hash_eq(&run->job.basis, &run->basis))
+        return;
+    params->base = run->job.plan;
+    params->rule = PLAN_UNTIL_SUCCESS;
+    params->delta = false;
 }
 
 static Status make_plan(JobRun *run)
@@ -121,6 +141,7 @@ static Status make_plan(JobRun *run)
                           .salt = details->salt,
                           .step = &step,
                           .cache = { find_result, tx },
+                          .job = job_run_text(ctx, run),
                           .results_not_before_ns = run->spec.results_not_before_ns };
     const PpsV2__Input *input = input_with_commit(ctx, details->input, run->job.set_id);
     run->basis = plan_basis(ctx, &params, details->input);
@@ -128,6 +149,7 @@ static Status make_plan(JobRun *run)
     params.delta = params.rule != PLAN_EVERY_JOB && input && base.id &&
                    !hash_is_zero(&base.basis) && hash_eq(&base.basis, &run->basis) &&
                    base.version == run->job.version && datum_has_delta(ctx, input);
+    resume(run, &params);
     return enumerate(run, &params, &base, input);
 }
 
@@ -202,11 +224,29 @@ void job_run_offer(JobRun *run)
     queue_wake_sessions(run->control);
 }
 
-/* CLOCK_MONOTONIC when the job times out; INT64_MAX for never. */
+/* CLOCK_MONOTONIC when the job times out; INT64_MAX for never. A job that was begun before the
+ * server ended has had its time since then. */
 static int64_t timeout_of(const JobRun *run)
 {
     int64_t limit_ns = pb_duration_ns(run->spec.info->details->job_timeout);
-    return limit_ns > 0 ? clock_mono_ns() + limit_ns : DEADLINE_NONE;
+    if (limit_ns <= 0)
+        return DEADLINE_NONE;
+    int64_t began_ns = run->job.started_ns;
+    int64_t spent_ns = began_ns ? MAX(clock_wall_ns() - began_ns, INT64_C(0)) : 0;
+    return clock_mono_ns() + MAX(limit_ns - spent_ns, INT64_C(0));
+}
+
+/* What was processed before the server ended is found again as skipped. */
+static JobCounters first_counters(const JobRun *run)
+{
+    const JobCounters *before = &run->job.counters;
+    JobCounters now = *before;
+    int64_t carried = (int64_t)(run->plan.counts.skipped + run->plan.counts.cached);
+    now.processed = MIN(before->processed, carried);
+    now.skipped = carried - now.processed;
+    now.failed = now.recovered = 0;
+    now.total = (int64_t)run->plan.counts.total;
+    return now;
 }
 
 typedef enum Outcome { ALL_DONE, KILLED, BROKEN, TIMED_OUT } Outcome;
@@ -319,9 +359,7 @@ static Status run_job(JobRun *run)
     if (run->serves)
         return serve_job(run);
     TRY(cut_ranges(run));
-    run->counters =
-        (JobCounters){ .total = (int64_t)run->plan.counts.total,
-                       .skipped = (int64_t)(run->plan.counts.skipped + run->plan.counts.cached) };
+    run->counters = first_counters(run);
     int64_t deadline_ns = timeout_of(run);
     job_note(run, "planned datums: %llu in all, %llu to run",
              (unsigned long long)run->plan.counts.total,

@@ -128,8 +128,15 @@ Lease *queue_find_lease(Control *control, uint64_t id)
     return NULL;
 }
 
-static void give_back(JobRun *run, DatumRange range)
+/* What has its result is not run again; and who got on with it did not fail at the same datum. */
+static void give_back(JobRun *run, DatumRange range, uint64_t reported)
 {
+    range.from += reported;
+    range.attempts = reported ? 0 : range.attempts;
+    if (range.from == range.to) {
+        run->ranges_done++;
+        return;
+    }
     if (!run->serves && ++range.attempts >= LOST_MAX) {
         job_run_break(run, "its workers were lost again and again while they ran the same datums");
         return;
@@ -151,7 +158,7 @@ void queue_end_lease(Control *control, Lease *lease, bool lost)
     run->leases--;
     run->is_served = false;
     if (lost)
-        give_back(run, lease->range);
+        give_back(run, lease->range, lease->reported);
     else
         run->ranges_done++;
     if (lease->session->lease == lease)

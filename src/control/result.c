@@ -93,8 +93,8 @@ static Status keep_record(void *arg, Ctx *ctx, const DatumRecord *record)
 }
 
 /* The record at a position of a todo list, in the arena `into` (not ctx's). NOT_FOUND (bare). */
-static Status todo_record(Ctx *ctx, Control *control, const Hash *todo, uint64_t index,
-                          Arena *into, DatumRecord *out)
+static Status todo_record(Ctx *ctx, Control *control, const Hash *todo, uint64_t index, Arena *into,
+                          DatumRecord *out)
 {
     TodoSearch search = { .arena = into };
     TRY(plan_each_todo(ctx, &control->content.io, todo, index, index + 1, keep_record, &search));
@@ -171,17 +171,14 @@ Status result_add(Ctx *ctx, Lease *lease, const Procavia__Work__WorkResult *resu
     record->reason = result->reason;
     record->stats = stats_of(result->stats);
     record->output_bytes = record->stats.upload_bytes;
-    record->run_job =
-        text_printf(ctx->arena, "%s/%s@%s", run->job.project, run->job.pipeline, run->job.set_id);
+    record->run_job = job_run_text(ctx, run);
     record->image_id = run->spec.image_digest;
-    bool due;
     {
         LOCKED(&control->lock);
         TRY(gather(run, record));
         count(run, record);
-        due = clock_mono_ns() - run->last_flush_ns > FLUSH_NS;
     }
-    return due ? result_flush(ctx, run) : OK;
+    return result_flush_due(ctx, run);
 }
 
 /* --- flushing --------------------------------------------------------------------------------- */
@@ -280,4 +277,14 @@ Status result_flush(Ctx *ctx, JobRun *run)
     Status s = write_batch(ctx, run, &batch);
     result_end(run, &batch, s);
     return s;
+}
+
+Status result_flush_due(Ctx *ctx, JobRun *run)
+{
+    bool due;
+    {
+        LOCKED(&run->control->lock);
+        due = run->result_count && clock_mono_ns() - run->last_flush_ns > FLUSH_NS;
+    }
+    return due ? result_flush(ctx, run) : OK;
 }

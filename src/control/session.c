@@ -180,7 +180,10 @@ static Status report_result(Ctx *ctx, ControlSession *session,
             return OK;
         lease->running = "";
     }
-    return result_add(ctx, lease, result);
+    TRY(result_add(ctx, lease, result));
+    LOCKED(&session->control->lock);
+    lease->reported += result->index == lease->range.from + lease->reported;
+    return OK;
 }
 
 #define SET_TRIES                                                                                  \
@@ -243,6 +246,18 @@ static Status report_logs(Ctx *ctx, ControlSession *session,
     return OK;
 }
 
+/* Alive is what a worker says while a datum takes long: time for what was done before it. */
+static Status report_alive(Ctx *ctx, ControlSession *session)
+{
+    JobRun *run;
+    {
+        LOCKED(&session->control->lock);
+        const Lease *lease = session->lease;
+        run = lease && !lease->cancelled && !lease->run->serves ? lease->run : NULL;
+    }
+    return run ? result_flush_due(ctx, run) : OK;
+}
+
 static void note_heard(ControlSession *session)
 {
     LOCKED(&session->control->lock);
@@ -266,7 +281,7 @@ Status control_report(Ctx *ctx, ControlSession *session, const Procavia__Work__W
         serve_report(session, report->serving);
         return OK;
     case PROCAVIA__WORK__WORK_REPORT__BODY_ALIVE:
-        return OK;
+        return report_alive(ctx, session);
     case PROCAVIA__WORK__WORK_REPORT__BODY_HELLO:
     case PROCAVIA__WORK__WORK_REPORT__BODY__NOT_SET:
     case _PROCAVIA__WORK__WORK_REPORT__BODY__CASE_IS_INT_SIZE:

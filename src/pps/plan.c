@@ -129,7 +129,9 @@ static Status reuse(Ctx *ctx, Planner *planner, const TreeRecord *pending, const
     DatumRecord record;
     TRY(record_load(ctx, planner->params->io, pending, &record));
     record.head.state = RECORD_PROCESSED;
-    record.head.reused = true;
+    /* What this job itself had done before the server ended is not another's. */
+    const char *job = planner->params->job;
+    record.head.reused = !job || strcmp(hit->run_job, job) != 0;
     record.head.output_root = hit->output_root;
     record.output_bytes = hit->output_bytes;
     record.stats = hit->stats;

@@ -1,6 +1,6 @@
 /* plan.h - which datums of a job must run (pps.md §11, design.md §5): the previous plan and the
- * datums of now give the new plan, by their difference. Pure over a TreeIo, but for the file in which
- * very many datums are sorted.
+ * datums of now give the new plan, by their difference. Pure over a TreeIo, but for the file in
+ * which very many datums are sorted.
  *
  *   base      the plan of the job to build upon; zero: none
  *   done      the plan so far: datums carried over from base, and hits of the cache
@@ -53,6 +53,7 @@ typedef struct PlanParams {
     const char *salt;
     const KeyStep *step;
     PlanCache cache; /* asked by PLAN_EXACT only; find may be NULL */
+    const char *job; /* "project/pipeline@id" of which this is the plan; NULL: of none */
     /* Results of the cache that are older do not count: when an update with `reprocess` was. */
     int64_t results_not_before_ns;
     /* Where very many datums are sorted, in a file without a name; NULL: TMPDIR, else /var/tmp. */

@@ -186,8 +186,8 @@ class Accidents(SpoutCase):
 
     def test_worker_dies(self):
         name, go = self.pachctl()
-        self.until(lambda: self.info(name).details.workers_available == 1)
-        worker = next(l for l in self.client.pps.get_logs(pipeline=pps.Pipeline(name=name))).worker_id
+        first = self.until(lambda: list(self.client.pps.get_logs(pipeline=pps.Pipeline(name=name))))
+        worker = first[0].worker_id
         os.kill(worker_pid(self.server.process.pid, worker), signal.SIGKILL)
         self.put(go, {"/n0": b""})
         self.until_file(name, "/n0", b"data 0\n")

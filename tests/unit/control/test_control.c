@@ -386,9 +386,150 @@ static void a_restart_goes_on_where_it_was(void **state)
     join(fx);
     run_datums(fx, 1); /* the other one */
     PpsV2__JobInfo *info = finished_job(fx, "p");
-    assert_job(info, PPS_V2__JOB_STATE__JOB_SUCCESS, 1, 1);
+    assert_job(info, PPS_V2__JOB_STATE__JOB_SUCCESS, 2, 0);
     assert_file(fx, "p", "/a", "1");
     assert_file(fx, "p", "/b", "2");
+}
+
+static void a_lost_worker_takes_back_only_what_it_did_not_report(void **state)
+{
+    Fixture *fx = *state;
+    make_repo(fx, "in");
+    put(fx, "in", "/a", "1");
+    put(fx, "in", "/b", "2");
+    put(fx, "in", "/c", "3");
+    create(fx,
+           "{\"pipeline\":{\"name\":\"p\"},\"input\":{\"pfs\":{\"repo\":\"in\",\"glob\":\"/*\"}},"
+           "\"transform\":{\"cmd\":[\"run\"]},\"datumSetSpec\":{\"number\":\"3\"}}",
+           false);
+    for (size_t left = 3; left; left--) {
+        join(fx);
+        Procavia__Work__WorkSet *set = next_set(fx);
+        assert_int_equal(set->n_datums, left);
+        report(fx, set, 0, PROCAVIA__WORK__WORK_RESULT__STATE__PROCESSED);
+        fx->session = control_leave(fx->session); /* it never says that the set is done */
+    }
+    assert_job(finished_job(fx, "p"), PPS_V2__JOB_STATE__JOB_SUCCESS, 3, 0);
+    assert_file(fx, "p", "/c", "3");
+}
+
+#define SERVICE(name, glob)                                                                        \
+    "{\"pipeline\":{\"name\":\"" name "\"},\"input\":{\"pfs\":{\"repo\":\"in\",\"glob\":\"" glob   \
+    "\"}},\"transform\":{\"cmd\":[\"run\"]},\"service\":{\"internalPort\":80,\"externalPort\":"    \
+    "8080}}"
+
+static void serving(Fixture *fx, const Procavia__Work__WorkSet *set, const char *error)
+{
+    Procavia__Work__WorkReport report;
+    procavia__work__work_report__init(&report);
+    Procavia__Work__WorkReport__Serving word;
+    procavia__work__work_report__serving__init(&word);
+    report.body_case = PROCAVIA__WORK__WORK_REPORT__BODY_SERVING;
+    report.serving = &word;
+    word.lease = set->lease;
+    word.error = arena_strdup(fx->ctx.arena, error);
+    assert_ok(control_report(&fx->ctx, fx->session, &report));
+}
+
+static void until_told_to_stop(Fixture *fx, const Procavia__Work__WorkSet *set)
+{
+    Procavia__Work__WorkOrder *order;
+    assert_ok(control_next_order(&fx->ctx, fx->session, &order));
+    assert_int_equal(order->body_case, PROCAVIA__WORK__WORK_ORDER__BODY_CANCEL);
+    assert_int_equal(order->cancel->lease, set->lease);
+    done(fx, set);
+}
+
+static void a_service_lasts_until_its_next_input(void **state)
+{
+    Fixture *fx = *state;
+    make_repo(fx, "in");
+    put(fx, "in", "/a", "1");
+    create(fx, SERVICE("s", "/"), false);
+    join(fx);
+    Procavia__Work__WorkSet *set = next_set(fx);
+    assert_non_null(set->serve);
+    assert_int_equal(set->serve->internal_port, 80);
+    assert_int_equal(set->serve->external_port, 8080);
+    assert_int_equal(set->n_datums, 1);
+    serving(fx, set, "");
+    const char *first = set->job->id;
+    put(fx, "in", "/a", "2");
+    until_told_to_stop(fx, set);
+    set = next_set(fx);
+    assert_string_not_equal(set->job->id, first);
+    /* A worker that is lost, however often, is no reason to give up. */
+    for (int i = 0; i < 10; i++) {
+        fx->session = control_leave(fx->session);
+        join(fx);
+        set = next_set(fx);
+    }
+}
+
+static PpsV2__PipelineInfo *pipeline_in(Fixture *fx, const char *name, PpsV2__PipelineState state)
+{
+    EventBus *bus = db_events(fx->db);
+    const uint64_t topic = pps_topic_pipeline("default", name);
+    for (;;) {
+        uint64_t epoch = event_epoch(bus);
+        PfsTx *tx = NULL;
+        PpsV2__InspectPipelineRequest request;
+        pps_v2__inspect_pipeline_request__init(&request);
+        PpsV2__Pipeline pipeline;
+        pps_v2__pipeline__init(&pipeline);
+        pipeline.name = arena_strdup(fx->ctx.arena, name);
+        request.pipeline = &pipeline;
+        PpsV2__PipelineInfo *info;
+        assert_ok(pfs_begin_read(&fx->ctx, fx->pfs, &tx));
+        assert_ok(pps_inspect_pipeline(&fx->ctx, tx, &request, &info));
+        pfs_rollback(tx);
+        if (info->state == state)
+            return info;
+        assert_ok(event_wait(&fx->ctx, bus, &topic, 1, epoch));
+    }
+}
+
+static void a_service_that_cannot_run_crashes_with_the_reason(void **state)
+{
+    Fixture *fx = *state;
+    make_repo(fx, "in");
+    put(fx, "in", "/a", "1");
+    create(fx, SERVICE("s", "/"), false);
+    join(fx);
+    Procavia__Work__WorkSet *set = next_set(fx);
+    serving(fx, set, "port 80 is taken");
+    assert_string_equal(pipeline_in(fx, "s", PPS_V2__PIPELINE_STATE__PIPELINE_CRASHING)->reason,
+                        "port 80 is taken");
+    serving(fx, set, "");
+    assert_string_equal(pipeline_in(fx, "s", PPS_V2__PIPELINE_STATE__PIPELINE_RUNNING)->reason, "");
+}
+
+static void a_service_needs_one_datum(void **state)
+{
+    Fixture *fx = *state;
+    make_repo(fx, "in");
+    put(fx, "in", "/a", "1");
+    put(fx, "in", "/b", "2");
+    create(fx, SERVICE("s", "/*"), false);
+    PpsV2__JobInfo *info = finished_job(fx, "s");
+    assert_int_equal(info->state, PPS_V2__JOB_STATE__JOB_FAILURE);
+    assert_string_equal(info->reason, "services must have a single datum");
+}
+
+static void a_spout_runs_without_a_job(void **state)
+{
+    Fixture *fx = *state;
+    create(fx, "{\"pipeline\":{\"name\":\"s\"},\"spout\":{},\"transform\":{\"cmd\":[\"run\"]}}",
+           false);
+    join(fx);
+    Procavia__Work__WorkSet *set = next_set(fx);
+    assert_non_null(set->serve);
+    assert_int_equal(set->n_datums, 0);
+    assert_string_equal(set->job->id, "");
+    create(fx, "{\"pipeline\":{\"name\":\"s\"},\"spout\":{},\"transform\":{\"cmd\":[\"other\"]}}",
+           true);
+    until_told_to_stop(fx, set);
+    assert_string_equal(next_set(fx)->transform->cmd[0], "other");
 }
 
 static void a_stopped_job_recalls_its_worker(void **state)
@@ -604,6 +745,11 @@ int main(void)
         CONTROL_TEST(a_failed_datum_fails_its_job_and_what_is_below_cannot_run),
         CONTROL_TEST(a_lost_worker_costs_only_what_it_had),
         CONTROL_TEST(a_restart_goes_on_where_it_was),
+        CONTROL_TEST(a_lost_worker_takes_back_only_what_it_did_not_report),
+        CONTROL_TEST(a_service_lasts_until_its_next_input),
+        CONTROL_TEST(a_service_that_cannot_run_crashes_with_the_reason),
+        CONTROL_TEST(a_service_needs_one_datum),
+        CONTROL_TEST(a_spout_runs_without_a_job),
         CONTROL_TEST(a_stopped_job_recalls_its_worker),
         CONTROL_TEST(outputs_follow_their_inputs_away),
         CONTROL_TEST(a_pipeline_without_its_image_crashes_with_the_reason),

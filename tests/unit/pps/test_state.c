@@ -180,9 +180,16 @@ static void hopeless_pipelines_say_why(void **state UNUSED)
 
     PpsV2__Service service;
     pps_v2__service__init(&service);
+    details.service = &service;
+    service.external_port = 65535;
+    assert_null(pipeline_fatal(&info));
+    service.external_port = 65536;
+    assert_string_equal(pipeline_fatal(&info), "service.external_port must be between 0 and 65535");
+    service.internal_port = -1;
+    assert_string_equal(pipeline_fatal(&info), "service.internal_port must be between 0 and 65535");
+
     PpsV2__Spout spout;
     pps_v2__spout__init(&spout);
-    details.service = &service;
     details.spout = &spout;
     assert_string_equal(pipeline_fatal(&info),
                         "only one of pipeline.service or pipeline.spout can be set");
