@@ -8,7 +8,8 @@ packages=(
     clang libclang-rt-14-dev universal-ctags
     libnghttp2-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libprotobuf-dev libsqlite3-dev
     libzstd-dev libssl-dev libyaml-dev libexpat1-dev zlib1g-dev libseccomp-dev libarchive-dev libpcre2-dev libcmocka-dev
-    libjq-dev libjsonnet-dev libcurl4-openssl-dev libpq-dev libmariadb-dev postgresql
+    libjq-dev libjsonnet-dev libcurl4-openssl-dev libpq-dev libmariadb-dev
+    postgresql mariadb-server-core mariadb-client-core
     python3-sklearn r-base-core r-cran-mass curl jq
     skopeo umoci docker-registry crun runc
 )

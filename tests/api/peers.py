@@ -10,6 +10,7 @@ import os
 import pwd
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -117,6 +118,8 @@ def broken(data, sent, headers=()):
 class Process:
     """A server's process with a scratch folder."""
 
+    stop_signal = signal.SIGTERM
+
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="pcv-peer-")
         self.process = None
@@ -140,7 +143,7 @@ class Process:
 
     def stop(self):
         if self.process:
-            self.process.terminate()
+            self.process.send_signal(self.stop_signal)
             self.process.wait()
             self.log.close()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -202,6 +205,7 @@ class Postgres(Process):
     """A PostgreSQL cluster of its own on a free port, with one user who has a password."""
 
     user, password = "loader", "secret of the loader"
+    stop_signal = signal.SIGINT  # at once, whoever is connected
 
     @staticmethod
     def program(name):
@@ -226,17 +230,28 @@ class Postgres(Process):
         self.until(lambda: self.try_sql("SELECT 1") == 0)
         self.url = f"postgres://{self.user}@127.0.0.1:{self.port}/postgres"
 
-    def _psql(self, sql):
-        return subprocess.run(
-            [self.program("psql"), "-h", "127.0.0.1", "-p", str(self.port), "-U", self.user, "-d",
-             "postgres", "-v", "ON_ERROR_STOP=1", "-qAt", "-F", "|", "-P", "null=NULL", "-c", sql],
-            env=dict(os.environ, PGPASSWORD=self.password), capture_output=True, text=True)
+    def start_sql(self, sql):
+        """psql, running it; results come as they are made."""
+        command = [self.program("psql"), "-h", "127.0.0.1", "-p", str(self.port), "-U", self.user,
+                   "-d", "postgres", "-v", "ON_ERROR_STOP=1", "-qAt", "-F", "|", "-P", "null=NULL"]
+        process = subprocess.Popen(
+            command, env=dict(os.environ, PGPASSWORD=self.password), stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process.stdin.write(sql + ";\n")
+        process.stdin.close()
+        process.stdin = None
+        return process
+
+    def run_sql(self, sql):
+        process = self.start_sql(sql)
+        stdout, stderr = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
     def try_sql(self, sql):
-        return self._psql(sql).returncode
+        return self.run_sql(sql).returncode
 
     def sql(self, sql):
-        done = self._psql(sql)
+        done = self.run_sql(sql)
         if done.returncode:
             raise RuntimeError(done.stderr)
         return done.stdout.splitlines()
@@ -256,7 +271,7 @@ class MariaDb(Process):
             "--auth-root-authentication-method=normal"], check=True, capture_output=True)
         self.port, self.socket = _free_port(), socket
         self.start(_as_other_user() + [
-            shutil.which("mariadbd"), "--no-defaults", f"--datadir={data}", f"--socket={socket}",
+            shutil.which("mariadbd") or "/usr/sbin/mariadbd", "--no-defaults", f"--datadir={data}", f"--socket={socket}",
             f"--port={self.port}", "--bind-address=127.0.0.1"])
         self.until(lambda: self._run("SELECT 1").returncode == 0)
         self.sql(f"CREATE DATABASE loads; CREATE USER '{self.user}'@'%' IDENTIFIED BY "
