@@ -153,6 +153,22 @@ static Status fetch_one(Ctx *ctx, WireClient *client, const WorkerInput *input, 
     return fetch_content(ctx, client, file_at(ctx, input, path), sink);
 }
 
+/* A directory that came with the datum. */
+static Status pass_files(Ctx *ctx, const Procavia__Work__WorkInput *from, WorkerSink *sink)
+{
+    for (size_t i = 0; i < from->n_files; i++) {
+        const Procavia__Work__WorkFile *file = from->files[i];
+        ArenaMark mark = arena_mark(ctx->arena);
+        bool wanted;
+        TRY(sink->file(sink, ctx, file->path, bytes(file->hash.data, file->hash.len),
+                       file->content.len, &wanted));
+        if (wanted && file->content.len)
+            TRY(sink->data(sink, ctx, bytes(file->content.data, file->content.len)));
+        arena_rewind(ctx->arena, mark);
+    }
+    return OK;
+}
+
 static Status io_fetch(WorkerIo *base, Ctx *ctx, const WorkerInput *input, const char *path,
                        bool names_only, WorkerSink *sink)
 {
@@ -162,6 +178,9 @@ static Status io_fetch(WorkerIo *base, Ctx *ctx, const WorkerInput *input, const
     bool at_hand = !is_dir && input->has_content && strcmp(path, input->path) == 0;
     bool temporary = false;
     WireClient *client = NULL;
+    const Procavia__Work__WorkInput *from = input->source;
+    if (is_dir && from->has_files && strcmp(path, input->path) == 0)
+        return pass_files(ctx, from, sink);
     if (!at_hand)
         TRY(connect_client(ctx, io, &client, &temporary));
     Status s = is_dir ? fetch_tree(ctx, client, input, path, sink)

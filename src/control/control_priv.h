@@ -12,7 +12,7 @@
 #include "codec/pb.h"
 #include "codec/pbtime.h"
 #include "control/control.h"
-#include "pfs/content.h"
+#include "pfs/view.h"
 #include "pps/log.h"
 
 #define RUNS_MAX 512 /* jobs at work at once; later ones wait their turn */
@@ -223,6 +223,23 @@ bool queue_take(Control *control, ControlSession *session, Lease **out);
 void queue_end_lease(Control *control, Lease *lease, bool lost);
 Lease *queue_find_lease(Control *control, uint64_t id);
 void queue_wake_sessions(Control *control);
+
+/* ride.c: puts a small input's content into an order. */
+typedef struct RideView {
+    const PfsV2__Repo *repo;
+    PfsView view;
+    TreeCursor *files; /* over view; datums go through it in order */
+} RideView;
+typedef struct Ride {
+    Pfs *pfs;
+    RideView views[16]; /* the last ones; in the order's arena */
+    size_t view_count;  /* that were opened */
+    size_t bytes; /* so far */
+    bool closed;  /* nothing rides along */
+} Ride;
+Status ride_along(Ctx *ctx, Ride *ride, const DatumInput *input,
+                  Procavia__Work__WorkInput *out) NODISCARD;
+void ride_done(Ride *ride);
 
 /* order.c: the message for a lease. */
 Status order_make(Ctx *ctx, Control *control, Lease *lease, Procavia__Work__WorkSet **out);

@@ -1,11 +1,6 @@
-/* order.c - a lease put into words for its worker. Small files ride along, so that most datums need
- * no further call. */
+/* order.c - a lease put into words for its worker. Small inputs ride along (ride.c). */
 #include "base/text.h"
 #include "control/control_priv.h"
-#include "pfs/view.h"
-
-#define RIDE_ALONG_MAX     (16 * KiB) /* of one file */
-#define RIDE_ALONG_SUM_MAX (4 * MiB)  /* of one order */
 
 typedef struct OrderMaker {
     Control *control;
@@ -14,41 +9,12 @@ typedef struct OrderMaker {
     Procavia__Work__WorkSet *set;
     size_t capacity;
     uint64_t position;
-    size_t ridden_bytes;
+    Ride ride;
 } OrderMaker;
 
-typedef struct Collected {
-    Buf buf;
-} Collected;
-
-static Status collect(void *arg, Ctx *ctx, Bytes piece)
+static void order_maker_done(OrderMaker *maker)
 {
-    (void)ctx;
-    buf_add_bytes(&((Collected *)arg)->buf, piece);
-    return OK;
-}
-
-/* Puts a small file's content into the order. */
-static Status ride_along(Ctx *ctx, OrderMaker *maker, const DatumInput *input,
-                         Procavia__Work__WorkInput *out)
-{
-    if (input->is_dir || input->from->s3 || input->size > RIDE_ALONG_MAX ||
-        maker->ridden_bytes + input->size > RIDE_ALONG_SUM_MAX || input->from->lazy ||
-        input->from->empty_files)
-        return OK;
-    PfsV2__GetFileRequest request;
-    pfs_v2__get_file_request__init(&request);
-    request.file = out->file;
-    Collected content = { 0 };
-    Status s = pfs_get_file(ctx, pps_pfs(maker->control->pps), &request, collect, &content);
-    if (status_ok(s)) {
-        out->has_content = true;
-        out->content.data = arena_memdup(ctx->arena, content.buf.data, content.buf.size);
-        out->content.len = content.buf.size;
-        maker->ridden_bytes += content.buf.size;
-    }
-    buf_done(&content.buf);
-    return s;
+    ride_done(&maker->ride);
 }
 
 static Status input_of(Ctx *ctx, OrderMaker *maker, const DatumInput *input,
@@ -74,7 +40,7 @@ static Status input_of(Ctx *ctx, OrderMaker *maker, const DatumInput *input,
     work->join_on = str_z(ctx->arena, input->join_on);
     work->group_by = str_z(ctx->arena, input->group_by);
     *out = work;
-    return ride_along(ctx, maker, input, work);
+    return ride_along(ctx, &maker->ride, input, work);
 }
 
 static Status add_datum(Ctx *ctx, OrderMaker *maker, const DatumRecord *record)
@@ -259,9 +225,11 @@ Status order_make(Ctx *ctx, Control *control, Lease *lease, Procavia__Work__Work
     set->lease = lease->id;
     if (run->serves)
         TRY(serve_order(ctx, run, set));
+    CLEANUP(order_maker_done)
     OrderMaker maker = { .control = control,
                          .set_id = run->job.set_id,
                          .lease = lease,
+                         .ride = { .pfs = pps_pfs(control->pps) },
                          .set = set,
                          .capacity = (size_t)(lease->range.to - lease->range.from),
                          .position = lease->range.from };
@@ -304,7 +272,7 @@ Status order_add_datum(Ctx *ctx, Control *control, const DatumRecord *record,
                          .set_id = set->job->id,
                          .set = set,
                          .capacity = 1,
-                         .ridden_bytes = RIDE_ALONG_SUM_MAX };
+                         .ride = { .closed = true } };
     set->datums = ARENA_NEW(ctx->arena, Procavia__Work__WorkDatum *, 1);
     set->n_datums = 0;
     return set->datums ? add_datum(ctx, &maker, record) : STATUS(RESOURCE_EXHAUSTED);
