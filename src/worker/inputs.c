@@ -27,11 +27,14 @@ typedef struct Placed {
     uint8_t hash[HASH_BYTES_MAX];
     size_t hash_size; /* 0: never kept */
     uint64_t bytes;
+    bool own;  /* one file, written for this place alone: it may be a spare one later */
+    bool gone; /* removed, but its folders may still be there */
 } Placed;
 
 struct Inputs {
     int pfs_fd;
     InputCache *cache;
+    Spares *spares;
     bool private_copies;
     Placed *placed; /* sorted by name, then path */
     size_t count;
@@ -39,13 +42,14 @@ struct Inputs {
         start_over; /* what is there is not just these: some are inside others, or placing failed */
 };
 
-Inputs *inputs_new(int pfs_fd, InputCache *cache)
+Inputs *inputs_new(int pfs_fd, InputCache *cache, Spares *spares)
 {
     Inputs *inputs = calloc(1, sizeof(*inputs));
     if (!inputs)
         abort();
     inputs->pfs_fd = pfs_fd;
     inputs->cache = cache;
+    inputs->spares = spares;
     return inputs;
 }
 
@@ -105,24 +109,31 @@ static int open_parent(int pfs_fd, const char *place, bool make, const char **ou
 
 /* --- removing -------------------------------------------------------------------------------- */
 
-/* Takes an input away, and the folders that held nothing else; not its top folder when that is wanted.
- */
-static Status remove_placed(Ctx *ctx, Inputs *inputs, const Placed *placed, bool keep_top)
+/* Takes an input away; its folders stay, as the next one often needs them. */
+static Status remove_placed(Ctx *ctx, Inputs *inputs, Placed *placed)
 {
+    placed->gone = true;
     char *place = arena_strdup(ctx->arena, place_of(ctx->arena, placed->name, placed->path));
     const char *name;
     AUTO_FD parent = open_parent(inputs->pfs_fd, place, false, &name);
     if (parent < 0)
         return errno == ENOENT ? OK
                                : status_errno(ctx, errno, "could not remove input '%s'", place);
-    TRY(folder_remove(ctx, parent, name));
+    if (placed->own && !inputs->private_copies && spares_keep(inputs->spares, parent, name))
+        return OK;
+    return folder_remove(ctx, parent, name);
+}
+
+/* The folders of an input that is gone, as far as they hold nothing. */
+static void prune_folders(Ctx *ctx, const Inputs *inputs, const Placed *placed, bool keep_top)
+{
+    char *place = arena_strdup(ctx->arena, place_of(ctx->arena, placed->name, placed->path));
     for (char *slash; (slash = strrchr(place, '/'));) {
         *slash = '\0';
         if ((keep_top && !strchr(place, '/')) ||
-            unlinkat(inputs->pfs_fd, place, AT_REMOVEDIR) < 0)
-            break;
+            (unlinkat(inputs->pfs_fd, place, AT_REMOVEDIR) < 0 && errno != ENOENT))
+            return;
     }
-    return OK;
 }
 
 /* --- adding ---------------------------------------------------------------------------------- */
@@ -134,6 +145,7 @@ typedef struct PlaceSink {
     Lazy *lazy;
     const WorkerInput *input;
     InputKind kind;
+    bool own;       /* as in Placed */
     uint64_t bytes; /* of all files */
 
     int dir_fd; /* of the folder of the last file, whose name is dir */
@@ -172,13 +184,23 @@ static Status enter_dir(Ctx *ctx, PlaceSink *sink, const char *place)
     return OK;
 }
 
-/* A file that two inputs bring is the same file. */
+static int try_new(const PlaceSink *sink)
+{
+    int fd = sink->own ? spares_take(sink->inputs->spares, sink->dir_fd, sink->name) : -1;
+    return fd >= 0 ? fd
+                   : openat(sink->dir_fd, sink->name,
+                            O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+}
+
+/* A file that two inputs bring is the same file; a folder in the way is one that the datum before left
+ * empty. */
 static Status open_new(Ctx *ctx, PlaceSink *sink, int *out)
 {
-    if (unlinkat(sink->dir_fd, sink->name, 0) < 0 && errno != ENOENT)
-        return status_errno(ctx, errno, "could not replace input file '%s'", sink->name);
-    *out = openat(sink->dir_fd, sink->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                  0644);
+    *out = try_new(sink);
+    if (*out < 0 && errno == EEXIST) {
+        TRY(folder_remove(ctx, sink->dir_fd, sink->name));
+        *out = try_new(sink);
+    }
     return *out < 0 ? status_errno(ctx, errno, "could not create input file '%s'", sink->name) : OK;
 }
 
@@ -186,6 +208,9 @@ static Status finish_file(Ctx *ctx, PlaceSink *sink)
 {
     if (sink->fd < 0)
         return OK;
+    off_t end = (off_t)sink->written_bytes;
+    if (sink->own && lseek(sink->fd, 0, SEEK_END) != end && ftruncate(sink->fd, end) < 0)
+        return status_errno(ctx, errno, "could not write input file '%s'", sink->name);
     fd_closep(&sink->fd);
     if (sink->written_bytes != sink->size_bytes)
         return FAIL(ctx, DATA_LOSS, "input file '%s' has %llu bytes instead of %llu", sink->name,
@@ -199,8 +224,8 @@ static Status begin_full(Ctx *ctx, PlaceSink *sink, Bytes hash, bool *out_wanted
 {
     bool placed = false;
     sink->bytes += sink->size_bytes;
-    if (unlinkat(sink->dir_fd, sink->name, 0) < 0 && errno != ENOENT)
-        return status_errno(ctx, errno, "could not replace input file '%s'", sink->name);
+    if (hash.size)
+        TRY(folder_remove(ctx, sink->dir_fd, sink->name));
     TRY(input_cache_place(ctx, sink->inputs->cache, hash, sink->dir_fd, sink->name,
                           sink->inputs->private_copies, &placed));
     if (placed)
@@ -221,6 +246,8 @@ static Status sink_file(WorkerSink *base, Ctx *ctx, const char *path, Bytes hash
     sink->size_bytes = size_bytes;
     sink->written_bytes = 0;
     TRY(enter_dir(ctx, sink, place_of(ctx->arena, sink->input->name, path)));
+    if (sink->kind == INPUT_LAZY)
+        TRY(folder_remove(ctx, sink->dir_fd, sink->name));
     if (sink->kind == INPUT_LAZY)
         return lazy_add(ctx, sink->lazy, sink->input, path, size_bytes, sink->dir_fd, sink->name);
     if (sink->kind == INPUT_FULL)
@@ -269,6 +296,13 @@ static InputKind kind_of(const WorkerInput *input)
     return input->empty_files ? INPUT_EMPTY : INPUT_FULL;
 }
 
+/* Content that came with the datum is not shared with the cache. */
+static bool is_own(const Inputs *inputs, const WorkerInput *input)
+{
+    return input->has_content && !is_dir(input) && kind_of(input) == INPUT_FULL &&
+           !inputs->private_copies;
+}
+
 static Status add_input(Ctx *ctx, Inputs *inputs, WorkerIo *io, const WorkerInput *input,
                         Lazy *lazy, uint64_t *out_bytes)
 {
@@ -282,6 +316,7 @@ static Status add_input(Ctx *ctx, Inputs *inputs, WorkerIo *io, const WorkerInpu
         .lazy = lazy,
         .input = input,
         .kind = kind_of(input),
+        .own = is_own(inputs, input),
         .dir_fd = -1,
         .fd = -1
     };
@@ -334,12 +369,13 @@ static bool stays(const Placed *placed, const WorkerInput *input)
            bytes_eq(bytes(placed->hash, placed->hash_size), input->hash);
 }
 
-static Placed remember(const WorkerInput *input, uint64_t bytes)
+static Placed remember(const Inputs *inputs, const WorkerInput *input, uint64_t bytes)
 {
     Placed placed = { .name = strdup(input->name),
                       .path = strdup(input->path),
                       .kind = kind_of(input),
-                      .bytes = bytes };
+                      .bytes = bytes,
+                      .own = is_own(inputs, input) };
     if (!placed.name || !placed.path)
         abort();
     if (input->hash.size <= HASH_BYTES_MAX && input->hash.size) {
@@ -349,15 +385,6 @@ static Placed remember(const WorkerInput *input, uint64_t bytes)
     return placed;
 }
 
-static bool has_name(const WorkerInput *const *wanted, size_t n, const char *name)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(wanted[i]->name, name) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* Marks which of the new inputs are there already, by the placed one's index + 1, and removes the
  * others. */
 static Status remove_others(Ctx *ctx, Inputs *inputs, const WorkerInput *const *wanted, size_t n,
@@ -365,7 +392,7 @@ static Status remove_others(Ctx *ctx, Inputs *inputs, const WorkerInput *const *
 {
     size_t w = 0;
     for (size_t p = 0; p < inputs->count; p++) {
-        const Placed *placed = &inputs->placed[p];
+        Placed *placed = &inputs->placed[p];
         int order = 1;
         while (w < n &&
                (order = compare(wanted[w]->name, wanted[w]->path, placed->name, placed->path)) < 0)
@@ -373,7 +400,7 @@ static Status remove_others(Ctx *ctx, Inputs *inputs, const WorkerInput *const *
         if (w < n && order == 0 && stays(placed, wanted[w]))
             found[w++] = p + 1;
         else
-            TRY(remove_placed(ctx, inputs, placed, has_name(wanted, n, placed->name)));
+            TRY(remove_placed(ctx, inputs, placed));
     }
     return OK;
 }
@@ -406,6 +433,24 @@ static Status clear(Ctx *ctx, Inputs *inputs)
     return first;
 }
 
+static bool has_name(const WorkerInput *const *wanted, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(wanted[i]->name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void prune(Ctx *ctx, const Inputs *inputs, const WorkerInput *const *wanted, size_t n)
+{
+    for (size_t p = 0; p < inputs->count; p++) {
+        const Placed *placed = &inputs->placed[p];
+        if (placed->gone)
+            prune_folders(ctx, inputs, placed, has_name(wanted, n, placed->name));
+    }
+}
+
 static void remember_all(Inputs *inputs, const WorkerInput *const *wanted, size_t n,
                          const uint64_t *bytes_of)
 {
@@ -414,7 +459,7 @@ static void remember_all(Inputs *inputs, const WorkerInput *const *wanted, size_
     if (!inputs->placed)
         abort();
     for (; inputs->count < n; inputs->count++)
-        inputs->placed[inputs->count] = remember(wanted[inputs->count], bytes_of[inputs->count]);
+        inputs->placed[inputs->count] = remember(inputs, wanted[inputs->count], bytes_of[inputs->count]);
 }
 
 Status inputs_place(Ctx *ctx, Inputs *inputs, WorkerIo *io, const WorkerDatum *datum,
@@ -434,6 +479,7 @@ Status inputs_place(Ctx *ctx, Inputs *inputs, WorkerIo *io, const WorkerDatum *d
     Status s = remove_others(ctx, inputs, wanted, n, found);
     if (status_ok(s))
         s = add_missing(ctx, inputs, io, wanted, n, found, lazy, bytes_of);
+    prune(ctx, inputs, wanted, n);
     remember_all(inputs, wanted, n, bytes_of);
     inputs->start_over = overlaps || !status_ok(s);
     for (size_t i = 0; i < n; i++)

@@ -4,11 +4,12 @@
 
 #include "worker/input_cache.h"
 #include "worker/lazy.h"
+#include "worker/spares.h"
 
 typedef struct Inputs Inputs;
 
-/* pfs_fd: the folder that is /pfs, kept by the caller. */
-Inputs *inputs_new(int pfs_fd, InputCache *cache);
+/* pfs_fd: the folder that is /pfs, kept by the caller, as cache and spares are. */
+Inputs *inputs_new(int pfs_fd, InputCache *cache, Spares *spares);
 Inputs *inputs_free(Inputs *inputs); /* leaves the files; NULL is fine */
 
 /* After this the folder holds the datum's inputs and no others. What fails leaves it unfinished;

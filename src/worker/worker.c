@@ -3,6 +3,7 @@
  *   <dir>/cache/       content of inputs, by hash
  *   <dir>/slot/pfs/    what becomes /pfs: inputs, .env, out
  *   <dir>/slot/root    where sandboxes build their roots
+ *   <dir>/slot/spares  files of inputs that are gone, for the next ones
  */
 #include "worker/worker.h"
 
@@ -82,7 +83,8 @@ Status worker_open(Ctx *ctx, const WorkerConfig *config, Worker **out)
     cgroup_sweep(ctx);
     char *cache = text_printf(ctx->arena, "%s/cache", worker->dir);
     worker->cache = input_cache_new(cache, worker->config.cache_bytes_max);
-    worker->inputs = inputs_new(worker->pfs_fd, worker->cache);
+    worker->spares = spares_new(text_printf(ctx->arena, "%s/spares", worker->slot_dir));
+    worker->inputs = inputs_new(worker->pfs_fd, worker->cache, worker->spares);
     *out = STEAL(worker);
     return OK;
 }
@@ -101,6 +103,7 @@ Worker *worker_close(Worker *worker)
     for (size_t i = 0; i < BOXES_MAX; i++)
         close_box(&worker->boxes[i]);
     worker->inputs = inputs_free(worker->inputs);
+    worker->spares = spares_free(worker->spares);
     worker->cache = input_cache_free(worker->cache);
     fd_closep(&worker->pfs_fd);
     CLEANUP(ctx_done) Ctx ctx;

@@ -19,6 +19,7 @@ struct Worker {
     const char *dir, *slot_dir, *pfs_dir;
     int pfs_fd;
     InputCache *cache;
+    Spares *spares;
     Inputs *inputs;
     Box boxes[BOXES_MAX];
     uint64_t uses;

@@ -6,6 +6,7 @@
 #include "testing.h"
 #include "worker/folder.h"
 #include "worker/input_cache.h"
+#include "worker/spares.h"
 #include "worker/user.h"
 
 static void users_are_looked_up(void **state)
@@ -143,6 +144,40 @@ static void the_cache_grows(void **state)
     disk_close(&disk);
 }
 
+static ino_t inode_of(const Disk *disk, const char *name)
+{
+    struct stat st;
+    assert_int_equal(fstatat(disk->slot_fd, name, &st, 0), 0);
+    return st.st_ino;
+}
+
+static void a_spare_file_serves_again_unless_it_is_open(void **state)
+{
+    (void)state;
+    Disk disk;
+    disk_open(&disk, 1 * MiB);
+    Spares *spares = spares_new(text_printf(disk.ctx.arena, "%s/spares", disk.dir));
+    assert_int_equal(spares_take(spares, disk.slot_fd, "none"), -1);
+    write_file(&disk, "a", 3);
+    write_file(&disk, "b", 3);
+    write_file(&disk, "taken", 3);
+    ino_t b = inode_of(&disk, "b");
+    AUTO_FD reader = openat(disk.slot_fd, "a", O_RDONLY);
+    assert_true(spares_keep(spares, disk.slot_fd, "a"));
+    assert_true(spares_keep(spares, disk.slot_fd, "b"));
+    assert_false(spares_keep(spares, disk.slot_fd, "a")); /* it is not there any more */
+
+    assert_int_equal(spares_take(spares, disk.slot_fd, "c"), -1); /* a: somebody reads it */
+    AUTO_FD fd = spares_take(spares, disk.slot_fd, "c");
+    assert_true(fd >= 0);
+    assert_int_equal(inode_of(&disk, "c"), b);
+    assert_true(spares_keep(spares, disk.slot_fd, "c"));
+    fd_closep(&fd);
+    assert_int_equal(spares_take(spares, disk.slot_fd, "taken"), -1);
+    spares_free(spares);
+    disk_close(&disk);
+}
+
 static void folders_of_any_shape_go(void **state)
 {
     (void)state;
@@ -178,6 +213,7 @@ int main(void)
         cmocka_unit_test(users_are_looked_up),
         cmocka_unit_test(the_cache_keeps_what_was_used_last),
         cmocka_unit_test(the_cache_grows),
+        cmocka_unit_test(a_spare_file_serves_again_unless_it_is_open),
         cmocka_unit_test(folders_of_any_shape_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

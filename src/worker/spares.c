@@ -1,0 +1,78 @@
+/* spares.c - see spares.h. A ring: the file that was put aside longest ago is taken first. */
+#include "worker/spares.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+#define SPARES_MAX      16
+#define SPARE_BYTES_MAX (64 * KiB) /* what a spare file may go on taking on disk */
+#define NAME_SIZE       32
+
+struct Spares {
+    int dir_fd;
+    size_t first, count; /* of the ring: files are named by their place in it */
+};
+
+Spares *spares_new(const char *dir)
+{
+    Spares *spares = calloc(1, sizeof(*spares));
+    if (!spares)
+        abort();
+    spares->dir_fd = mkdir(dir, 0700) == 0 ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    return spares;
+}
+
+Spares *spares_free(Spares *spares)
+{
+    if (spares)
+        fd_closep(&spares->dir_fd);
+    free(spares);
+    return NULL;
+}
+
+static const char *place_name(size_t place, char out[NAME_SIZE])
+{
+    snprintf(out, NAME_SIZE, "%zu", place % SPARES_MAX);
+    return out;
+}
+
+bool spares_keep(Spares *spares, int dir_fd, const char *name)
+{
+    char spare[NAME_SIZE];
+    if (spares->dir_fd < 0 || spares->count == SPARES_MAX)
+        return false;
+    if (renameat(dir_fd, name, spares->dir_fd,
+                 place_name(spares->first + spares->count, spare)) < 0)
+        return false;
+    spares->count++;
+    return true;
+}
+
+/* A write lease is given only while no other descriptor or mapping of the file exists. */
+static bool is_ours_alone(int fd)
+{
+    struct stat st;
+    bool alone = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 &&
+                 (uint64_t)st.st_size <= SPARE_BYTES_MAX && fcntl(fd, F_SETLEASE, F_WRLCK) == 0;
+    return alone && fcntl(fd, F_SETLEASE, F_UNLCK) == 0;
+}
+
+int spares_take(Spares *spares, int dir_fd, const char *name)
+{
+    char spare[NAME_SIZE];
+    if (!spares->count)
+        return -1;
+    place_name(spares->first, spare);
+    spares->first = (spares->first + 1) % SPARES_MAX;
+    spares->count--;
+    AUTO_FD fd = openat(spares->dir_fd, spare, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0 && is_ours_alone(fd) &&
+        renameat2(spares->dir_fd, spare, dir_fd, name, RENAME_NOREPLACE) == 0)
+        return fd_steal(&fd);
+    unlinkat(spares->dir_fd, spare, 0);
+    return -1;
+}

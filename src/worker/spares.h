@@ -1,0 +1,20 @@
+/* spares.h - files that are not needed any more, for those that come next.
+ *
+ * A disk's file system takes the longer to make a file the more of them were just removed (ext4 passes
+ * over inodes freed in the last minutes). A datum of a millisecond must not pay for that, so the files
+ * of small inputs are used again, unless somebody still has one open or mapped. One thread. */
+#pragma once
+
+#include "base/ctx.h"
+
+typedef struct Spares Spares;
+
+/* dir: a folder to be made, on the file system of the inputs. When it cannot be, nothing is kept. */
+Spares *spares_new(const char *dir);
+Spares *spares_free(Spares *spares); /* NULL is fine */
+
+/* Takes dir_fd's regular file `name` away and keeps it; false when it cannot, and it is still there. */
+bool spares_keep(Spares *spares, int dir_fd, const char *name);
+/* A file kept earlier appears as `name`, with whatever it held, open for writing; -1 when there is none
+ * that nobody else has open, or `name` exists. */
+int spares_take(Spares *spares, int dir_fd, const char *name);
