@@ -51,6 +51,19 @@ predictions() { # pipeline@ref -> a hash of all its files
 }
 species() { pcv get file "$1@master:/garden.csv" | awk -F, 'NR > 1 { print $NF }' | xargs; } # pipeline -> in its garden
 
+free_ports() { # N -> that many
+    python3 -c 'import socket, sys
+for s in [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]))]: print(s.getsockname()[1])' "$1"
+}
+# until_model WORD: the oracle's model is that one
+until_model() {
+    for ((i = 0; i < 600; i++)); do
+        examples/iris/ask.py "$port" 2>/dev/null | grep -q "$1" && return
+        sleep 0.05
+    done
+    fail "the oracle does not speak by a model of '$1'; it is $(pcv inspect pipeline oracle | grep -E '^(State|Reason)' | xargs)"
+}
+
 # --- the server ---
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/pcv-demo.XXXXXX")
@@ -178,8 +191,29 @@ for repo in attributes training model; do
     printf '%s✓ the record names %s@%s%s\n' "$green" "$repo" "$commit" "$plain"
 done
 
+chapter "8. Ask the model"
+say "A service is a pipeline whose code keeps running: here it answers over HTTP, at any free port."
+run sed -n '1,/^transform/p' examples/iris/oracle.yaml
+{ read -r inner; read -r port; } < <(free_ports 2)
+sed "s/8077/$inner/g; s/8078/$port/" examples/iris/oracle.yaml >"$work/oracle.yaml"
+run pcv create pipeline -f "$work/oracle.yaml"
+until_model "linear discriminant"
+run examples/iris/ask.py "$port"
+run examples/iris/ask.py "$port" "$data/attributes/garden.csv"
+expect "species in the garden" "$(examples/iris/ask.py "$port" "$data/attributes/garden.csv" | awk -F, 'NR > 1 { print $NF }' | xargs)" \
+    "$(species inference)"
+say "" "It follows the model:"
+run pcv update pipeline -f examples/iris/model-svm.yaml
+until_model "support vector"
+run examples/iris/ask.py "$port"
+run pcv update pipeline -f examples/iris/model-lda.yaml
+until_model "linear discriminant"
+run pcv wait commit inference@master
+expect "the predictions" "$(predictions inference@master)" "$good_predictions"
+run pcv delete pipeline oracle
+
 if [ -x /usr/bin/Rscript ]; then
-    chapter "8. The same in R"
+    chapter "9. The same in R"
     run pcv create pipeline -f examples/iris/model-r.yaml
     run pcv create pipeline -f examples/iris/inference-r.yaml
     run pcv wait commit inference-r@master
