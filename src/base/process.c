@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 static void plan_files(posix_spawn_file_actions_t *actions, int input_fd, bool silent)
 {
     posix_spawn_file_actions_init(actions);
@@ -39,6 +41,15 @@ Status process_start(Ctx *ctx, char *const *argv, char *const *environment, int 
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&actions);
     return error ? status_errno(ctx, error, "could not start '%s'", argv[0]) : OK;
+}
+
+const char *process_sibling(Ctx *ctx, const char *name)
+{
+    char self[4096];
+    ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    self[MAX(size, (ssize_t)0)] = '\0';
+    char *slash = strrchr(self, '/');
+    return text_printf(ctx->arena, "%.*s/%s", slash ? (int)(slash - self) : 0, self, name);
 }
 
 void process_end(pid_t pid)

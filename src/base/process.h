@@ -11,5 +11,8 @@
 Status process_start(Ctx *ctx, char *const *argv, char *const *environment, int input_fd,
                      bool silent, pid_t *out) NODISCARD;
 
+/* The path of another program of ours: it lies beside the one that runs. In ctx's arena. */
+const char *process_sibling(Ctx *ctx, const char *name);
+
 /* Kills it if it runs, and waits until it is gone. */
 void process_end(pid_t pid);

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/id.h"
+#include "base/process.h"
 #include "base/text.h"
 #include "cmd/here.h"
 #include "cmd/host.h"
@@ -82,22 +83,12 @@ static Status read_cluster_id(Ctx *ctx, Server *server)
     return s;
 }
 
-/* A program of ours, beside this one. */
-static const char *sibling_program(Ctx *ctx, const char *name)
-{
-    char self[4096];
-    ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    self[MAX(size, (ssize_t)0)] = '\0';
-    char *slash = strrchr(self, '/');
-    return text_printf(ctx->arena, "%.*s/%s", slash ? (int)(slash - self) : 0, self, name);
-}
-
 static Status open_engine(Ctx *ctx, Server *server)
 {
     const PcvdConfig *config = &server->config;
     char *full = realpath(config->data, NULL);
     const EngineLocalConfig local = {
-        .program = *config->worker ? config->worker : sibling_program(ctx, "pcv-worker"),
+        .program = *config->worker ? config->worker : process_sibling(ctx, "pcv-worker"),
         .address = text_printf(ctx->arena, "unix:%s/worker.sock", config->data),
         .scratch = text_printf(ctx->arena, "%s/work", config->data),
         .hidden = arena_strdup(ctx->arena, full ? full : config->data),
@@ -145,7 +136,7 @@ static Status open_floors(Ctx *ctx, Server *server)
     const PpsLogLimits limits = { .age_ns = server->config.job_log_days * 24 * 3600 * NS_PER_SEC,
                                   .pipeline_bytes = server->config.job_log_mib * (int64_t)MiB };
     pps_log_limit(server->pps, &limits);
-    server->remote = (RemoteConfig){ .program = sibling_program(ctx, "pcv-courier"),
+    server->remote = (RemoteConfig){ .program = process_sibling(ctx, "pcv-courier"),
                                      .hosts = server->config.url_hosts,
                                      .files = server->config.allow_file_urls != 0,
                                      .tries = server->config.url_tries,
@@ -167,7 +158,7 @@ static Status open_floors(Ctx *ctx, Server *server)
                             .images = server->images,
                             .control = server->control,
                             .cluster_id = server->cluster_id,
-                            .eval_program = sibling_program(ctx, "pcv-eval") };
+                            .eval_program = process_sibling(ctx, "pcv-eval") };
     server->api = api_new(&api);
     return OK;
 }

@@ -101,6 +101,14 @@ static Status plain(Ctx *ctx, CsvReader *reader, uint8_t c)
     return keep(ctx, reader, c, IN_PLAIN);
 }
 
+static Status at_field(Ctx *ctx, CsvReader *reader, uint8_t c)
+{
+    if (c != '"')
+        return plain(ctx, reader, c);
+    reader->state = IN_QUOTED;
+    return OK;
+}
+
 static Status at_quote(Ctx *ctx, CsvReader *reader, uint8_t c)
 {
     if (c == '"')
@@ -125,13 +133,9 @@ static Status step(Ctx *ctx, CsvReader *reader, uint8_t c)
         if (c == '\n' || c == '\r')
             return OK;
         reader->row_line = reader->line;
-        /* fall through */
+        return at_field(ctx, reader, c);
     case AT_FIELD:
-        if (c == '"') {
-            reader->state = IN_QUOTED;
-            return OK;
-        }
-        return plain(ctx, reader, c);
+        return at_field(ctx, reader, c);
     case IN_QUOTED:
         if (c == '"') {
             reader->state = AT_QUOTE;

@@ -174,8 +174,7 @@ char *json_line(Cli *cli, const void *message)
 Status read_source(Cli *cli, const char *name, Buf *out)
 {
     if (ref_is_url(name))
-        return FAIL(cli->ctx, UNIMPLEMENTED,
-                    "could not read \"%s\": download it first, and give the file", name);
+        return fetch_url(cli, name, out);
     if (strcmp(name, "-") != 0)
         return file_read_path(cli->ctx, name, out);
     if (isatty(STDIN_FILENO))

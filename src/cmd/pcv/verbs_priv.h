@@ -49,5 +49,7 @@ Status parse_history(Cli *cli, int64_t *out) NODISCARD;
 Status state_filter(Cli *cli, const char *prefix, const ProtobufCEnumDescriptor *states,
                     char **out) NODISCARD;
 
-/* A local file, a URL fetched by nobody (an error), or "-". Appends. */
+/* A local file, a URL that is fetched, or "-" for standard input. Appends. */
 Status read_source(Cli *cli, const char *name, Buf *out) NODISCARD;
+/* What a URL has, of any kind but files. Appends. Errors: those of remote.h; RESOURCE_EXHAUSTED. */
+Status fetch_url(Cli *cli, const char *url, Buf *out) NODISCARD;
