@@ -10,7 +10,7 @@ packages=(
     libzstd-dev libssl-dev libyaml-dev libexpat1-dev zlib1g-dev libseccomp-dev libarchive-dev libpcre2-dev libcmocka-dev
     libjq-dev libjsonnet-dev libcurl4-openssl-dev libpq-dev libmariadb-dev
     postgresql mariadb-server-core mariadb-client-core
-    python3-sklearn r-base-core r-cran-mass curl jq
+    s3cmd python3-sklearn r-base-core r-cran-mass curl jq
     skopeo umoci docker-registry crun runc
 )
 # Ubuntu 24.04 names another clang.

@@ -55,3 +55,9 @@ const char *s3_etag(Ctx *ctx, const Hash *hash)
     char hex[HASH_HEX_SIZE];
     return text_printf(ctx->arena, "\"%s\"", hash_hex(hash, hex));
 }
+
+const char *s3_etag_marked(Ctx *ctx, const Hash *hash)
+{
+    char hex[HASH_HEX_SIZE];
+    return text_printf(ctx->arena, "\"%s-1\"", hash_hex(hash, hex));
+}

@@ -80,6 +80,8 @@ void s3_write_owner(Buf *xml, const char *element);
 void s3_write_time(Buf *xml, const char *element, int64_t ns);
 /* "\"<hex>\"" in ctx's arena. */
 const char *s3_etag(Ctx *ctx, const Hash *hash);
+/* The same, marked as what no client takes for an MD5: with a '-', as S3 itself marks those. */
+const char *s3_etag_marked(Ctx *ctx, const Hash *hash);
 /* Sets the header; "" sets none. */
 void s3_set_header(S3Request *request, const char *name, const char *value);
 

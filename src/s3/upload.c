@@ -103,7 +103,7 @@ Status s3_upload_part(S3Request *request)
     TRY(s3_take_body(request, writer, PFS_UPLOAD_PATH, &hash));
     TRY(or_no_upload(
         request, pfs_upload_part(request->ctx, upload.pfs, upload.row.id, number, writer, &part)));
-    s3_set_header(request, "etag", s3_etag(request->ctx, &part.hash));
+    s3_set_header(request, "etag", s3_etag_marked(request->ctx, &part.hash));
     return s3_answer_empty(request, 200);
 }
 
@@ -157,7 +157,7 @@ Status s3_copy_part(S3Request *request)
     xml_begin(&xml);
     xml_open(&xml, "CopyPartResult", S3_NAMESPACE);
     s3_write_time(&xml, "LastModified", part.written_ns);
-    xml_text(&xml, "ETag", str(s3_etag(request->ctx, &part.hash)));
+    xml_text(&xml, "ETag", str(s3_etag_marked(request->ctx, &part.hash)));
     xml_close(&xml, "CopyPartResult");
     return s3_answer_xml(request, 200, &xml);
 }
@@ -167,7 +167,7 @@ static void write_part(Ctx *ctx, Buf *xml, const PfsUploadPart *part)
     xml_open(xml, "Part", NULL);
     xml_number(xml, "PartNumber", part->number);
     s3_write_time(xml, "LastModified", part->written_ns);
-    xml_text(xml, "ETag", str(s3_etag(ctx, &part->hash)));
+    xml_text(xml, "ETag", str(s3_etag_marked(ctx, &part->hash)));
     xml_number(xml, "Size", part->size_bytes);
     xml_close(xml, "Part");
 }
