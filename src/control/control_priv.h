@@ -47,7 +47,8 @@ struct JobRun {
     Hash base_plan;      /* zero when there is no base */
     Hash basis;
     uint64_t parallelism;
-    const char *gate_endpoint, *gate_key; /* of its S3 endpoint, in ctx's arena; NULL: it has none */
+    const char *gate_endpoint,
+        *gate_key;      /* of its S3 endpoint, in ctx's arena; NULL: it has none */
     DatumRange *ranges; /* [range_count], taken from next_range upwards */
     size_t range_count;
     bool group_is_open; /* its own workers were started */
@@ -159,6 +160,11 @@ void control_wake(Control *control);
 /* look.c: one pass over pipelines and jobs; *out_due_ns is when the next is due at the latest. */
 Status control_look(Ctx *ctx, Control *control, int64_t *out_due_ns);
 
+/* look_pipelines.c */
+bool look_is_live(PpsV2__PipelineState state); /* its jobs run */
+/* *due_ns comes nearer when something is to be tried again. */
+Status look_at_pipelines(Ctx *ctx, Control *control, bool *out_any_live, int64_t *due_ns);
+
 /* cron.c: ticks what is due (wall clock); *out_next_ns is the next due time, INT64_MAX none. */
 Status control_tick(Ctx *ctx, Control *control, int64_t *out_next_ns);
 void control_forget_crons(Control *control);
@@ -234,8 +240,8 @@ typedef struct Ride {
     Pfs *pfs;
     RideView views[16]; /* the last ones; in the order's arena */
     size_t view_count;  /* that were opened */
-    size_t bytes; /* so far */
-    bool closed;  /* nothing rides along */
+    size_t bytes;       /* so far */
+    bool closed;        /* nothing rides along */
 } Ride;
 Status ride_along(Ctx *ctx, Ride *ride, const DatumInput *input,
                   Procavia__Work__WorkInput *out) NODISCARD;
@@ -244,8 +250,8 @@ void ride_done(Ride *ride);
 /* order.c: the message for a lease. */
 Status order_make(Ctx *ctx, Control *control, Lease *lease, Procavia__Work__WorkSet **out);
 
-/* The same for who runs no lease: a set without datums, then one datum, without its content. Without
- * secrets their variables are there, and say nothing. */
+/* The same for who runs no lease: a set without datums, then one datum, without its content.
+ * Without secrets their variables are there, and say nothing. */
 Status order_recipe(Ctx *ctx, Control *control, const PpsJobRow *job, const PpsPipelineRow *spec,
                     bool with_secrets, Procavia__Work__WorkSet **out);
 Status order_add_datum(Ctx *ctx, Control *control, const DatumRecord *record,

@@ -1,187 +1,8 @@
-/* look.c - one pass: each pipeline's state follows what is so, and each pipeline's oldest open job
- * begins when its inputs are there (§8, §9.4). Decisions are pps's (state.h); this carries them
- * out. */
+/* look.c - one pass: each pipeline's state follows what is so (look_pipelines.c), and each
+ * pipeline's oldest open job begins when its inputs are there (§8, §9.4). */
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/text.h"
 #include "control/control_priv.h"
-
-#define IMAGE_RETRY_NS (2 * NS_PER_SEC)
-
-typedef struct Look {
-    Control *control;
-    int64_t *pipelines; /* rows that want a closer look */
-    size_t pipeline_count, pipeline_capacity;
-    bool any_live;
-    bool failed; /* a job could not be moved: again in a second */
-    int64_t due_ns;
-} Look;
-
-/* --- pipelines -------------------------------------------------------------------------------- */
-
-static bool is_live(PpsV2__PipelineState state)
-{
-    return state == PPS_V2__PIPELINE_STATE__PIPELINE_RUNNING ||
-           state == PPS_V2__PIPELINE_STATE__PIPELINE_STANDBY;
-}
-
-/* Why workers of the pipeline cannot run now; NULL when they can. */
-static const char *crash_reason(Ctx *ctx, Control *control, const PpsPipelineRow *row)
-{
-    const PpsV2__PipelineInfo__Details *details = row->info->details;
-    if (!*row->image_digest)
-        return text_printf(ctx->arena, "image \"%s\" was not found", details->transform->image);
-    const char *misfit = machine_misfit(ctx, &control->machine, details);
-    return misfit || !serve_is_wanted(row->info) ? misfit : serve_trouble(ctx, control, row->id);
-}
-
-static bool is_preparing(PpsV2__PipelineState state)
-{
-    return state == PPS_V2__PIPELINE_STATE__PIPELINE_STARTING ||
-           state == PPS_V2__PIPELINE_STATE__PIPELINE_RESTARTING;
-}
-
-/* The event that a pipeline's row calls for, or PIPELINE_EVENT_COUNT when all is as it should be.
- */
-static PipelineEvent wanted_event(Ctx *ctx, Control *control, const PpsPipelineRow *row,
-                                  const char **out_reason)
-{
-    bool paused = row->state == PPS_V2__PIPELINE_STATE__PIPELINE_PAUSED;
-    *out_reason = "";
-    if (row->state == PPS_V2__PIPELINE_STATE__PIPELINE_FAILURE)
-        return PIPELINE_EVENT_COUNT;
-    if (row->stopped && is_preparing(row->state))
-        return PIPELINE_EV_WORKERS_READY; /* none is wanted: it pauses from there */
-    if (row->stopped)
-        return paused ? PIPELINE_EVENT_COUNT : PIPELINE_EV_STOPPED;
-    if (paused)
-        return PIPELINE_EV_STARTED;
-    *out_reason = pipeline_fatal(row->info);
-    if (*out_reason)
-        return PIPELINE_EV_FAIL;
-    bool crashing = row->state == PPS_V2__PIPELINE_STATE__PIPELINE_CRASHING;
-    *out_reason = crash_reason(ctx, control, row);
-    if (*out_reason)
-        return crashing && strcmp(*out_reason, row->reason) == 0 ? PIPELINE_EVENT_COUNT
-                                                                 : PIPELINE_EV_CRASH;
-    *out_reason = "";
-    if (crashing)
-        return PIPELINE_EV_CRASH_OVER;
-    return is_live(row->state) ? PIPELINE_EVENT_COUNT : PIPELINE_EV_WORKERS_READY;
-}
-
-static Status kill_jobs_of(Ctx *ctx, PfsTx *tx, const PpsPipelineRow *row, const char *reason);
-
-static Status step_pipeline(Ctx *ctx, Control *control, const PpsPipelineRow *row)
-{
-    const char *reason;
-    PipelineEvent event = wanted_event(ctx, control, row, &reason);
-    if (event == PIPELINE_EVENT_COUNT)
-        return OK;
-    const PipelineFacts facts = { row->state, row->stopped, row->info->details->autoscaling };
-    PipelineStep step = pipeline_step(&facts, event);
-    if (!step.changed)
-        return OK;
-    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
-    TRY(pfs_begin_write(ctx, pps_pfs(control->pps), NULL, &tx));
-    PpsPipelineRow now;
-    TRY(pps_pipeline_row(ctx, tx, row->id, &now));
-    if (now.version != row->version || now.state != row->state || now.stopped != row->stopped)
-        return OK; /* it moved meanwhile: the next pass sees it */
-    TRY(pps_set_pipeline_state(ctx, tx, row->id, step.state, reason));
-    TRY(pps_pipeline_settle(ctx, tx, row->id));
-    if (step.effects & PIPELINE_DO_STOP_JOBS)
-        TRY(kill_jobs_of(ctx, tx, row, JOB_REASON_STOPPED));
-    if (pps_is_spout(row->info) && is_live(step.state))
-        spouts_want(control, row->id);
-    return pfs_commit(ctx, STEAL(tx));
-}
-
-static Status retry_image(Ctx *ctx, Control *control, const PpsPipelineRow *row)
-{
-    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
-    TRY(pfs_begin_write(ctx, pps_pfs(control->pps), NULL, &tx));
-    bool found;
-    TRY(pps_retry_image(ctx, tx, control->pps, row->id, &found));
-    if (!found)
-        return OK;
-    TRY(pfs_commit(ctx, STEAL(tx)));
-    control_wake(control);
-    return OK;
-}
-
-static Status note_pipeline(Ctx *ctx, Look *look, int64_t id)
-{
-    for (size_t i = 0; i < look->pipeline_count; i++) {
-        if (look->pipelines[i] == id)
-            return OK;
-    }
-    if (look->pipeline_count == look->pipeline_capacity) {
-        size_t capacity = MAX(look->pipeline_capacity * 2, (size_t)64);
-        int64_t *ids = ARENA_NEW(ctx->arena, int64_t, capacity);
-        if (!ids)
-            return STATUS(RESOURCE_EXHAUSTED);
-        if (look->pipeline_count)
-            memcpy(ids, look->pipelines, look->pipeline_count * sizeof(*ids));
-        look->pipelines = ids;
-        look->pipeline_capacity = capacity;
-    }
-    look->pipelines[look->pipeline_count++] = id;
-    return OK;
-}
-
-static Status see_pipeline(void *arg, Ctx *ctx, const PpsPipelineRow *row)
-{
-    Look *look = arg;
-    const char *reason;
-    bool crashing = row->state == PPS_V2__PIPELINE_STATE__PIPELINE_CRASHING;
-    if (crashing)
-        look->due_ns = MIN(look->due_ns, clock_wall_ns() + IMAGE_RETRY_NS);
-    if (wanted_event(ctx, look->control, row, &reason) == PIPELINE_EVENT_COUNT && !crashing)
-        return OK;
-    return note_pipeline(ctx, look, row->id);
-}
-
-/* Pipelines whose process cannot run although their rows say that it does. */
-static Status see_troubled(Ctx *ctx, Look *look)
-{
-    LOCKED(&look->control->lock);
-    for (const JobRun *run = look->control->runs; run; run = run->next) {
-        if (run->trouble)
-            TRY(note_pipeline(ctx, look, run->pipeline));
-    }
-    return OK;
-}
-
-static Status look_at_pipelines(Ctx *ctx, Look *look)
-{
-    Pfs *pfs = pps_pfs(look->control->pps);
-    {
-        CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
-        TRY(pfs_begin_read(ctx, pfs, &tx));
-        TRY(pps_any_live(ctx, tx, &look->any_live));
-        TRY(pps_each_moving_pipeline(ctx, tx, see_pipeline, look));
-        TRY(see_troubled(ctx, look));
-    }
-    for (size_t i = 0; i < look->pipeline_count; i++) {
-        PpsPipelineRow row;
-        {
-            CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
-            TRY(pfs_begin_read(ctx, pfs, &tx));
-            Status s = pps_pipeline_row(ctx, tx, look->pipelines[i], &row);
-            if (s.code == STATUS_NOT_FOUND)
-                continue;
-            TRY(s);
-        }
-        if (row.state == PPS_V2__PIPELINE_STATE__PIPELINE_CRASHING && !*row.image_digest)
-            TRY(retry_image(ctx, look->control, &row));
-        else
-            TRY(step_pipeline(ctx, look->control, &row));
-    }
-    return OK;
-}
-
-/* --- jobs ------------------------------------------------------------------------------------- */
 
 typedef enum Readiness { INPUTS_WAIT, INPUTS_READY, INPUTS_FAILED } Readiness;
 
@@ -230,21 +51,6 @@ static Status inputs_of(Ctx *ctx, Control *control, PfsTx *tx, const PpsJobRow *
         *out_reason = job_unrunnable_reason(ctx, check->failed, check->failed_count);
     }
     return OK;
-}
-
-static Status kill_jobs_of(Ctx *ctx, PfsTx *tx, const PpsPipelineRow *row, const char *reason)
-{
-    for (;;) {
-        int64_t id;
-        Status s = db_query_int(
-            ctx, pfs_tx_db(tx), &id,
-            "SELECT id FROM pps_job WHERE pipeline = ? AND state NOT IN (4, 5, 6, 8, 9) LIMIT 1",
-            "i", row->id);
-        if (s.code == STATUS_NOT_FOUND)
-            return OK;
-        TRY(s);
-        TRY(pps_job_finish(ctx, tx, id, NULL, reason, PPS_V2__JOB_STATE__JOB_KILLED));
-    }
 }
 
 static Status end_job(Ctx *ctx, Control *control, const PpsJobRow *job, const char *reason,
@@ -364,7 +170,7 @@ static Status step_job(Ctx *ctx, Control *control, int64_t id)
         return look_for_newer(ctx, control, &job);
     if (readiness == INPUTS_FAILED)
         return end_job(ctx, control, &job, reason, PPS_V2__JOB_STATE__JOB_UNRUNNABLE);
-    if (!is_live(pipeline.state))
+    if (!look_is_live(pipeline.state))
         return OK;
     if (readiness == INPUTS_WAIT)
         return accept_job(ctx, control, &job);
@@ -463,9 +269,8 @@ static Status look_at_jobs_of(Ctx *ctx, Control *control, int64_t pipeline)
     return s.code == STATUS_NOT_FOUND ? OK : status_ok(s) ? step_job(ctx, control, oldest) : s;
 }
 
-static Status look_at_jobs(Ctx *ctx, Look *look)
+static Status look_at_jobs(Ctx *ctx, Control *control, bool *out_failed)
 {
-    Control *control = look->control;
     PpsStirred stirred;
     TRY(pps_take_stirred(ctx, control->pps, &stirred));
     if (stirred.all)
@@ -476,7 +281,7 @@ static Status look_at_jobs(Ctx *ctx, Look *look)
         if (!status_ok(s)) {
             LOG_WARN(ctx, "could not move a job", "pipeline=%lld reason=%s",
                      (long long)stirred.pipelines[i], status_message(s));
-            look->failed = true;
+            *out_failed = true;
             pps_stir_quietly(control->pps, stirred.pipelines[i]);
         }
         arena_rewind(ctx->arena, mark);
@@ -485,10 +290,9 @@ static Status look_at_jobs(Ctx *ctx, Look *look)
 }
 
 /* Workers stand ready while any pipeline lives. */
-static Status scale_workers(Ctx *ctx, Look *look)
+static Status scale_workers(Ctx *ctx, Control *control, bool any_live)
 {
-    Control *control = look->control;
-    if (!control->engine || !look->any_live || control->workers_started)
+    if (!control->engine || !any_live || control->workers_started)
         return OK;
     TRY_WRAP(ctx, control->engine->ops->start(control->engine, ctx, ENGINE_GROUP_LOCAL, 0),
              "could not start workers");
@@ -498,11 +302,13 @@ static Status scale_workers(Ctx *ctx, Look *look)
 
 Status control_look(Ctx *ctx, Control *control, int64_t *out_due_ns)
 {
-    Look look = { .control = control, .due_ns = INT64_MAX };
-    TRY(look_at_pipelines(ctx, &look));
-    TRY(scale_workers(ctx, &look));
+    bool any_live, failed = false;
+    *out_due_ns = INT64_MAX;
+    TRY(look_at_pipelines(ctx, control, &any_live, out_due_ns));
+    TRY(scale_workers(ctx, control, any_live));
     TRY(spouts_look(ctx, control));
-    TRY(look_at_jobs(ctx, &look));
-    *out_due_ns = look.failed ? MIN(look.due_ns, clock_wall_ns() + NS_PER_SEC) : look.due_ns;
+    TRY(look_at_jobs(ctx, control, &failed));
+    if (failed) /* a job could not be moved: again in a second */
+        *out_due_ns = MIN(*out_due_ns, clock_wall_ns() + NS_PER_SEC);
     return OK;
 }

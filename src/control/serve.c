@@ -206,6 +206,36 @@ Status serve_order(Ctx *ctx, const JobRun *run, Procavia__Work__WorkSet *set)
 
 /* --- how it goes ------------------------------------------------------------------------------ */
 
+static bool has_port(const PpsV2__Service *service, int32_t port)
+{
+    return service && port && (service->internal_port == port || service->external_port == port);
+}
+
+/* With the lock held: another run that serves and has one of this one's ports; NULL none. */
+static const JobRun *find_rival(const Control *control, const JobRun *run)
+{
+    const PpsV2__Service *wanted = service_of(run->spec.info->details);
+    for (const JobRun *other = control->runs; wanted && other; other = other->next) {
+        if (other == run || !other->is_served)
+            continue;
+        const PpsV2__Service *has = service_of(other->spec.info->details);
+        if (has_port(has, wanted->internal_port) || has_port(has, wanted->external_port))
+            return other;
+    }
+    return NULL;
+}
+
+/* On the heap, as the reason is to be kept; NULL for "". */
+static char *name_rival(const JobRun *run, const char *error)
+{
+    const JobRun *rival = *error ? find_rival(run->control, run) : NULL;
+    if (!rival)
+        return *error ? strdup(error) : NULL;
+    CLEANUP(arena_freep) Arena *arena = arena_new(0);
+    return strdup(text_printf(arena, "%s; pipeline '%s/%s' serves at one of these ports", error,
+                              rival->job.project, rival->job.pipeline));
+}
+
 void serve_report(ControlSession *session, const Procavia__Work__WorkReport__Serving *report)
 {
     Control *control = session->control;
@@ -216,11 +246,11 @@ void serve_report(ControlSession *session, const Procavia__Work__WorkReport__Ser
         if (!lease || lease->id != report->lease || !lease->run->serves)
             return;
         JobRun *run = lease->run;
-        const char *old = run->trouble ? run->trouble : "";
-        moved = strcmp(old, report->error) != 0;
-        run->is_served = !*report->error;
+        char *trouble = name_rival(run, report->error);
+        moved = strcmp(run->trouble ? run->trouble : "", trouble ? trouble : "") != 0;
+        run->is_served = !trouble;
         free(run->trouble);
-        run->trouble = *report->error ? strdup(report->error) : NULL;
+        run->trouble = trouble;
     }
     if (moved)
         control_wake(control);

@@ -236,7 +236,7 @@ class Services(ServiceCase):
         first = self.service(repo, inner, outer)
         self.until_answers(outer, "/a", b"1")
         second = self.service(repo, inner, other)
-        self.until_state(second, CRASHING)
+        self.assertIn(f"'default/{first}' serves", self.until_state(second, CRASHING).reason)
         self.assertEqual(self.get(outer, "/a"), b"1")
         self.client.pps.stop_pipeline(pipeline=pps.Pipeline(name=first))
         self.until_answers(other, "/a", b"1")
