@@ -11,6 +11,7 @@
 #include "control/control.h"
 #include "pfs/pfs.h"
 #include "pps/pps.h"
+#include "wire/http.h"
 #include "wire/wire.h"
 
 typedef struct Api Api;
@@ -35,11 +36,17 @@ Api *api_free(Api *api);               /* no call may be running; NULL is fine *
  * themselves. */
 Status api_handle(void *self, Ctx *ctx, WireCall *call);
 
+/* What the services serve over plain HTTP: pieces of files, by URLs that they gave out. claims: is
+ * the request for them? */
+bool api_http_claims(const WireHttp *http);
+Status api_http(Api *api, Ctx *ctx, WireHttp *http);
+
 /* How messages reach a call, for ways in other than gRPC. */
 typedef struct CallIo {
     Status (*recv)(void *self, Ctx *ctx, Buf *buf, bool *out_end);
     Status (*send)(void *self, Ctx *ctx, Bytes message);
-    const char *(*metadata)(void *self, const char *key, size_t nth); /* NULL: none */
+    /* NULL: none. ":authority" is the host that the client called. */
+    const char *(*metadata)(void *self, const char *key, size_t nth);
     void *self;
 } CallIo;
 

@@ -8,6 +8,7 @@
 
 struct Api {
     ApiConfig config;
+    uint8_t url_key[32]; /* signs the URLs that are given out (cdr_rpc.c) */
     int64_t started_ns; /* wall clock */
 };
 
@@ -48,7 +49,7 @@ typedef struct ApiTable {
 /* The tables, one a service file. */
 extern const ApiTable api_pfs_meta_table, api_pfs_commit_table, api_pfs_file_table, api_pps_table,
     api_pps_ask_table, api_misc_table, api_work_table, api_transaction_table, api_record_table,
-    api_pfs_admin_table, api_fileset_table, api_cache_table,
+    api_pfs_admin_table, api_fileset_table, api_cache_table, api_cdr_table,
     api_metadata_table, api_auth_table, api_image_table;
 
 const ApiMethod *api_find(const char *path);

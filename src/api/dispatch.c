@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "codec/pbjson.h"
@@ -12,7 +13,7 @@ static const ApiTable *const tables[] = {
     &api_pfs_meta_table, &api_pfs_commit_table,  &api_pfs_file_table, &api_pfs_admin_table,
     &api_pps_table,      &api_pps_ask_table,     &api_misc_table,     &api_work_table,
     &api_record_table,   &api_transaction_table, &api_fileset_table,  &api_cache_table,
-    &api_metadata_table, &api_auth_table,        &api_image_table,
+    &api_cdr_table,      &api_metadata_table,    &api_auth_table,     &api_image_table,
 };
 
 Api *api_new(const ApiConfig *config)
@@ -22,6 +23,7 @@ Api *api_new(const ApiConfig *config)
         abort();
     api->config = *config;
     api->started_ns = clock_wall_ns();
+    random_bytes(api->url_key, sizeof(api->url_key));
     return api;
 }
 
@@ -190,8 +192,11 @@ static Status wire_io_send(void *self, Ctx *ctx, Bytes message)
     return wire_send(ctx, self, message);
 }
 
+/* ":authority" is whom the client called, by the name it has for us. */
 static const char *wire_io_metadata(void *self, const char *key, size_t nth)
 {
+    if (strcmp(key, ":authority") == 0)
+        return nth == 0 ? wire_http_host(self) : NULL;
     return wire_call_metadata(self, key, nth);
 }
 

@@ -3,7 +3,7 @@
  *
  * The same file sets as pfs_v2.API's; only the messages differ.
  */
-#include "api/api_priv.h"
+#include "api/fileset.h"
 #include "base/text.h"
 #include "codec/pb.h"
 #include "codec/regex.h"
@@ -115,9 +115,37 @@ static Status filter_passes(Ctx *ctx, const Filter *filter, Str path, bool *out)
     return OK;
 }
 
+static Status each_in_range(Ctx *ctx, const TreeIo *io, const Hash *root, const Filter *filter,
+                            FilesetFn fn, void *arg)
+{
+    CLEANUP(tree_cursor_freep) TreeCursor *cursor = tree_cursor_new(io, root);
+    TRY(tree_cursor_seek(ctx, cursor, str(filter->lower), STR("")));
+    for (;;) {
+        const TreeEntry *entry = tree_cursor_entry(cursor);
+        if (!entry || (*filter->upper && str_cmp(entry->path, str(filter->upper)) >= 0))
+            return OK;
+        ArenaMark mark = arena_mark(ctx->arena);
+        bool wanted;
+        TRY(filter_passes(ctx, filter, entry->path, &wanted));
+        if (wanted)
+            TRY(fn(arg, ctx, root, entry));
+        arena_rewind(ctx->arena, mark);
+        TRY(tree_cursor_next(ctx, cursor));
+    }
+}
+
+Status fileset_each(Call *call, const Storage__ReadFilesetRequest *request, FilesetFn fn, void *arg)
+{
+    Pfs *pfs = call->api->config.pfs;
+    CLEANUP(filter_done) Filter filter = { 0 };
+    TRY(filter_make(call->ctx, request->filters, request->n_filters, &filter));
+    Hash layer, root;
+    TRY(pfs_fileset_roots(call->ctx, pfs, request->fileset_id, &layer, &root));
+    return each_in_range(call->ctx, &pfs_content(pfs)->io, &root, &filter, fn, arg);
+}
+
 typedef struct Reading {
     Call *call;
-    Content *content;
     char *path;
     bool empty_files;
 } Reading;
@@ -136,44 +164,22 @@ static Status send_piece(void *arg, Ctx *ctx, Bytes piece)
     return call_send(reading->call, &answer.base);
 }
 
-static Status send_entry(Ctx *ctx, Reading *reading, const Filter *filter, const TreeEntry *entry)
+static Status send_file(void *arg, Ctx *ctx, const Hash *root, const TreeEntry *entry)
 {
-    bool wanted;
-    TRY(filter_passes(ctx, filter, entry->path, &wanted));
-    if (!wanted)
-        return OK;
+    (void)root;
+    Reading *reading = arg;
     reading->path = str_z(ctx->arena, entry->path);
     if (entry->record.size == 0)
         return reading->empty_files ? send_piece(reading, ctx, bytes(NULL, 0)) : OK;
-    return content_read(ctx, reading->content, &entry->record, 0, UINT64_MAX, send_piece, reading);
-}
-
-static Status read_range(Ctx *ctx, Reading *reading, const Filter *filter, const Hash *root)
-{
-    CLEANUP(tree_cursor_freep)
-    TreeCursor *cursor = tree_cursor_new(&reading->content->io, root);
-    TRY(tree_cursor_seek(ctx, cursor, str(filter->lower), STR("")));
-    for (;;) {
-        const TreeEntry *entry = tree_cursor_entry(cursor);
-        if (!entry || (*filter->upper && str_cmp(entry->path, str(filter->upper)) >= 0))
-            return OK;
-        ArenaMark mark = arena_mark(ctx->arena);
-        TRY(send_entry(ctx, reading, filter, entry));
-        arena_rewind(ctx->arena, mark);
-        TRY(tree_cursor_next(ctx, cursor));
-    }
+    return content_read(ctx, pfs_content(reading->call->api->config.pfs), &entry->record, 0,
+                        UINT64_MAX, send_piece, reading);
 }
 
 static Status read_fileset(Call *call, const void *request)
 {
-    const Storage__ReadFilesetRequest *r = request;
-    Pfs *pfs = call->api->config.pfs;
-    CLEANUP(filter_done) Filter filter = { 0 };
-    TRY(filter_make(call->ctx, r->filters, r->n_filters, &filter));
-    Hash layer, root;
-    TRY(pfs_fileset_roots(call->ctx, pfs, r->fileset_id, &layer, &root));
-    Reading reading = { call, pfs_content(pfs), NULL, r->empty_files };
-    return read_range(call->ctx, &reading, &filter, &root);
+    Reading reading = { .call = call,
+                        .empty_files = ((const Storage__ReadFilesetRequest *)request)->empty_files };
+    return fileset_each(call, request, send_file, &reading);
 }
 
 /* --- the rest --------------------------------------------------------------------------------- */

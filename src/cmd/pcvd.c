@@ -171,10 +171,13 @@ static Status open_floors(Ctx *ctx, Server *server)
 static Status serve_http(void *self, Ctx *ctx, WireHttp *http)
 {
     const Server *server = self;
-    if (!s3_claims(http))
-        return FAIL(ctx, NOT_FOUND, "not found");
-    const WireHttpHandler *s3 = s3_handler(server->s3);
-    return s3->handle(s3->self, ctx, http);
+    if (s3_claims(http)) {
+        const WireHttpHandler *s3 = s3_handler(server->s3);
+        return s3->handle(s3->self, ctx, http);
+    }
+    if (api_http_claims(http))
+        return api_http(server->api, ctx, http);
+    return FAIL(ctx, NOT_FOUND, "not found");
 }
 
 static const char *full_address(Ctx *ctx, const char *listen, int port)

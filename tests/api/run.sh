@@ -14,7 +14,7 @@ flock 9
 if ! "$venv/bin/python" -c 'import pachyderm_sdk, boto3, moto.server' 2>/dev/null; then
     rm -rf "$venv"
     python3 -m venv "$venv"
-    if ! "$venv/bin/pip" --quiet --disable-pip-version-check install 'pachyderm-sdk==2.12.2' \
+    if ! "$venv/bin/pip" --quiet --disable-pip-version-check install 'pachyderm-sdk[cdr]==2.12.2' \
         'boto3>=1.40,<2' 'moto[s3,server]>=5,<6'; then
         rm -rf "$venv"
         echo 'FAIL: the Python client could not be installed (is PyPI reachable?)' >&2

@@ -18,7 +18,7 @@ WHOLE = {
     "storage.Fileset",
     "procavia.v1.API",
 }
-MISSING = {"/storage.Fileset/ReadFilesetCDR"}
+MISSING = set()
 
 
 def methods():

@@ -15,7 +15,6 @@ SERVICES = ("pfs", "pps", "transaction", "storage", "metadata", "admin", "versio
 # What the server cannot do yet.
 PENDING = {
     "pfs": {"put_file_from_url"},
-    "storage": {"assemble_fileset", "fetch_chunks", "read_fileset_cdr"},
 }
 
 

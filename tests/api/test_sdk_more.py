@@ -6,6 +6,7 @@ import uuid
 from betterproto.lib.google.protobuf import Any
 from harness import name, unittest
 from pachyderm_sdk.api import metadata, pfs, storage, taskapi, transaction as tx, version
+from pachyderm_sdk.api.cdr.resolver import CdrResolver
 from pachyderm_sdk.errors import AuthServiceNotActivated
 from sdk_case import SdkCase
 
@@ -229,6 +230,52 @@ class StorageMethods(SdkCase):
     def test_shard_fileset(self):
         shards = self.api.shard_fileset(fileset_id=self.make(a=b"1", b=b"2"), num_files=1)
         self.assertEqual(len(shards.shards), 2)
+
+
+    # --- files by recipes ---
+
+    def big(self):
+        data = bytes(range(256)) * (30 * 1024 * 4)  # 30 MiB, in several chunks
+        pieces = [data[i : i + 4 * 2**20] for i in range(0, len(data), 4 * 2**20)]
+        steps = (
+            storage.CreateFilesetRequest(append_file=storage.AppendFile(path="/d/big", data=p))
+            for p in pieces
+        )
+        return data, self.client.storage.create_fileset(steps).fileset_id
+
+    def test_read_fileset_cdr(self):
+        data, fileset = self.big()
+        (big,) = self.api.read_fileset_cdr(fileset_id=fileset)
+        self.assertEqual(big.path, "/d/big")
+        self.assertGreater(len(big.ref.concat.refs), 1)
+        resolved = CdrResolver().resolve(big.ref)
+        self.assertEqual(resolved, data)
+        named = self.make(**{"a b#%&:;.txt": b"odd name", "empty": b""})
+        odd, empty = self.api.read_fileset_cdr(fileset_id=named)
+        self.assertEqual(CdrResolver().resolve(odd.ref), b"odd name")
+        self.assertEqual((empty.path, empty.ref.concat.refs), ("/empty", []))
+        only = storage.FileFilter(path_regex="^/e")
+        chosen = self.api.read_fileset_cdr(fileset_id=named, filters=[only])
+        self.assertEqual([message.path for message in chosen], ["/empty"])
+
+    def test_assemble_fileset(self):
+        data, fileset = self.big()
+        folder, cache = pathlib.Path(self.folder()), pathlib.Path(self.folder())
+        self.api.assemble_fileset(fileset, "/", folder, cache_location=cache)
+        self.assertEqual((folder / "d/big").read_bytes(), data)
+        self.assertGreater(len(list(cache.iterdir())), 1)
+
+    def test_fetch_chunks(self):
+        data, fileset = self.big()
+        folder, cache = pathlib.Path(self.folder()), pathlib.Path(self.folder())
+        stray = cache / "blake2b_256_0"
+        stray.write_bytes(b"")
+        self.api.fetch_chunks(fileset, "/d", cache_location=cache, prune=True)
+        self.assertFalse(stray.exists())
+        self.client.storage.assemble_fileset(
+            fileset, "/d", folder, cache_location=cache, fetch_missing_chunks=False
+        )
+        self.assertEqual((folder / "d/big").read_bytes(), data)
 
 
 class SmallServices(SdkCase):

@@ -120,6 +120,24 @@ class FilesetTest(ApiTest):
         self.assertEqual(self.client.pfs.pfs_file(file).read(), b"from storage")
 
 
+    def test_urls_are_ours(self):
+        """A URL with anything changed, or without a file behind it, gives nothing."""
+        import requests
+
+        (recipe,) = self.client.storage.read_fileset_cdr(fileset_id=self.make(append("/a", b"secret")))
+        url = recipe.ref.concat.refs[0].content_hash.inner.http.url
+        self.assertEqual(requests.get(url, timeout=20).content, b"secret")
+        self.assertEqual(requests.head(url, timeout=20).headers["content-length"], "6")
+        self.assertEqual(requests.post(url, timeout=20).status_code, 501)
+        base, _, path = url.partition("/cdr/")
+        parts = path.split("/")
+        for at, other in enumerate(["ffffffff", "0" * 64, "0-7", "0" * 64, "other", "b"]):
+            changed = "/".join(parts[:at] + [other] + parts[at + 1 :])
+            self.assertEqual(requests.get(f"{base}/cdr/{changed}", timeout=20).status_code, 403)
+        for odd in ("", "x", "////", "1/2/3-4/5/6/7", "-1/0/-1-2/", "%00/%"):
+            self.assertEqual(requests.get(f"{base}/cdr/{odd}", timeout=20).status_code, 403)
+
+
 class AdminOfFilesTest(ApiTest):
     def test_check_storage(self):
         repo = pfs.Repo(name=name())

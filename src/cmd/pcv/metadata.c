@@ -245,10 +245,12 @@ static Status edit_metadata(Cli *cli)
 /* clang-format off */
 static const Command rows[] = {
     { .words = "edit metadata", .args = "[<type> <object> <operation> <data>]...", .args_max = ARGS_ANY,
-      .run = edit_metadata, .summary = "edit the notes on projects, repos, branches, commits, pipelines, the cluster",
+      .run = edit_metadata,
+      .summary = "edit the notes on projects, repos, branches, commits, pipelines, the cluster",
       .detail = "Types: cluster, project, repo, branch, commit, pipeline. Objects are named with their project,\n"
                 "such as default/images@master; a cluster is \".\". Operations: add and edit take key=value, delete\n"
-                "takes a key, replace takes key=value;key=value or a JSON object of strings. All edits happen, or none.",
+                "takes a key, replace takes key=value;key=value or a JSON object of strings. All edits\n"
+                "happen, or none.",
       .options = { OPT_PROJECT } },
 };
 /* clang-format on */
