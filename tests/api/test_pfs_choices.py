@@ -86,6 +86,15 @@ class ChoicesTest(SdkCase):
         new = [d.new_file.file.path for d in diff if d.new_file.file.path]
         self.assertEqual(new, ["/", "/d/", "/d/b"])
 
+    def test_export_takes_the_glob(self):
+        self.use_own_server("--allow-file-urls", "1")
+        commit = self.put(self.branch(), {"/a.txt": b"1", "/b.csv": b"2", "/d/c.txt": b"3"})
+        folder = pathlib.Path(self.folder())
+        file = pfs.File(commit=commit, path="/**.txt")
+        self.assertEqual(list(self.client.pfs.get_file_tar(file=file, url=folder.as_uri())), [])
+        written = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+        self.assertEqual(written, {"a.txt", "d/c.txt"})
+
     def test_shard_sizes_are_the_requests(self):
         steps = [
             pfs.ModifyFileRequest(add_file=pfs.AddFile(path=f"/{n}", raw=b"x")) for n in range(4)
@@ -322,7 +331,7 @@ ROWS = {
     5: "test_copy_target_is_checked",
     6: "test_collisions_apart",
     7: "test_rename_changes_the_directory",
-    8: "none: GetFile does not export yet",
+    8: "test_export_takes_the_glob",
     9: "test_shard_sizes_are_the_requests",
     10: "unit/pfs/test_fileset.c: composites_end",
     11: "test_recursive_delete_of_a_tag",

@@ -46,6 +46,14 @@ class WriteMethods(SdkCase):
         self.api.put_file_from_file(commit=self.commit, path="/big", file=io.BytesIO(data))
         self.assertEqual(self.files(self.commit), {"/big": data})
 
+    def test_put_file_from_url(self):
+        self.use_own_server("--allow-file-urls", "1")
+        self.commit = self.client.pfs.start_commit(branch=self.branch())
+        source = pathlib.Path(self.folder()) / "source"
+        source.write_bytes(b"from a url")
+        self.api.put_file_from_url(commit=self.commit, path="/f", url=source.as_uri())
+        self.assertEqual(self.files(self.commit), {"/f": b"from a url"})
+
     def test_put_files(self):
         folder = pathlib.Path(self.folder())
         (folder / "d").mkdir()
