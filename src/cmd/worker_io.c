@@ -215,9 +215,10 @@ static void drop_output(ServerIo *io)
     io->set_id = NULL;
 }
 
-static Status send_modify(Ctx *ctx, ServerIo *io, const PfsV2__ModifyFileRequest *request)
+/* What was made since the mark goes: an output is of any size. */
+static Status send_modify(Ctx *ctx, ServerIo *io, const PfsV2__ModifyFileRequest *request,
+                          ArenaMark mark)
 {
-    ArenaMark mark = arena_mark(ctx->arena);
     TRY(wire_stream_send(ctx, io->set, pb_pack_bytes(ctx, &request->base)));
     arena_rewind(ctx->arena, mark);
     return OK;
@@ -225,6 +226,7 @@ static Status send_modify(Ctx *ctx, ServerIo *io, const PfsV2__ModifyFileRequest
 
 static Status send_piece(Ctx *ctx, ServerIo *io, const char *path, Bytes piece)
 {
+    ArenaMark mark = arena_mark(ctx->arena);
     PfsV2__ModifyFileRequest *request =
         PB_NEW(ctx, pfs_v2__modify_file_request, PfsV2__ModifyFileRequest);
     request->body_case = PFS_V2__MODIFY_FILE_REQUEST__BODY_ADD_FILE;
@@ -235,7 +237,7 @@ static Status send_piece(Ctx *ctx, ServerIo *io, const char *path, Bytes piece)
         PB_NEW(ctx, google__protobuf__bytes_value, Google__Protobuf__BytesValue);
     request->add_file->raw->value.data = arena_memdup(ctx->arena, piece.data, piece.size);
     request->add_file->raw->value.len = piece.size;
-    return send_modify(ctx, io, request);
+    return send_modify(ctx, io, request, mark);
 }
 
 /* From files that ride along to a file set: what was gathered goes first. */
@@ -246,9 +248,7 @@ static Status open_set(Ctx *ctx, ServerIo *io)
     TRY(connect_client(ctx, io, &client, &temporary));
     TRY(wire_stream_open(ctx, client, "/pfs_v2.API/CreateFileSet", &io->set));
     for (const OutputFile *file = io->files; file; file = file->next) {
-        ArenaMark mark = arena_mark(ctx->arena);
         TRY(send_piece(ctx, io, file->path, buf_bytes(&file->content)));
-        arena_rewind(ctx->arena, mark);
         if (!file->next) {
             free(io->set_path);
             io->set_path = strdup(file->path);
@@ -327,13 +327,14 @@ static Status io_output_copy(WorkerIo *base, Ctx *ctx, const char *path, const W
     if (!io->set)
         TRY(open_set(ctx, io));
     TRY(end_set_file(ctx, io));
+    ArenaMark mark = arena_mark(ctx->arena);
     PfsV2__ModifyFileRequest *request =
         PB_NEW(ctx, pfs_v2__modify_file_request, PfsV2__ModifyFileRequest);
     request->body_case = PFS_V2__MODIFY_FILE_REQUEST__BODY_COPY_FILE;
     request->copy_file = PB_NEW(ctx, pfs_v2__copy_file, PfsV2__CopyFile);
     request->copy_file->dst = arena_strdup(ctx->arena, path);
     request->copy_file->src = file_at(ctx, input, source_path);
-    return send_modify(ctx, io, request);
+    return send_modify(ctx, io, request, mark);
 }
 
 static Status io_output_finish(WorkerIo *base, Ctx *ctx)
