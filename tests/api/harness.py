@@ -26,8 +26,17 @@ READY_SECONDS_MAX = 20
 class Server:
     """A running pcvd; its folder outlives it until clean()."""
 
-    def __init__(self, data=None, env=None, args=()):
+    def __init__(self, data=None, env=None, args=(), user=None):
+        """user: a number, when not as who runs the tests; the programs are copied to where he may
+        run them."""
         self.data = data or tempfile.mkdtemp(prefix="pcv-api-")
+        self.program, self.user = os.environ["PCVD"], user
+        if user is not None:
+            self.program = os.path.join(self.data, "bin", "pcvd")
+            shutil.copytree(os.path.dirname(os.environ["PCVD"]), os.path.dirname(self.program),
+                            ignore=shutil.ignore_patterns("*.p"))
+            os.chmod(self.data, 0o755)
+            os.chown(self.data, user, user)
         self.env = dict(os.environ, **(env or {}))
         self.args = list(args)
         self.start()
@@ -37,9 +46,10 @@ class Server:
         if os.path.exists(port_file):
             os.unlink(port_file)
         self.log = open(os.path.join(self.data, "log"), "ab")
-        command = [os.environ["PCVD"], "--data", os.path.join(self.data, "pcv")]
+        command = [self.program, "--data", os.path.join(self.data, "pcv")]
         command += ["--listen", "127.0.0.1:0", "--port-file", port_file] + self.args
-        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, env=self.env)
+        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, env=self.env,
+                                        user=self.user, group=self.user)
         deadline = time.monotonic() + READY_SECONDS_MAX
         while not os.path.exists(port_file):
             if self.process.poll() is not None or time.monotonic() > deadline:
