@@ -146,6 +146,7 @@ static Status open_floors(Ctx *ctx, Server *server)
     TRY(open_engine(ctx, server));
     server->s3 = s3_new(&(S3Config){ .pfs = server->pfs });
     const ControlConfig control = { .pps = server->pps,
+                                    .spill_dir = server->config.data,
                                     .images = server->images,
                                     .gate = s3_gate(server->s3),
                                     .engine = server->engine,

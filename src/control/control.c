@@ -117,6 +117,7 @@ Status control_start(Ctx *ctx, const ControlConfig *config, Control **out)
         return STATUS(RESOURCE_EXHAUSTED);
     control->pps = config->pps;
     control->images = config->images;
+    control->spill_dir = config->spill_dir ? strdup(config->spill_dir) : NULL;
     control->gate = config->gate;
     control->engine = config->engine;
     control->machine = config->machine;
@@ -166,6 +167,7 @@ Control *control_stop(Control *control)
     cancel_unref(control->stopping);
     pthread_cond_destroy(&control->run_gone);
     pthread_mutex_destroy(&control->lock);
+    free(control->spill_dir);
     free(control);
     return NULL;
 }

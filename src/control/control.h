@@ -39,6 +39,7 @@ typedef struct ControlConfig {
     ImageStore *images; /* may be NULL in tests: pipelines then run on the host's root only */
     const ControlGate *gate; /* may be NULL: then jobs that need S3 fail */
     Engine *engine;     /* may be NULL in tests: workers then join by themselves */
+    const char *spill_dir; /* where what is too large for memory is sorted; NULL: as PlanParams */
     MachineSize machine;
     int64_t silence_ns; /* a worker that says nothing for so long while it has a lease is replaced;
                            0: never */

@@ -129,6 +129,7 @@ typedef struct WantedSpout {
 struct Control {
     Pps *pps;
     ImageStore *images;
+    char *spill_dir; /* may be NULL */
     const ControlGate *gate;
     Engine *engine;
     MachineSize machine;

@@ -92,12 +92,15 @@ static Status find_result(void *tx, Ctx *ctx, const Hash *key, PlanResultHit *ou
     return pps_cache_get(ctx, tx, key, out);
 }
 
-static Status enumerate(JobRun *run, const PlanParams *params, const PpsJobRow *base,
-                        const PpsV2__Input *input)
+static Status enumerate(JobRun *run, PlanParams *params, const PpsJobRow *base,
+                        PpsV2__Input *input)
 {
     Ctx *ctx = &run->ctx;
-    PpsSource source = { run->control->pps, base->id ? base->set_id : "" };
+    CLEANUP(pps_source_done)
+    PpsSource source = { .pps = run->control->pps, .base_set = base->id ? base->set_id : "" };
     const InputSource files = pps_source(&source);
+    if (params->delta)
+        TRY(pps_source_has_base(ctx, &source, input, &params->delta));
     CLEANUP(planner_freep) Planner *planner = planner_new(params);
     if (params->delta)
         TRY(datum_each_change(ctx, &files, input, planner_put, planner_gone, planner));
@@ -142,8 +145,9 @@ static Status make_plan(JobRun *run)
                           .step = &step,
                           .cache = { find_result, tx },
                           .job = job_run_text(ctx, run),
+                          .spill_dir = run->control->spill_dir,
                           .results_not_before_ns = run->spec.results_not_before_ns };
-    const PpsV2__Input *input = input_with_commit(ctx, details->input, run->job.set_id);
+    PpsV2__Input *input = input_with_commit(ctx, details->input, run->job.set_id);
     run->basis = plan_basis(ctx, &params, details->input);
     run->base_plan = base.plan;
     params.delta = params.rule != PLAN_EVERY_JOB && input && base.id &&

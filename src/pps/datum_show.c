@@ -245,7 +245,7 @@ static Status list_input_datums(Ctx *ctx, Pps *pps, DatumWalk *walk)
 {
     PpsV2__Input *input;
     TRY(prepare_input(ctx, walk->request->input, "list", &input));
-    PpsSource source = { pps, "" };
+    CLEANUP(pps_source_done) PpsSource source = { .pps = pps, .base_set = "" };
     const InputSource files = pps_source(&source);
     Gathered all = { 0 };
     TRY(datum_each(ctx, &files, input, gather, &all));
@@ -328,7 +328,7 @@ Status pps_create_datum(Ctx *ctx, Pps *pps, const PpsV2__Input *given, PpsDatumF
 {
     PpsV2__Input *input;
     TRY_WRAP(ctx, prepare_input(ctx, given, "create", &input), "getting streaming iterator");
-    PpsSource source = { pps, "" };
+    CLEANUP(pps_source_done) PpsSource source = { .pps = pps, .base_set = "" };
     const InputSource files = pps_source(&source);
     CreateWalk walk = { .files = &files, .fn = fn, .arg = arg };
     ctx_scratch(&walk.scratch, ctx);

@@ -263,8 +263,12 @@ Status pps_cache_put(Ctx *ctx, PfsTx *tx, const Hash *key, const PlanResultHit *
 typedef struct PpsSource {
     Pps *pps;
     const char *base_set;
+    struct PpsOpenView *views; /* commits that files were looked up in */
 } PpsSource;
 InputSource pps_source(PpsSource *source);
+void pps_source_done(PpsSource *source);
+/* Can what the inputs were in base_set still be told? A commit may have been squashed since. */
+Status pps_source_has_base(Ctx *ctx, const PpsSource *source, PpsV2__Input *input, bool *out) NODISCARD;
 /* The commit an input reads. */
 Status pps_input_view(Ctx *ctx, Pps *pps, const PpsV2__PFSInput *input, const char *set_id,
                       PfsView *out);

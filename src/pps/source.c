@@ -1,4 +1,7 @@
 /* source.c - files for the enumeration of datums, read from pfs. */
+#include <stdlib.h>
+
+#include "base/text.h"
 #include "pfs/content.h"
 #include "pps/pps_priv.h"
 
@@ -50,13 +53,93 @@ static Status source_list(void *self, Ctx *ctx, const PpsV2__PFSInput *input,
     return status_copy(ctx, s);
 }
 
+/* Enumerating looks up one path after the other: a commit is picked once. */
+typedef struct PpsOpenView {
+    struct PpsOpenView *next;
+    Ctx ctx; /* holds all of it */
+    const char *text;
+    PfsView view;
+} PpsOpenView;
+
+static const char *input_text(Ctx *ctx, const PpsV2__PFSInput *input)
+{
+    return text_printf(ctx->arena, "%s/%s.%s@%s=%s", input->project, input->repo, input->repo_type,
+                       input->branch, input->commit);
+}
+
+static void open_view_free(PpsOpenView *open)
+{
+    ctx_done(&open->ctx);
+    free(open);
+}
+
+static Status open_view(Ctx *ctx, PpsSource *source, const PpsV2__PFSInput *input, PfsView *out)
+{
+    const char *text = input_text(ctx, input);
+    PpsOpenView *open = source->views;
+    while (open && strcmp(open->text, text) != 0)
+        open = open->next;
+    if (!open) {
+        open = calloc(1, sizeof(*open));
+        if (!open)
+            return STATUS(RESOURCE_EXHAUSTED);
+        ctx_scratch(&open->ctx, ctx);
+        Status s = pps_input_view(&open->ctx, source->pps, input, input->commit, &open->view);
+        if (!status_ok(s)) {
+            s = status_copy(ctx, s);
+            open_view_free(open);
+            return s;
+        }
+        open->text = arena_strdup(open->ctx.arena, text);
+        open->next = source->views;
+        source->views = open;
+    }
+    *out = open->view;
+    return OK;
+}
+
+void pps_source_done(PpsSource *source)
+{
+    while (source->views) {
+        PpsOpenView *next = source->views->next;
+        open_view_free(source->views);
+        source->views = next;
+    }
+}
+
 static Status source_stat(void *self, Ctx *ctx, const PpsV2__PFSInput *input, Str path,
                           PfsMatch *out)
 {
-    const PpsSource *source = self;
     PfsView view;
-    TRY(pps_input_view(ctx, source->pps, input, input->commit, &view));
+    TRY(open_view(ctx, self, input, &view));
     return pfs_view_stat(ctx, &view, path, out);
+}
+
+typedef struct BaseCheck {
+    const PpsSource *source;
+    bool has;
+} BaseCheck;
+
+static Status check_base(void *arg, Ctx *ctx, PpsV2__Input *node)
+{
+    BaseCheck *check = arg;
+    PfsView view;
+    const PpsV2__PFSInput *leaf = input_leaf(ctx, node);
+    if (!leaf || !check->has)
+        return OK;
+    Status s = pps_input_view(ctx, check->source->pps, leaf, check->source->base_set, &view);
+    check->has = status_ok(s);
+    return s.code == STATUS_NOT_FOUND ? OK : s;
+}
+
+Status pps_source_has_base(Ctx *ctx, const PpsSource *source, PpsV2__Input *input, bool *out)
+{
+    BaseCheck check = { source, true };
+    CLEANUP(ctx_done) Ctx scratch;
+    ctx_scratch(&scratch, ctx);
+    Status s = input_visit(&scratch, input, check_base, &check);
+    *out = check.has;
+    return status_copy(ctx, s);
 }
 
 typedef struct PathRelay {

@@ -302,6 +302,41 @@ static void only_what_changed_is_run(void **state)
     assert_file(fx, "p", "/c", "3");
 }
 
+static void squash(Fixture *fx, const char *set_id,
+                   Status (*way)(Ctx *ctx, PfsTx *tx, const PfsV2__CommitSet *set))
+{
+    PfsTx *tx;
+    PfsV2__CommitSet set;
+    pfs_v2__commit_set__init(&set);
+    set.id = arena_strdup(fx->ctx.arena, set_id);
+    assert_ok(pfs_begin_write(&fx->ctx, fx->pfs, NULL, &tx));
+    assert_ok(way(&fx->ctx, tx, &set));
+    assert_ok(pfs_commit(&fx->ctx, tx));
+}
+
+/* What a job builds on may go away with all that it read, in the middle of history or at its end.
+ */
+static void a_base_that_was_squashed_is_not_missed(void **state)
+{
+    Fixture *fx = *state;
+    make_repo(fx, "in");
+    join(fx);
+    create(fx, PIPELINE("p", "in", "/*", ""), false);
+    const char *sets[3];
+    for (size_t i = 0; i < ARRAY_LEN(sets); i++) {
+        put(fx, "in", text_printf(fx->ctx.arena, "/%zu", i), text_printf(fx->ctx.arena, "%zu", i));
+        run_datums(fx, 1);
+        sets[i] = finished_job(fx, "p")->job->id;
+    }
+    squash(fx, sets[1], pfs_squash_set);
+    squash(fx, sets[2], pfs_drop_set);
+    put(fx, "in", "/3", "3");
+    run_datums(fx, 1);
+    assert_job(finished_job(fx, "p"), PPS_V2__JOB_STATE__JOB_SUCCESS, 1, 1);
+    assert_file(fx, "p", "/0", "0");
+    assert_file(fx, "p", "/3", "3");
+}
+
 static void what_is_known_is_not_run_again(void **state)
 {
     Fixture *fx = *state;
@@ -741,6 +776,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CONTROL_TEST(only_what_changed_is_run),
+        CONTROL_TEST(a_base_that_was_squashed_is_not_missed),
         CONTROL_TEST(what_is_known_is_not_run_again),
         CONTROL_TEST(a_failed_datum_fails_its_job_and_what_is_below_cannot_run),
         CONTROL_TEST(a_lost_worker_costs_only_what_it_had),
