@@ -286,6 +286,7 @@ SandboxRun run_process(Run *run, const char *const *argv, const char *const *std
     const WorkerSpec *spec = run->spec;
     return (SandboxRun){ .argv = argv,
                          .env = run->env,
+                         .hostname = or_else(spec->pod_name, NULL),
                          .cwd = or_else(spec->working_dir, spec->image_working_dir),
                          .stdin_bytes = join_lines(run->ctx->arena, stdin_lines),
                          .no_out = spec->s3_out,

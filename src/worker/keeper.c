@@ -41,7 +41,7 @@ static Status clone_init(Ctx *ctx, const Keeper *keeper, const int fds[REQUEST_F
 {
     struct clone_args args = { .exit_signal = SIGCHLD };
     if (keeper->config->isolated)
-        args.flags |= CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC;
+        args.flags |= CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
     *out_pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
     if (*out_pid == 0) {
         prctl(PR_SET_PDEATHSIG, keeper->config->isolated ? SIGKILL : SIGTERM, 0, 0, 0);

@@ -317,6 +317,8 @@ static void add_confinement(const PlanBase *base, StepList *out)
 
 void plan_run(const PlanBase *base, const SandboxRun *run, StepList *out)
 {
+    if (run->hostname && base->level != SANDBOX_NONE && !base->by_runtime)
+        steps_add(out, (Step){ .op = STEP_HOSTNAME, .source = run->hostname });
     add_fresh_mounts(base, run->no_out, out);
     add_confinement(base, out);
     for (const char *const *env = run->env; *env; env++)

@@ -87,6 +87,7 @@ typedef struct SandboxRun {
     const char *const *env;  /* NULL-terminated, "KEY=value" */
     const char *cwd;         /* NULL or "": "/" */
     Bytes stdin_bytes;       /* data NULL: /dev/null */
+    const char *hostname;    /* NULL: the sandbox's. With a runtime always that */
     bool no_out;             /* /pfs/out is not there */
     const MaskSet *mask;     /* what no line shows; NULL: nothing */
     /* One line of output without its newline, valid UTF-8 without NUL; longer than

@@ -176,6 +176,8 @@ Status worker_sandbox(Ctx *ctx, Worker *worker, SandboxConfig *config, unsigned 
     config->hidden_count = worker->config.hidden_count;
     config->runtime = worker->config.runtime;
     config->runtime_init = worker->config.runtime_init;
+    if (!*config->runtime) /* each run sets its own: pipelines that are alike share a root */
+        config->hostname = NULL;
     config->level_max = worker->config.level_max;
     config->level_min = worker->config.require_sandbox ? SANDBOX_USER : SANDBOX_NONE;
     CLEANUP(buf_done) Buf key = { 0 };

@@ -397,6 +397,9 @@ static void with_files(Runner *r)
     r->config.hostname = "pod-1";
     r->config.no_network = true;
     runner_open(r);
+    const char *const hostname_argv[] = { "hostname", NULL };
+    runner_run(r, (SandboxRun){ .argv = hostname_argv, .hostname = "run-2" });
+    assert_string_equal(runner_text(r, &r->out), r->as->runtime ? "pod-1\n" : "run-2\n");
     assert_string_equal(
         runner_sh(r, "wc -c < /secrets/one/key; cat /secrets/one/other /secrets/two/key; echo;"
                      "echo x > /secrets/one/key; hostname; grep -c : /proc/net/dev"),
