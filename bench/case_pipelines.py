@@ -21,6 +21,7 @@ STAMP = {
 TRUE = {
     'pipeline': {'name': 'true'},
     'input': {'pfs': {'repo': 'datums', 'glob': '/*'}},
+    'parallelism_spec': {'constant': os.cpu_count()},
     'transform': {'cmd': ['true']},
 }
 

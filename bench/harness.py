@@ -20,6 +20,9 @@ class Settings:
     many_files = int(os.environ.get('PCV_BENCH_MANY_FILES', 1_000_000))
     commits = int(os.environ.get('PCV_BENCH_COMMITS', 1000))
     datums = int(os.environ.get('PCV_BENCH_DATUMS', 10_000))
+    pipelines = int(os.environ.get('PCV_BENCH_PIPELINES', 10_000))
+    jobs = int(os.environ.get('PCV_BENCH_JOBS', 1000))
+    batched = int(os.environ.get('PCV_BENCH_BATCHED', 1_000_000))
     rounds = int(os.environ.get('PCV_BENCH_ROUNDS', 3))
     folder = os.environ.get('PCV_BENCH_DIR', '/tmp')  # on the disk to be measured
 

@@ -12,6 +12,7 @@ import case_files
 import case_idle
 import case_large
 import case_pipelines
+import case_scale
 
 CASES = {
     'idle': case_idle.measure,
@@ -19,6 +20,7 @@ CASES = {
     'large': case_large.measure,
     'commits': case_commits.measure,
     'pipelines': case_pipelines.measure,
+    'scale': case_scale.measure,
 }
 
 
