@@ -59,8 +59,8 @@ static void add_tensor(Buf *out, uint64_t *seed, size_t count)
     }
 }
 
-/* Tensors of 64 KiB to 8 MiB behind a header whose length changes; one in eight is trained further.
- */
+/* Tensors of 64 KiB to 8 MiB behind a header whose length changes; one in eight is trained
+ * further. */
 static void make_checkpoint(Buf *before, Buf *after)
 {
     uint64_t seed = 21;

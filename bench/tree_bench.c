@@ -178,8 +178,8 @@ static void bench_read(Bench *bench)
     report(bench, "walk", start_ns, bench->files);
 }
 
-/* Children of /data/2024/: their names by seeking from one to the next, each with its sum and hash.
- */
+/* Children of /data/2024/: their names by seeking from one to the next, each with its sum and
+ * hash. */
 static void bench_list(Bench *bench)
 {
     CLEANUP(tree_cursor_freep) TreeCursor *cursor = tree_cursor_new(&bench->blobs.io, &bench->root);

@@ -64,8 +64,8 @@ const char *call_metadata(const Call *call, const char *key); /* "" when absent 
  * "validate recv". */
 Status api_validate(Ctx *ctx, const ProtobufCMessage *message, const char *prefix);
 
-/* Appends a batched write to the open transaction `id` instead of running it (transaction_rpc.c).
- */
+/* Appends a batched write to the open transaction `id` instead of running it
+ * (transaction_rpc.c). */
 Status transaction_append(Call *call, const char *id, const void *request, void **response);
 
 /* What every call about auth is told, and the services that have no others (auth_rpc.c). */

@@ -15,8 +15,8 @@
 typedef TransactionV2__TransactionInfo Info;
 typedef TransactionV2__TransactionRequest Request;
 
-/* Others may add to the transaction between our trial of it and our turn to write: then try anew.
- */
+/* Others may add to the transaction between our trial of it and our turn to write: then try
+ * anew. */
 #define APPEND_ATTEMPTS 10
 
 /* The methods that may be in a transaction, and the members that hold their requests. */
@@ -115,8 +115,8 @@ static Status row_delete(Ctx *ctx, PfsTx *tx, const char *id)
     return deleted ? OK : FAIL(ctx, NOT_FOUND, "transactions %s not found", id);
 }
 
-/* Stores info in place of its version before; *out_stored is false when that is not there any more.
- */
+/* Stores info in place of its version before; *out_stored is false when that is not there any
+ * more. */
 static Status row_replace(Call *call, const Info *info, bool *out_stored)
 {
     Ctx *ctx = call->ctx;
@@ -133,8 +133,8 @@ static Status row_replace(Call *call, const Info *info, bool *out_stored)
 
 /* --- joining ---------------------------------------------------------------------------------- */
 
-/* A pipeline's spec is settled when its request joins: prepared out of the defaults of that moment.
- */
+/* A pipeline's spec is settled when its request joins: prepared out of the defaults of that
+ * moment. */
 static Status pipeline_request(Call *call, PfsTx *tx, const void *inner, Request *out,
                                void **response)
 {

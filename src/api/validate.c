@@ -76,8 +76,8 @@ static const char *broken(const ProtobufCMessage *message, const ProtobufCFieldD
     }
 }
 
-/* "commit_set" is CommitSet in the texts; "id" is ID and "url" is URL there, but no rule has one.
- */
+/* "commit_set" is CommitSet in the texts; "id" is ID and "url" is URL there, but no rule has
+ * one. */
 static char *field_title(Ctx *ctx, const char *name)
 {
     char *title = arena_must(ctx->arena, strlen(name) + 1);

@@ -1,5 +1,5 @@
-/* arena.c - blocks in a list, newest first; a mark remembers the block and how much of it was used.
- */
+/* arena.c - blocks in a list, newest first; a mark remembers the block and how much of it was
+ * used. */
 #include "base/arena.h"
 
 #include <stdlib.h>
@@ -73,8 +73,8 @@ Arena *arena_free(Arena *arena)
     return NULL;
 }
 
-/* The next block doubles, so a long request costs few mallocs, up to a size that malloc gives back.
- */
+/* The next block doubles, so a long request costs few mallocs, up to a size that malloc gives
+ * back. */
 static size_t next_block_bytes(const Arena *arena, size_t need)
 {
     size_t size = arena->newest ? MIN(arena->newest->size * 2, BLOCK_BYTES_MAX) : BLOCK_BYTES_MIN;

@@ -49,8 +49,8 @@ uint64_t fault_disarm(void)
     return atomic_load(&fired_count);
 }
 
-/* The sweep runs once-faults for n = 0, 1, 2 … until none fires, then the same with lasting faults.
- */
+/* The sweep runs once-faults for n = 0, 1, 2 … until none fires, then the same with lasting
+ * faults. */
 bool fault_sweep_next(FaultSweep *sweep, unsigned kinds)
 {
     if (sweep->started) {

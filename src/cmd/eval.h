@@ -1,5 +1,5 @@
-/* eval.h - what pcv-eval runs: one function a mode, from a question to an answer (engine/eval.h).
- */
+/* eval.h - what pcv-eval runs: one function a mode, from a question to an answer
+ * (engine/eval.h). */
 #pragma once
 
 #include "base/ctx.h"

@@ -159,8 +159,8 @@ static Status take(Ctx *ctx, CsvReader *reader, uint8_t c)
     return OK;
 }
 
-/* Bytes that begin the stream as a byte order mark does are held back until it is known to be one.
- */
+/* Bytes that begin the stream as a byte order mark does are held back until it is known to be
+ * one. */
 static Status take_first(Ctx *ctx, CsvReader *reader, uint8_t c)
 {
     static const uint8_t mark[MARK_BYTES] = { 0xef, 0xbb, 0xbf };

@@ -110,8 +110,8 @@ static Status enumerate(JobRun *run, PlanParams *params, const PpsJobRow *base,
 }
 
 /* A run before this one, which the server's end cut short, may have left results that only the
- * job's own plan has: those whose rule does not ask the cache. What it has is then not run again.
- */
+ * job's own plan has: those whose rule does not ask the cache. What it has is then not run
+ * again. */
 static void resume(const JobRun *run, PlanParams *params)
 {
     if (params->rule == PLAN_EXACT || run->serves || run->spec.info->details->s3_out ||
@@ -389,8 +389,8 @@ static Status run_job(JobRun *run)
 /* --- the thread ------------------------------------------------------------------------------- */
 
 /* What stopped the run is the job's own fault as far as anyone can tell: it fails with the reason,
- * visibly. Only when not even that can be written is it left for the control thread to try again.
- */
+ * visibly. Only when not even that can be written is it left for the control thread to try
+ * again. */
 static void fail_job(JobRun *run, Status why)
 {
     Ctx *ctx = &run->ctx;

@@ -35,8 +35,8 @@ static bool is_preparing(PpsV2__PipelineState state)
            state == PPS_V2__PIPELINE_STATE__PIPELINE_RESTARTING;
 }
 
-/* The event that a pipeline's row calls for, or PIPELINE_EVENT_COUNT when all is as it should be.
- */
+/* The event that a pipeline's row calls for, or PIPELINE_EVENT_COUNT when all is as it should
+ * be. */
 static PipelineEvent wanted_event(Ctx *ctx, Control *control, const PpsPipelineRow *row,
                                   const char **out_reason)
 {

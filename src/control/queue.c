@@ -10,9 +10,8 @@
 
 #include "base/clock.h"
 
-#define LOST_MAX                                                                                   \
-    5 /* a set that loses its worker this often breaks the job: it kills its workers               \
-       */
+/* A set that loses its worker this often breaks the job: it kills its workers. */
+#define LOST_MAX 5
 
 static bool take_range(JobRun *run, DatumRange *out)
 {
@@ -67,8 +66,8 @@ static size_t available(const JobRun *run)
     return MIN(left, (size_t)(run->parallelism - run->leases));
 }
 
-/* Workers that have this pipeline's sandbox and inputs come first: another takes what they leave.
- */
+/* Workers that have this pipeline's sandbox and inputs come first: another takes what they
+ * leave. */
 static bool is_left_for_warm(Control *control, const JobRun *run, const ControlSession *session)
 {
     size_t warm = 0;

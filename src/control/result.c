@@ -65,8 +65,8 @@ static RecordStats stats_of(const PpsV2__ProcessStats *stats)
                           .upload_bytes = (uint64_t)MAX(stats->upload_bytes, INT64_C(0)) };
 }
 
-/* Records live in trees, and only during a call; a copy is an encoding, decoded where it is kept.
- */
+/* Records live in trees, and only during a call; a copy is an encoding, decoded where it is
+ * kept. */
 Status result_copy_record(Arena *arena, const DatumRecord *record, DatumRecord *out)
 {
     Buf packed = { 0 };

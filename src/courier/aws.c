@@ -20,8 +20,8 @@ static const char *either(const char *first, const char *second)
     return *first ? first : second;
 }
 
-/* --- ~/.aws -------------------------------------------------------------------------------------
- */
+/* --- ~/.aws
+ * ------------------------------------------------------------------------------------- */
 
 static Str trim(Str s)
 {
@@ -80,8 +80,8 @@ static const char *setting(Ctx *ctx, const char *name)
     return file_value(ctx, "AWS_CONFIG_FILE", "config", "profile ", name);
 }
 
-/* --- each kind of store -------------------------------------------------------------------------
- */
+/* --- each kind of store
+ * ------------------------------------------------------------------------- */
 
 static AwsKeys aws_keys(Ctx *ctx)
 {

@@ -73,8 +73,8 @@ void http_add_attempt_header(Http *http, const char *header)
     http->list = list;
 }
 
-/* --- while it runs ------------------------------------------------------------------------------
- */
+/* --- while it runs
+ * ------------------------------------------------------------------------------ */
 
 static void copy_text(char *out, size_t size, Str text)
 {
@@ -214,8 +214,8 @@ static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl
     return CURL_SOCKET_BAD;
 }
 
-/* --- one attempt --------------------------------------------------------------------------------
- */
+/* --- one attempt
+ * -------------------------------------------------------------------------------- */
 
 static void set_callbacks(Http *http, CURL *curl)
 {

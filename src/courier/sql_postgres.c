@@ -132,8 +132,8 @@ static Status open_db(Transfer *transfer, const RemoteDbUrl *url, const char *pa
     return connect_by(ctx, db, &params);
 }
 
-/* --- tables -------------------------------------------------------------------------------------
- */
+/* --- tables
+ * ------------------------------------------------------------------------------------- */
 
 static const char *quoted(Ctx *ctx, const Postgres *db, Str name)
 {
@@ -209,8 +209,8 @@ static Status begin(Transfer *transfer, void *arg, Str table, const char *const 
                NULL, PGRES_COPY_IN, NULL);
 }
 
-/* --- rows ---------------------------------------------------------------------------------------
- */
+/* --- rows
+ * --------------------------------------------------------------------------------------- */
 
 static Status flush(Ctx *ctx, Postgres *db)
 {

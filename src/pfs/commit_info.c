@@ -4,8 +4,8 @@
 
 /* --- other commits ---------------------------------------------------------------------------- */
 
-/* A reference that names the branch the commit was made on, as the places do that keep it (§1.3).
- */
+/* A reference that names the branch the commit was made on, as the places do that keep it
+ * (§1.3). */
 static PfsV2__Commit *ref_with_branch(Ctx *ctx, const PfsCommitRow *row)
 {
     PfsV2__Commit *commit = pfs_commit_row_ref(ctx, row);

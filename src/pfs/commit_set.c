@@ -1,5 +1,5 @@
-/* commit_set.c - commit sets: all commits of one id, and the commits they depend on (§6.5, §18.3).
- */
+/* commit_set.c - commit sets: all commits of one id, and the commits they depend on (§6.5,
+ * §18.3). */
 #include "pfs/pfs_priv.h"
 
 Status set_commits(Ctx *ctx, PfsTx *tx, const char *set_id, Ids *out)

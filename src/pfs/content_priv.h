@@ -3,8 +3,8 @@
 
 #include "pfs/content.h"
 
-/* Appends the blob to out. A blob that a tree or a record names and the store lacks is DATA_LOSS.
- */
+/* Appends the blob to out. A blob that a tree or a record names and the store lacks is
+ * DATA_LOSS. */
 Status content_get_blob(Ctx *ctx, Content *content, const Hash *hash, Buf *out);
 
 /* Calls fn with the chunks of a record that is not inline (one for a TREE_BLOB), in order and a run

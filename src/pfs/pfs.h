@@ -78,8 +78,8 @@ Status pfs_begin_write(Ctx *ctx, Pfs *pfs, const char *set_id, PfsTx **out) NODI
 Status pfs_begin_read(Ctx *ctx, Pfs *pfs, PfsTx **out) NODISCARD;
 Status pfs_commit(Ctx *ctx, PfsTx *tx) NODISCARD; /* ends and frees tx, whatever it returns */
 Status pfs_commit_lazily(Ctx *ctx, PfsTx *tx) NODISCARD; /* as db_commit_lazily */
-/* Does the work of the end without ending tx, which is then only good to be rolled back: a trial.
- */
+/* Does the work of the end without ending tx, which is then only good to be rolled back: a
+ * trial. */
 Status pfs_settle(Ctx *ctx, PfsTx *tx) NODISCARD;
 /* Ends tx with nothing changed; NULL is fine; always returns NULL. */
 PfsTx *pfs_rollback(PfsTx *tx);

@@ -126,8 +126,8 @@ static Status attach_to_open(Ctx *ctx, PfsWriter *writer, const Hash *layer)
 }
 
 /* Computes what the one-off commit will hold, if the branch's head stays what it is: the content's
- * memo has the answer ready when the transaction asks, and the writer's lock is held for rows only.
- */
+ * memo has the answer ready when the transaction asks, and the writer's lock is held for rows
+ * only. */
 static Status apply_ahead(Ctx *ctx, PfsWriter *writer, const PfsV2__Branch *branch,
                           const Hash *layer)
 {

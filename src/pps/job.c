@@ -113,8 +113,8 @@ Status pps_job_spec(Ctx *ctx, PfsTx *tx, const PpsJobRow *job, PpsPipelineRow *o
 }
 
 /* Up the output branch's history: the first commit of the system's making, without an error, that a
- * job made and that is finished. A plan is kept with the job, so the meta commit need not be read.
- */
+ * job made and that is finished. A plan is kept with the job, so the meta commit need not be
+ * read. */
 Status pps_job_base(Ctx *ctx, PfsTx *tx, const PpsJobRow *job, PpsJobRow *out)
 {
     *out = (PpsJobRow){ 0 };

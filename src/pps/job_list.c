@@ -271,8 +271,8 @@ static Status collect_job(SetJobs *set, Ctx *ctx, PpsV2__JobInfo *info)
     return OK;
 }
 
-/* Jobs of one set, upstream before downstream: their rows were made in the order of their commits.
- */
+/* Jobs of one set, upstream before downstream: their rows were made in the order of their
+ * commits. */
 static Status jobs_of_set(Ctx *ctx, PfsTx *tx, const char *set_id, SetJobs *out)
 {
     CLEANUP(db_rows_done) DbRows rows = { 0 };

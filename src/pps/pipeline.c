@@ -341,8 +341,8 @@ static bool on_page(ListFilter *filter)
 }
 
 /* Versions newest created first; of each pipeline the current one and `history` older ones (-1:
- * all). With a commit set, each pipeline as of the newest spec commit that was made up to that set.
- */
+ * all). With a commit set, each pipeline as of the newest spec commit that was made up to that
+ * set. */
 static const char list_sql[] =
     "SELECT " VERSION_COLUMNS
     " FROM pps_pipeline p JOIN pps_pipeline_version v ON v.pipeline = p.id "

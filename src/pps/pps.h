@@ -154,8 +154,8 @@ Status pps_any_live(Ctx *ctx, PfsTx *tx, bool *out);
 Status pps_set_pipeline_state(Ctx *ctx, PfsTx *tx, int64_t id, PpsV2__PipelineState state,
                               const char *reason);
 /* §8.4: an autoscaling pipeline leaves standby as its first job begins, and is back in it in the
- * transaction that ends the last job whose inputs are finished. Any other pipeline stays as it is.
- */
+ * transaction that ends the last job whose inputs are finished. Any other pipeline stays as it
+ * is. */
 Status pps_pipeline_busy(Ctx *ctx, PfsTx *tx, int64_t id);
 /* The way back to standby, see pps_pipeline_busy. */
 Status pps_pipeline_settle(Ctx *ctx, PfsTx *tx, int64_t id);
@@ -244,8 +244,8 @@ Status pps_job_finish(Ctx *ctx, PfsTx *tx, int64_t job, const Hash *output_layer
 
 /* Checks that each file of an output has the tag of a datum of its job (pfs.md §21): fn gets a text
  * for each that has not. target: the output commit; NULL: of each pipeline the newest that finished
- * well. Errors: those of picking; NOT_FOUND when no job with records of its datums made the commit.
- */
+ * well. Errors: those of picking; NOT_FOUND when no job with records of its datums made the
+ * commit. */
 Status pps_zombies(Ctx *ctx, Pps *pps, const PfsV2__Commit *target, PfsFsckFn fn, void *arg);
 
 /* --- the datum cache (design, decision 3) ----------------------------------------------------- */
@@ -288,8 +288,8 @@ Status pps_list_datum(Ctx *ctx, Pps *pps, const PpsV2__ListDatumRequest *request
  * them; ascending by id within each 10,000. Ends early when fn fails. */
 Status pps_create_datum(Ctx *ctx, Pps *pps, const PpsV2__Input *input, PpsDatumFn fn, void *arg);
 
-/* --- the record (record_show.c) -----------------------------------------------------------------
- */
+/* --- the record (record_show.c)
+ * ----------------------------------------------------------------- */
 
 /* Everything that made one file: the datum, its inputs and their commits, the job that ran it, the
  * version of the code, and all commits upstream. Errors: NOT_FOUND naming the file. */

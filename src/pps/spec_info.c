@@ -1,5 +1,5 @@
-/* spec_info.c - from an effective spec to the row that is stored (pps.md §6.1 to §6.3); see spec.h.
- */
+/* spec_info.c - from an effective spec to the row that is stored (pps.md §6.1 to §6.3); see
+ * spec.h. */
 #include "base/id.h"
 #include "base/text.h"
 #include "codec/pb.h"

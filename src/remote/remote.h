@@ -23,8 +23,8 @@ typedef struct RemoteConfig {
     int64_t stall_seconds; /* a transfer that moves nothing for so long is tried again */
 } RemoteConfig;
 
-/* A helper and its connections, started with the first transfer. Belongs to one thread at a time.
- */
+/* A helper and its connections, started with the first transfer. Belongs to one thread at a
+ * time. */
 typedef struct Remote Remote;
 Remote *remote_new(const RemoteConfig *config); /* config must outlive it */
 Remote *remote_free(Remote *remote);            /* ends what is under way; NULL is fine */
@@ -74,8 +74,8 @@ Status remote_finish(Ctx *ctx, RemoteOp *op) NODISCARD; /* ends it if need be, a
 /* OK as well when there is no such object. Not for http. */
 Status remote_delete(Ctx *ctx, Remote *remote, const char *url, const char *key) NODISCARD;
 
-/* --- SQL ----------------------------------------------------------------------------------------
- */
+/* --- SQL
+ * ---------------------------------------------------------------------------------------- */
 
 typedef enum RemoteRows { REMOTE_ROWS_CSV, REMOTE_ROWS_JSON } RemoteRows;
 
@@ -93,8 +93,8 @@ typedef struct RemoteLoad {
 
 /* Errors: also what the database says. */
 Status remote_load(Ctx *ctx, Remote *remote, const RemoteLoad *load, RemoteOp **out) NODISCARD;
-/* What is written from here on is a file for this table, which was emptied when it was first named.
- */
+/* What is written from here on is a file for this table, which was emptied when it was first
+ * named. */
 Status remote_load_file(Ctx *ctx, RemoteOp *op, Str table, const char *file) NODISCARD;
 /* Commits: all tables are replaced, or none. rows(arg, table, n) is called once for each. */
 typedef Status (*RemoteRowsFn)(void *arg, Ctx *ctx, Str table, int64_t rows);

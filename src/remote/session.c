@@ -72,8 +72,8 @@ static Status start(Ctx *ctx, Remote *remote)
     return OK;
 }
 
-/* --- requests -----------------------------------------------------------------------------------
- */
+/* --- requests
+ * ----------------------------------------------------------------------------------- */
 
 static void add(Ctx *ctx, JsonValue *object, const char *name, JsonValue *value)
 {
@@ -159,8 +159,8 @@ RemoteOp *remote_close(RemoteOp *op)
     return NULL;
 }
 
-/* --- packets ------------------------------------------------------------------------------------
- */
+/* --- packets
+ * ------------------------------------------------------------------------------------ */
 
 static void raise_event(void *arg)
 {

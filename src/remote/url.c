@@ -15,8 +15,8 @@ static const struct {
     { "wasb", REMOTE_AZURE }, { "file", REMOTE_FILE },
 };
 
-/* --- pieces of text ----------------------------------------------------------------------------
- */
+/* --- pieces of text
+ * ---------------------------------------------------------------------------- */
 
 static bool only(Str s, const char *extra)
 {
@@ -84,8 +84,8 @@ bool remote_param_next(Ctx *ctx, Str *params, const char **out_name, const char 
     return false;
 }
 
-/* --- any URL -----------------------------------------------------------------------------------
- */
+/* --- any URL
+ * ----------------------------------------------------------------------------------- */
 
 typedef struct Parts {
     const char *url; /* whole */
@@ -156,8 +156,8 @@ const char *remote_key_join(Ctx *ctx, const char *key, Str path)
                        STR_ARG(path));
 }
 
-/* --- each kind ---------------------------------------------------------------------------------
- */
+/* --- each kind
+ * --------------------------------------------------------------------------------- */
 
 static Status set_key(Ctx *ctx, const Parts *parts, Str path, RemoteUrl *out)
 {
@@ -256,8 +256,8 @@ Status remote_url_parse(Ctx *ctx, const char *url, RemoteUrl *out)
     return FAIL(ctx, UNKNOWN, "unrecognized object store: %s", parts.scheme);
 }
 
-/* --- databases ---------------------------------------------------------------------------------
- */
+/* --- databases
+ * --------------------------------------------------------------------------------- */
 
 static const struct {
     const char *scheme, *name;

@@ -133,8 +133,8 @@ struct S3Driver {
 };
 extern const S3Driver s3_branches; /* all branches of user repos */
 
-/* What uploads to a target are filed under, whatever name its bucket was called by; in ctx's arena.
- */
+/* What uploads to a target are filed under, whatever name its bucket was called by; in ctx's
+ * arena. */
 const char *s3_place_of(Ctx *ctx, const PfsV2__Commit *target);
 
 /* The request's bucket. */

@@ -73,8 +73,8 @@ Conn *conn_new(Calls *calls, const char *peer);
 Conn *conn_free(Conn *conn);
 void conn_feed(Conn *conn, Bytes data);
 void conn_serve(Conn *conn, WireCall *call); /* one of its calls was posted */
-/* Brings link.out up to date. False: close, once link.out is written or at once when conn->broken.
- */
+/* Brings link.out up to date. False: close, once link.out is written or at once when
+ * conn->broken. */
 bool conn_fill(Conn *conn);
 /* Takes no new requests; finished when those that run are answered. */
 void conn_shut(Conn *conn);

@@ -1,6 +1,6 @@
 /* http1_priv.h - the grammar of HTTP/1.1 requests (RFC 9112), strictly: what could be read in two
- * ways is refused, since another reader on the way (a proxy) may have read it in the other. Pure.
- */
+ * ways is refused, since another reader on the way (a proxy) may have read it in the other.
+ * Pure. */
 #pragma once
 
 #include "wire/grpc_priv.h"

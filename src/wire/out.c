@@ -80,8 +80,8 @@ size_t out_queue_ready(const OutQueue *queue)
 
 bool out_chain_full(const OutChain *chain)
 {
-    /* Room for the largest move: its blocks, and copied bytes before it that begin a new scratch.
-     */
+    /* Room for the largest move: its blocks, and copied bytes before it that begin a new
+     * scratch. */
     return chain->count > OUT_PIECES_MAX - OUT_MOVE_BLOCKS_MAX - 2 ||
            chain->size >= OUT_CHAIN_BYTES_MAX;
 }

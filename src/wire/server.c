@@ -176,8 +176,8 @@ static bool begin_linger(WireServer *server, Conn *conn)
     return true;
 }
 
-/* Writes what the connection has to say, as far as the socket takes it. False: it is to be closed.
- */
+/* Writes what the connection has to say, as far as the socket takes it. False: it is to be
+ * closed. */
 static bool flush(WireServer *server, Conn *conn)
 {
     if (conn->lingers)
@@ -326,8 +326,8 @@ static void cancel_all(WireServer *server)
     }
 }
 
-/* Moves a stop forward; true when nothing is left to do. Handlers that run are always waited for.
- */
+/* Moves a stop forward; true when nothing is left to do. Handlers that run are always waited
+ * for. */
 static bool drained(WireServer *server)
 {
     if (!atomic_load(&server->stop))

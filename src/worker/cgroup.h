@@ -20,8 +20,8 @@ typedef enum CgroupController {
 
 typedef struct Cgroup Cgroup;
 
-/* Makes what the limits need; never fails: each limit that cannot be held adds a line to warnings.
- */
+/* Makes what the limits need; never fails: each limit that cannot be held adds a line to
+ * warnings. */
 Cgroup *cgroup_new(Ctx *ctx, const SandboxLimits *limits, Buf *warnings);
 Cgroup *cgroup_free(Cgroup *cgroup); /* nobody may be in it; NULL is fine */
 bool cgroup_holds(const Cgroup *cgroup, CgroupController controller);

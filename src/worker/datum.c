@@ -55,8 +55,8 @@ Status run_open_sandbox(Run *run, unsigned nth, Sandbox **out)
 
 /* --- preparing ------------------------------------------------------------------------------- */
 
-/* Is it as run_make_out makes it? Then it need not be made again, which costs the disk's journal.
- */
+/* Is it as run_make_out makes it? Then it need not be made again, which costs the disk's
+ * journal. */
 static bool is_out_fresh(Run *run, bool is_mapped)
 {
     AUTO_FD out =
@@ -238,8 +238,8 @@ static Status wait_attempt(Run *run, const Wait *wait, SandboxEvent *out_event,
     }
 }
 
-/* The owner may end the attempt alone (a restart of the datum); whoever ends the set ends it too.
- */
+/* The owner may end the attempt alone (a restart of the datum); whoever ends the set ends it
+ * too. */
 Status run_wait(Run *run, int wake_fd, int64_t deadline_ns, SandboxEvent *out_event,
                 SandboxExit *out_exit, const char **out_cause)
 {

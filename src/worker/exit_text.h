@@ -6,8 +6,8 @@
 
 #define EXIT_TEXT_SIZE 96
 
-/* Of a wait status: "exit status 1", "signal: killed", "signal: segmentation fault (core dumped)".
- */
+/* Of a wait status: "exit status 1", "signal: killed", "signal: segmentation fault (core
+ * dumped)". */
 void exit_text(int wait_status, char out[EXIT_TEXT_SIZE]);
 
 /* "no such file or directory". */

@@ -3,8 +3,8 @@
 
 #include "base/ctx.h"
 
-/* Called with one line, without its newline: valid UTF-8 without NUL, what was not became U+FFFD.
- */
+/* Called with one line, without its newline: valid UTF-8 without NUL, what was not became
+ * U+FFFD. */
 typedef void LineFn(void *self, Str line);
 
 typedef struct LineCutter {

@@ -67,8 +67,8 @@ static int open_parent(Performer *performer, const char *path, const char **out_
     return open_inside(performer, dir, O_PATH | O_DIRECTORY);
 }
 
-/* Opens path inside as something to mount on; makes an empty folder or file when nothing is there.
- */
+/* Opens path inside as something to mount on; makes an empty folder or file when nothing is
+ * there. */
 static int open_mount_point(Performer *performer, const char *path, bool is_dir)
 {
     int fd = open_inside(performer, path, O_PATH);

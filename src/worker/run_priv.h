@@ -35,8 +35,8 @@ bool run_begin(Run *run);
 /* nth tells sandboxes of one config apart. */
 Status run_open_sandbox(Run *run, unsigned nth, Sandbox **out) NODISCARD;
 
-/* Inputs, an empty /pfs/out and /pfs/.env. keep_out: it is emptied in place, as a process has it.
- */
+/* Inputs, an empty /pfs/out and /pfs/.env. keep_out: it is emptied in place, as a process has
+ * it. */
 Status run_prepare(Run *run, Lazy *lazy, bool keep_out, WorkerStats *stats) NODISCARD;
 Status run_make_out(Run *run) NODISCARD;
 /* What goes into sandbox_start for a command. */

@@ -145,8 +145,8 @@ static void take_output(Output *output, Bytes piece, bool is_end)
         lines_end(&output->cutter, pass_line, output);
 }
 
-/* Reads what is there; how much may be more than one turn's, so that no output starves the others.
- */
+/* Reads what is there; how much may be more than one turn's, so that no output starves the
+ * others. */
 static bool read_output(Output *output)
 {
     ssize_t got = read(output->fd, output->sandbox->buffer, SANDBOX_READ_BYTES);

@@ -188,8 +188,8 @@ Status worker_run_batch(Ctx *ctx, Worker *worker, WorkerIo *io, const WorkerSpec
                         WorkerDoor *door, const WorkerDatum *datums, size_t n, WorkerDoneFn done,
                         void *arg) NODISCARD;
 
-/* --- a process that is kept running (pps.md §18, §19) ------------------------------------------
- */
+/* --- a process that is kept running (pps.md §18, §19)
+ * ------------------------------------------ */
 
 typedef struct WorkerService {
     uint16_t internal_port;  /* where the process listens; 0: it does not */

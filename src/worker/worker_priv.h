@@ -1,5 +1,5 @@
-/* worker_priv.h - what worker.c (the folder and its sandboxes) and datum.c (running a datum) share.
- */
+/* worker_priv.h - what worker.c (the folder and its sandboxes) and datum.c (running a datum)
+ * share. */
 #pragma once
 
 #include "worker/inputs.h"

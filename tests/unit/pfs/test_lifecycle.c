@@ -1,5 +1,5 @@
-/* The life of a commit: started, filled, closed, finished; failures; children before parents (§9).
- */
+/* The life of a commit: started, filled, closed, finished; failures; children before parents
+ * (§9). */
 #include "base/clock.h"
 #include "pfs_fixture.h"
 

@@ -1,5 +1,5 @@
-/* Names of commits: what may follow the '@', what a miss is called, and the aliases of a set (§5).
- */
+/* Names of commits: what may follow the '@', what a miss is called, and the aliases of a set
+ * (§5). */
 #include "pfs/ref.h"
 #include "pfs_fixture.h"
 

@@ -24,8 +24,8 @@ static Status find_path(void *arg, Ctx *ctx, const PfsMatch *match, bool *out_do
     return OK;
 }
 
-/* The element of `path` that a listing shows: itself, or the directory below the prefix's last '/'.
- */
+/* The element of `path` that a listing shows: itself, or the directory below the prefix's last
+ * '/'. */
 static Str element_of(Str path, Str prefix, bool flat)
 {
     size_t level = prefix.size;

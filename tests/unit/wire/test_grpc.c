@@ -1,5 +1,5 @@
-/* test_grpc.c - the pure parts: timeouts, metadata, statuses as trailers, messages out of pieces.
- */
+/* test_grpc.c - the pure parts: timeouts, metadata, statuses as trailers, messages out of
+ * pieces. */
 #include "testing.h"
 
 #include <zlib.h>

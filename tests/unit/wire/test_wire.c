@@ -217,8 +217,8 @@ static void both_ways(void **state)
     wire_stream_close(two);
 }
 
-/* The client sends more than fits anywhere before it reads: it must go on reading while it sends.
- */
+/* The client sends more than fits anywhere before it reads: it must go on reading while it
+ * sends. */
 static void sending_does_not_wait_for_ever(void **state)
 {
     Fixture *fx = *state;

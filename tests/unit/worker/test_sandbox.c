@@ -257,8 +257,8 @@ static void every_line_comes_once(void **state)
     for_everyone(prints);
 }
 
-/* Processes that left the group and the session, and hold the output open, end with the main one.
- */
+/* Processes that left the group and the session, and hold the output open, end with the main
+ * one. */
 static void leaves_processes(Runner *r)
 {
     int64_t start = clock_mono_ns();

@@ -1,5 +1,5 @@
-/* test_worker_parts.c - the pieces that need no sandbox: users, the content cache, hostile folders.
- */
+/* test_worker_parts.c - the pieces that need no sandbox: users, the content cache, hostile
+ * folders. */
 #include <sys/stat.h>
 #include <unistd.h>
 
