@@ -15,7 +15,7 @@ if ! "$venv/bin/python" -c 'import pachyderm_sdk, boto3, moto.server' 2>/dev/nul
     rm -rf "$venv"
     python3 -m venv "$venv"
     if ! "$venv/bin/pip" --quiet --disable-pip-version-check install 'pachyderm-sdk[cdr]==2.12.2' \
-        'boto3>=1.40,<2' 'moto[s3,server]>=5,<6'; then
+        'boto3>=1.40,<2' 'moto[s3]>=5,<6' 'flask>=3,<4' 'flask-cors>=5,<7'; then
         rm -rf "$venv"
         echo 'FAIL: the Python client could not be installed (is PyPI reachable?)' >&2
         exit 1
