@@ -128,9 +128,12 @@ static Status inspect_cluster(Call *call, const void *request, void **response)
     return add_notes(call, info);
 }
 
+/* The server as a whole is asked about by no name; its services are not told apart. */
 static Status health_check(Call *call, const void *request, void **response)
 {
-    (void)request;
+    const char *service = ((const Grpc__Health__V1__HealthCheckRequest *)request)->service;
+    if (*service)
+        return FAIL(call->ctx, NOT_FOUND, "unknown service %s", service);
     Grpc__Health__V1__HealthCheckResponse *answer = CALL_NEW(
         call, Grpc__Health__V1__HealthCheckResponse, grpc__health__v1__health_check_response__init);
     answer->status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
