@@ -24,6 +24,13 @@ class ValidationTest(ApiTest):
         for method, text in rows.items():
             with self.fails("INVALID_ARGUMENT", "validate request: " + text, exact=True):
                 raw_call(self.client, "/pfs_v2.API/" + method)
+        streams = {
+            "FindCommits": "invalid FindCommitsRequest.Start: value is required",
+            "ListTask": "invalid ListTaskRequest.Group: value is required",
+        }
+        for method, text in streams.items():
+            with self.fails("INVALID_ARGUMENT", "validate recv: " + text, exact=True):
+                raw_call(self.client, "/pfs_v2.API/" + method)
 
     def test_validation_in_a_stream(self):
         requests = [
