@@ -204,7 +204,9 @@ static void tell_serving(void *self, const char *error)
 static Status run_service(Ctx *ctx, Program *program, const Procavia__Work__WorkSet *set)
 {
     const Procavia__Work__WorkSet__Serve *serve = set->serve;
+    CLEANUP(mask_set_freep) MaskSet *mask = work_mask(set);
     WorkerSpec spec = work_spec(ctx, program->args.id, set);
+    spec.mask = mask;
     spec.grpc_port = door_port(program->door);
     spec.timeout_ns = 0;
     Teller teller = { program, set->lease };

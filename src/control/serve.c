@@ -169,6 +169,21 @@ static Str config_of(Ctx *ctx, const JobRun *run)
     return json_print(ctx->arena, root, (JsonStyle){ 0 });
 }
 
+/* Code that prints its configuration does not give its token to who reads logs. */
+static Status mask_token(Ctx *ctx, const JobRun *run, Procavia__Work__WorkSet *set)
+{
+    ProtobufCBinaryData *masked = ARENA_NEW(ctx->arena, ProtobufCBinaryData, set->n_masked + 1);
+    if (!masked)
+        return STATUS(RESOURCE_EXHAUSTED);
+    if (set->n_masked)
+        memcpy(masked, set->masked, set->n_masked * sizeof(*masked));
+    size_t size = strlen(run->token);
+    masked[set->n_masked++] =
+        (ProtobufCBinaryData){ size, arena_memdup(ctx->arena, run->token, size) };
+    set->masked = masked;
+    return OK;
+}
+
 static Status add_config(Ctx *ctx, const JobRun *run, Procavia__Work__WorkSet *set)
 {
     Procavia__Work__WorkSet__SecretFile *file =
@@ -185,7 +200,7 @@ static Status add_config(Ctx *ctx, const JobRun *run, Procavia__Work__WorkSet *s
     file->content.len = config.size;
     files[set->n_secret_files++] = file;
     set->secret_files = files;
-    return OK;
+    return mask_token(ctx, run, set);
 }
 
 Status serve_order(Ctx *ctx, const JobRun *run, Procavia__Work__WorkSet *set)

@@ -158,6 +158,17 @@ class Services(ServiceCase):
         self.put(repo, {"/a": b"2"})
         self.until_answers(outer, "/a", b"2")
 
+    def test_autoscaling(self):
+        repo = self.repo()
+        inner, outer = free_ports()
+        name = self.service(repo, inner, outer, autoscaling=True)
+        self.put(repo, {"/a": b"1"})
+        self.until_answers(outer, "/a", b"1")
+        self.assertEqual(self.info(name).state, RUNNING)
+        self.client.pps.stop_job(job=self.jobs(name)[0].job)
+        self.until_state(name, pps.PipelineState.PIPELINE_STANDBY)
+        self.until_silent(outer)
+
     def test_same_port_inside_and_outside(self):
         repo = self.repo(files={"/a": b"1"})
         port, = free_ports(1)

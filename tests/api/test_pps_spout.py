@@ -115,6 +115,25 @@ class Spouts(SpoutCase):
                          & set(env))
         self.assertEqual({(l.job_id, l.master) for l in lines}, {("spout", True)})
 
+    def test_its_token_does_not_show(self):
+        name = self.spout(["sh"], ["cat /pachctl/config.json; echo; sleep 1000"])
+        lines = self.until(lambda: self.lines(pipeline=pps.Pipeline(name=name)))
+        self.assertIn('"pachd_address":"grpc://127.0.0.1:%d"' % self.server.port, lines[0])
+        self.assertRegex(lines[0], r'"session_token":"\*+"')
+
+    def test_in_another_project(self):
+        project = unique("proj")
+        self.client.pfs.create_project(project=pfs.Project(name=project))
+        name = unique("spout")
+        self.create_json({
+            "pipeline": {"name": name, "project": {"name": project}}, "spout": {},
+            "transform": {"image": "host", "cmd": ["sh"], "stdin": [
+                "echo mine | pachctl put file $PPS_PIPELINE_NAME@master:/f -f -; sleep 1000"]}})
+        file = pfs.File.from_uri(f"{project}/{name}@master:/f")
+        self.until(lambda: self.client.pfs.path_exists(file=file))
+        self.client.pps.delete_pipeline(
+            pipeline=pps.Pipeline(name=name, project=pfs.Project(name=project)))
+
     def test_runs_again_whatever_its_exit_status(self):
         for status in (0, 7):
             name = self.spout(["sh"], [f"echo up; exit {status}"])

@@ -207,6 +207,9 @@ static void print_job(Cli *cli, const void *message)
     if (d && d->parallelism_spec)
         cli_print(cli, "ParallelismSpec: constant:%llu\n",
                   (unsigned long long)d->parallelism_spec->constant);
+    if (d && d->service)
+        cli_print(cli, "Service:\n  InternalPort: %d\n  ExternalPort: %d\n",
+                  d->service->internal_port, d->service->external_port);
     if (d)
         cli_print(cli, "Input:\n%s\nTransform:\n%s\n", json_line(cli, d->input),
                   json_line(cli, d->transform));

@@ -175,6 +175,10 @@ static void print_details(Cli *cli, const PpsV2__PipelineInfo *info,
     print_resources(cli, "ResourceLimits", d->resource_limits);
     cli_print(cli, "Datum Timeout: %s\nJob Timeout: %s\n", duration_text(cli, d->datum_timeout),
               duration_text(cli, d->job_timeout));
+    const PpsV2__Service *service = d->spout ? d->spout->service : d->service;
+    if (service) /* where it is reached */
+        cli_print(cli, "Service: %s:%d\n", service->ip,
+                  service->external_port ? service->external_port : service->internal_port);
     cli_print(cli, "Input:\n%s\nOutput Branch: %s\nTransform:\n%s\n", json_line(cli, d->input),
               d->output_branch, json_line(cli, d->transform));
     if (d->egress)

@@ -37,7 +37,7 @@ static int listen_anywhere(uint16_t *out_port)
 static uint16_t free_port(void)
 {
     uint16_t port;
-    AUTO_FD fd = listen_anywhere(&port);
+    close(listen_anywhere(&port));
     return port;
 }
 
