@@ -189,11 +189,21 @@ static Status make_branch(S3Request *request, PfsTx *tx, const S3Name *name)
     return or_bad_name(request, pfs_create_branch(ctx, tx, create));
 }
 
+/* The name of a branch, not of a commit: that is neither made nor removed by hand. */
+static Status parse_branch(S3Request *request, S3Name *out)
+{
+    TRY(s3_name_parse(request->ctx, str(request->bucket), out));
+    return *out->commit
+               ? s3_refuse_with(request, S3_INVALID_BUCKET_NAME,
+                                "A bucket that names a commit cannot be created or deleted.")
+               : OK;
+}
+
 static Status create_branch(S3Request *request)
 {
     Ctx *ctx = request->ctx;
     S3Name name;
-    TRY(s3_name_parse(ctx, str(request->bucket), &name));
+    TRY(parse_branch(request, &name));
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_write(ctx, request->s3->config.pfs, NULL, &tx));
     TRY(make_repo(request, tx, &name));
@@ -223,6 +233,29 @@ static Status check_is_empty(S3Request *request)
         TRY(pfs_view_prefix(request->ctx, &view, &(PfsPrefix){ .prefix = STR("/") }, find_any,
                             &any));
     return any ? s3_refuse(request, S3_BUCKET_NOT_EMPTY) : OK;
+}
+
+/* What a branch holds changes when its head or the layers of that do. */
+typedef struct HeadMark {
+    int64_t commit, layers;
+} HeadMark;
+
+static Status mark_head(Ctx *ctx, PfsTx *tx, const PfsV2__Branch *branch, HeadMark *out)
+{
+    PfsCommitRow row = { 0 };
+    *out = (HeadMark){ 0 };
+    TRY(pfs_branch_head(ctx, tx, branch, &out->commit));
+    if (out->commit)
+        TRY(pfs_commit_row(ctx, tx, out->commit, &row));
+    out->layers = row.layer_count;
+    return OK;
+}
+
+static Status mark_head_now(S3Request *request, const PfsV2__Branch *branch, HeadMark *out)
+{
+    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+    TRY(pfs_begin_read(request->ctx, request->s3->config.pfs, &tx));
+    return mark_head(request->ctx, tx, branch, out);
 }
 
 static Status count_branch(void *arg, Ctx *ctx, const PfsV2__BranchInfo *info)
@@ -255,13 +288,18 @@ static Status remove_branch(S3Request *request)
 {
     Ctx *ctx = request->ctx;
     S3Name name;
-    TRY(check_is_empty(request));
-    TRY(s3_name_parse(ctx, str(request->bucket), &name));
-    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
-    TRY(pfs_begin_write(ctx, request->s3->config.pfs, NULL, &tx));
+    HeadMark before, now;
+    TRY(parse_branch(request, &name));
     PfsV2__DeleteBranchRequest *remove =
         PB_NEW(ctx, pfs_v2__delete_branch_request, PfsV2__DeleteBranchRequest);
     remove->branch = pfs_branch_ref(ctx, name.project, name.repo, name.branch);
+    TRY(mark_head_now(request, remove->branch, &before));
+    TRY(check_is_empty(request));
+    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+    TRY(pfs_begin_write(ctx, request->s3->config.pfs, NULL, &tx));
+    TRY(mark_head(ctx, tx, remove->branch, &now));
+    if (now.commit != before.commit || now.layers != before.layers) /* it may not be empty now */
+        return s3_refuse(request, S3_BUCKET_NOT_EMPTY);
     TRY(or_no_bucket(request, pfs_delete_branch(ctx, tx, remove)));
     TRY(remove_last(ctx, tx, remove->branch->repo));
     return pfs_commit(ctx, STEAL(tx));

@@ -44,6 +44,14 @@ class BucketTest(S3Case):
         self.refuses("NoSuchBucket", 404, self.s3.list_objects,
                      Bucket="0123456789ab4def8123456789abcdef." + repo)
 
+    def test_a_commit_is_not_made_or_deleted(self):
+        repo = self.repo({})
+        empty = self.client.pfs.inspect_commit(commit=pfs.Commit.from_uri(f"{repo}@master"))
+        self.put(repo, {"/a": b"1"})
+        for call in (self.s3.create_bucket, self.s3.delete_bucket):
+            self.refuses("InvalidBucketName", 400, call, Bucket=f"{empty.commit.id}.{repo}")
+        self.assertEqual(self.keys(repo), ["a"])
+
     def test_other_projects_need_all_three_parts(self):
         project, repo = unique("p"), unique("s3")
         self.client.pfs.create_project(project=pfs.Project(name=project))
