@@ -27,6 +27,8 @@ typedef struct ApiConfig {
     Control *control;
     const char *cluster_id;   /* a UUID made at first start */
     const char *eval_program; /* path of pcv-eval */
+    const char *data_dir;     /* of the server; full path */
+    const char *sandbox;      /* as EngineLocalConfig's */
 } ApiConfig;
 
 Api *api_new(const ApiConfig *config); /* config's strings must outlive it */

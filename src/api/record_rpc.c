@@ -1,5 +1,7 @@
 /* record_rpc.c - procavia.v1.API: merging, and questions about the record. */
 #include "api/api_priv.h"
+#include "base/file.h"
+#include "codec/pb.h"
 
 static Status explain_file(Call *call, const void *request, void **response)
 {
@@ -25,7 +27,25 @@ static Status merge_branch(Call *call, const void *request, void **response)
                             (Procavia__V1__MergeBranchResponse **)response);
 }
 
+static Status datum_recipe(Call *call, const void *request, void **response)
+{
+    const Procavia__V1__DatumRecipeRequest *r = request;
+    const ApiConfig *config = &call->api->config;
+    Ctx *ctx = call->ctx;
+    Procavia__V1__DatumRecipeResponse *recipe =
+        PB_NEW(ctx, procavia__v1__datum_recipe_response, Procavia__V1__DatumRecipeResponse);
+    CLEANUP(buf_done) Buf boot_id = { 0 };
+    TRY(control_datum_recipe(ctx, config->control, r->datum, &recipe->set));
+    TRY(file_read_path(ctx, BOOT_ID_FILE, &boot_id));
+    recipe->boot_id = str_z(ctx->arena, buf_str(&boot_id));
+    recipe->hidden = arena_strdup(ctx->arena, config->data_dir);
+    recipe->sandbox = arena_strdup(ctx->arena, config->sandbox);
+    *response = recipe;
+    return OK;
+}
+
 static const ApiMethod methods[] = {
+    { .path = "/procavia.v1.API/DatumRecipe", .unary = datum_recipe },
     { .path = "/procavia.v1.API/MergeBranch", .unary = merge_branch },
     { .path = "/procavia.v1.API/ExplainFile", .unary = explain_file },
     { .path = "/procavia.v1.API/WhyDatum", .stream = why_datum },

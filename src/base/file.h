@@ -4,6 +4,9 @@
 #include <fcntl.h>
 #include <sys/types.h>
 
+/* Names this machine, until it starts anew. */
+#define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
+
 #include "base/ctx.h"
 
 void fd_closep(int *fd); /* closes when >= 0; sets -1 */

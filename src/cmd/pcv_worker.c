@@ -1,7 +1,6 @@
 /* pcv_worker.c - the worker's program: joins its server, runs the datum sets it is handed, reports.
  * Started by an engine. */
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +10,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/text.h"
+#include "cmd/worker_debug.h"
 #include "cmd/worker_door.h"
 #include "worker/work_spec.h"
 #include "cmd/worker_io.h"
@@ -246,17 +247,6 @@ static Status run_one_set(Program *program)
     return OK;
 }
 
-/* A program that is installed beside this one. */
-static char *beside(Ctx *ctx, const char *name)
-{
-    char self[PATH_MAX];
-    ssize_t size = readlink("/proc/self/exe", self, sizeof(self));
-    Str path = { self, size > 0 ? (size_t)size : 0 };
-    while (path.size && path.data[path.size - 1] != '/')
-        path.size--;
-    return text_printf(ctx->arena, STR_FMT "%s", STR_ARG(path), name);
-}
-
 static Status open_program(Ctx *ctx, Program *program)
 {
     bool own = strcmp(program->args.sandbox, "own") == 0;
@@ -265,9 +255,9 @@ static Status open_program(Ctx *ctx, Program *program)
                                   .hidden = *hidden[0] ? hidden : hidden + 1,
                                   .hidden_count = *hidden[0] ? 2 : 1,
                                   .runtime = own ? NULL : program->args.sandbox,
-                                  .runtime_init = beside(ctx, "pcv-init"),
+                                  .runtime_init = process_sibling(ctx, "pcv-init"),
                                   .require_sandbox = program->args.require_sandbox,
-                                  .tool = beside(ctx, "pcv"),
+                                  .tool = process_sibling(ctx, "pcv"),
                                   .level_max = SANDBOX_ROOT };
     TRY_WRAP(ctx, worker_open(ctx, &config, &program->worker),
              "could not open the worker's folder");
@@ -288,6 +278,8 @@ int main(int argc, char **argv)
     ctx_init(&ctx);
     signal(SIGPIPE, SIG_IGN);
     umask(022); /* modes of what user code makes do not depend on who started the server */
+    if (argc > 1 && strcmp(argv[1], "--debug") == 0)
+        return worker_debug_main(&ctx, argv + 2);
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* the server's end is ours */
     prctl(PR_SET_DUMPABLE, 0);        /* nobody reads the token out of our memory */
     Program program = { 0 };

@@ -24,6 +24,7 @@
 typedef struct Server {
     PcvdConfig config;
     const char *cluster_id;
+    const char *data_dir; /* full path */
     Db *db;
     StoreIndex index;
     Store *store;
@@ -86,17 +87,15 @@ static Status read_cluster_id(Ctx *ctx, Server *server)
 static Status open_engine(Ctx *ctx, Server *server)
 {
     const PcvdConfig *config = &server->config;
-    char *full = realpath(config->data, NULL);
     const EngineLocalConfig local = {
         .program = *config->worker ? config->worker : process_sibling(ctx, "pcv-worker"),
         .address = text_printf(ctx->arena, "unix:%s/worker.sock", config->data),
         .scratch = text_printf(ctx->arena, "%s/work", config->data),
-        .hidden = arena_strdup(ctx->arena, full ? full : config->data),
+        .hidden = server->data_dir,
         .workers_max = (size_t)(config->workers ? config->workers : sysconf(_SC_NPROCESSORS_ONLN)),
         .sandbox = config->sandbox,
         .require_sandbox = config->require_sandbox != 0,
     };
-    free(full);
     return engine_local_new(ctx, &local, &server->engine);
 }
 
@@ -123,6 +122,9 @@ static Status open_images(Ctx *ctx, Server *server)
 static Status open_floors(Ctx *ctx, Server *server)
 {
     TRY(file_make_dirs(ctx, server->config.data, 0700));
+    char *full = realpath(server->config.data, NULL);
+    server->data_dir = arena_strdup(ctx->arena, full ? full : server->config.data);
+    free(full);
     TRY_WRAP(ctx, open_db(ctx, server), "could not open the database");
     TRY(read_cluster_id(ctx, server));
     server->index = db_store_index(server->db);
@@ -159,7 +161,9 @@ static Status open_floors(Ctx *ctx, Server *server)
                             .images = server->images,
                             .control = server->control,
                             .cluster_id = server->cluster_id,
-                            .eval_program = process_sibling(ctx, "pcv-eval") };
+                            .eval_program = process_sibling(ctx, "pcv-eval"),
+                            .data_dir = server->data_dir,
+                            .sandbox = server->config.sandbox };
     server->api = api_new(&api);
     return OK;
 }

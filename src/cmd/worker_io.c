@@ -387,6 +387,8 @@ static void io_log(WorkerIo *base, const WorkerDatum *datum, bool is_user, Sandb
                    Str text, int64_t wall_ns)
 {
     const ServerIo *io = of(base);
+    if (!io->link)
+        return;
     CLEANUP(ctx_done) Ctx ctx;
     ctx_init(&ctx);
     Procavia__Work__WorkLog *line = PB_NEW(&ctx, procavia__work__work_log, Procavia__Work__WorkLog);

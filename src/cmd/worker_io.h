@@ -8,7 +8,7 @@
 
 typedef struct ServerIo ServerIo;
 
-/* link is not owned. Connects when first needed. */
+/* link is not owned; NULL: nobody hears of logs. Connects when first needed. */
 ServerIo *server_io_new(const char *address, Link *link);
 ServerIo *server_io_free(ServerIo *io);
 

@@ -88,6 +88,10 @@ Status control_list_tasks(Ctx *ctx, Control *control, const Taskapi__Group *grou
 /* Workers on this job now (JobInfo.details.worker_status). */
 Status control_worker_status(Ctx *ctx, Control *control, int64_t job, PpsV2__WorkerStatus ***out,
                              size_t *out_n);
+/* What its worker is told to run a datum, secrets and all, but for the content of its inputs: the set
+ * has that one datum, done or not. Errors: UNKNOWN (no datum or job named), NOT_FOUND. */
+Status control_datum_recipe(Ctx *ctx, Control *control, const PpsV2__Datum *datum,
+                            Procavia__Work__WorkSet **out);
 /* What a commit of a meta repo shows (§16), computed as it is read: a PfsComputeFn, self the
  * Control. */
 Status control_meta(void *self, Ctx *ctx, const PfsCommitRow *row, const TreeSource **out);

@@ -300,11 +300,11 @@ static void add_rlimits(const PlanBase *base, StepList *out)
 
 /* What turns a child of pid 1 into a process that may do no harm. In a user namespace the ids are
  * mapped already. */
-static void add_confinement(const PlanBase *base, StepList *out)
+static void add_confinement(const PlanBase *base, bool terminal, StepList *out)
 {
     const SandboxConfig *config = base->config;
     steps_add(out, (Step){ .op = STEP_FORK });
-    steps_add(out, (Step){ .op = STEP_SESSION });
+    steps_add(out, (Step){ .op = STEP_SESSION, .number = terminal });
     add_rlimits(base, out);
     if (base->privileged || base->level == SANDBOX_USER)
         steps_add(out, (Step){ .op = STEP_NO_BOUND });
@@ -320,7 +320,7 @@ void plan_run(const PlanBase *base, const SandboxRun *run, StepList *out)
     if (run->hostname && base->level != SANDBOX_NONE && !base->by_runtime)
         steps_add(out, (Step){ .op = STEP_HOSTNAME, .source = run->hostname });
     add_fresh_mounts(base, run->no_out, out);
-    add_confinement(base, out);
+    add_confinement(base, run->terminal, out);
     for (const char *const *env = run->env; *env; env++)
         steps_add(out, (Step){ .op = STEP_ENV, .source = *env });
     for (const char *const *arg = run->argv; *arg; arg++)
@@ -331,7 +331,7 @@ void plan_run(const PlanBase *base, const SandboxRun *run, StepList *out)
 void plan_resolve(const PlanBase *base, const char *const *paths, size_t n, StepList *out)
 {
     add_fresh_mounts(base, true, out);
-    add_confinement(base, out);
+    add_confinement(base, false, out);
     for (size_t i = 0; i < n; i++)
         add_path(out, STEP_RESOLVE, paths[i]);
 }

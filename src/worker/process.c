@@ -8,6 +8,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -23,10 +24,10 @@
 
 int do_session(Performer *performer, const Step *step)
 {
-    (void)performer;
-    (void)step;
     umask(022);
-    return setsid() < 0 ? errno : 0;
+    if (setsid() < 0)
+        return errno;
+    return step->number && ioctl(performer->stdio[0], TIOCSCTTY, 0) < 0 ? errno : 0;
 }
 
 /* A limit above what we may set at all is as good as none. */

@@ -90,6 +90,8 @@ typedef struct SandboxRun {
     const char *hostname;    /* NULL: the sandbox's. With a runtime always that */
     bool no_out;             /* /pfs/out is not there */
     const MaskSet *mask;     /* what no line shows; NULL: nothing */
+    const int *stdio; /* [3]: the process's own, not owned; NULL: stdin_bytes, and lines come out */
+    bool terminal;    /* stdio is a terminal, which is to be the process's */
     /* One line of output without its newline, valid UTF-8 without NUL; longer than
      * SANDBOX_LINE_BYTES_MAX is cut in pieces. From sandbox_wait only. */
     void (*line)(void *self, SandboxStream stream, Str line, int64_t wall_ns);

@@ -5,6 +5,7 @@
  * for writers that cannot be.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -74,15 +75,33 @@ static void close_request(int (*fds)[REQUEST_FD_COUNT])
         fd_closep(&(*fds)[i]);
 }
 
+static Status open_stdio(Ctx *ctx, Sandbox *sandbox, const SandboxRun *run, int *fds)
+{
+    TRY(open_stdin(ctx, run, &fds[REQUEST_STDIN]));
+    TRY(open_output(ctx, sandbox, &sandbox->outputs[SANDBOX_STDOUT], &fds[REQUEST_STDOUT]));
+    return open_output(ctx, sandbox, &sandbox->outputs[SANDBOX_STDERR], &fds[REQUEST_STDERR]);
+}
+
+static Status copy_stdio(Ctx *ctx, const int *stdio, int *fds)
+{
+    for (int i = 0; i < 3; i++) {
+        fds[REQUEST_STDIN + i] = fcntl(stdio[i], F_DUPFD_CLOEXEC, 3);
+        if (fds[REQUEST_STDIN + i] < 0)
+            return status_errno(ctx, errno, "could not hand over descriptor %d", i);
+    }
+    return OK;
+}
+
 static Status open_request(Ctx *ctx, Sandbox *sandbox, const StepList *steps, const SandboxRun *run,
                            int fds[REQUEST_FD_COUNT])
 {
     CLEANUP(buf_done) Buf plan = { 0 };
     steps_encode(steps, &plan);
     TRY(memory_file(ctx, "plan", buf_bytes(&plan), &fds[REQUEST_PLAN]));
-    TRY(open_stdin(ctx, run, &fds[REQUEST_STDIN]));
-    TRY(open_output(ctx, sandbox, &sandbox->outputs[SANDBOX_STDOUT], &fds[REQUEST_STDOUT]));
-    TRY(open_output(ctx, sandbox, &sandbox->outputs[SANDBOX_STDERR], &fds[REQUEST_STDERR]));
+    if (run && run->stdio)
+        TRY(copy_stdio(ctx, run->stdio, fds));
+    else
+        TRY(open_stdio(ctx, sandbox, run, fds));
     return open_report(ctx, sandbox, &fds[REQUEST_REPORT]);
 }
 

@@ -27,7 +27,7 @@ typedef enum StepOp {
     STEP_PROC, /* path */
     STEP_FORK, /* the rest is for the child */
     /* Each run, as the user's process. */
-    STEP_SESSION,  /* a session of its own, umask 022 */
+    STEP_SESSION,  /* a session of its own, umask 022; number: with stdin as its terminal */
     STEP_RLIMIT,   /* number: RLIMIT_*; extra: value */
     STEP_NO_BOUND, /* empties the capability bounding set */
     STEP_IDS,      /* number, extra: uid and gid; no other groups */

@@ -62,7 +62,7 @@ PACHCTL = {
 MISSING = {
     'auth', 'buildinfo', 'completion', 'config import-kube', 'create snapshot', 'debug', 'delete snapshot',
     'draw pipeline', 'enterprise', 'exit', 'idp', 'inspect snapshot', 'kube-events', 'license',
-    'list snapshot', 'logs2', 'loki', 'misc', 'mount', 'next datum', 'port-forward', 'run pfs-load-test',
+    'list snapshot', 'logs2', 'loki', 'misc', 'mount', 'port-forward', 'run pfs-load-test',
     'run pps-load-test', 'shell', 'unmount',
 }
 
@@ -75,9 +75,7 @@ ELSEWHERE = {
 }
 
 # Verbs without any test yet.
-UNTESTED = {
-    'check status', 'delete job', 'rerun pipeline', 'restart datum', 'run cron', 'why',
-}
+UNTESTED = set()
 
 
 def pachctl_verbs():

@@ -32,11 +32,16 @@ static void set_metadata(Cli *cli)
         wire_client_metadata(cli->client, "pach-transaction", transaction);
 }
 
+Status cli_address(Cli *cli, const char **out)
+{
+    return settings_qualify(cli->ctx, str(address_of(cli)), out);
+}
+
 Status cli_client(Cli *cli, WireClient **out)
 {
     if (!cli->client) {
         const char *address;
-        TRY(settings_qualify(cli->ctx, str(address_of(cli)), &address));
+        TRY(cli_address(cli, &address));
         TRY(wire_client_open(cli->ctx, address, &cli->client));
         set_metadata(cli);
     }

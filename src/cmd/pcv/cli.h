@@ -133,6 +133,9 @@ const char *cli_paint(Cli *cli, Color color, const char *text);
 
 /* --- call.c: the server ----------------------------------------------------------------------- */
 
+/* Where the server is, as "grpc://host:port". Errors: those of settings_qualify. */
+Status cli_address(Cli *cli, const char **out) NODISCARD;
+
 /* The connection, made on first use. */
 Status cli_client(Cli *cli, WireClient **out) NODISCARD;
 

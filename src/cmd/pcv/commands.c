@@ -9,5 +9,5 @@ const CommandTable *const pcv_tables[] = {
     &defaults_commands, &cluster_commands,  &transaction_commands,
     &config_commands,   &lineage_commands,  &image_commands,
     &edit_commands,     &diff_commands,     &metadata_commands,
-    &whole_commands,    NULL,
+    &whole_commands,    &debug_commands,    NULL,
 };

@@ -1,9 +1,12 @@
 /* datum.c - verbs of datums. */
+#include <stdlib.h>
+
 #include "cmd/pcv/spec.h"
 #include "cmd/pcv/verbs_priv.h"
 #include "codec/pbjson.h"
 #include "codec/pbtime.h"
 #include "codec/yaml.h"
+#include "worker/worker.pb-c.h"
 
 const char *datum_state_text(Cli *cli, PpsV2__DatumState state)
 {
@@ -190,8 +193,25 @@ static Status restart_datum(Cli *cli)
     return cli_call(cli, "/pps_v2.API/RestartDatum", request, NULL);
 }
 
+/* Called by user code, which the worker told its port. */
+static Status next_datum(Cli *cli)
+{
+    const char *port = getenv("PPS_WORKER_GRPC_PORT");
+    if (!port || !*port)
+        return FAIL(cli->ctx, FAILED_PRECONDITION,
+                    "PPS_WORKER_GRPC_PORT is not set: 'next datum' is for the code of a pipeline");
+    cli->opt[OPT_ADDRESS].text = text_printf(cli->ctx->arena, "127.0.0.1:%s", port);
+    Pachyderm__Worker__NextDatumRequest *request = PB_NEW(
+        cli->ctx, pachyderm__worker__next_datum_request, Pachyderm__Worker__NextDatumRequest);
+    request->error = cli_text(cli, OPT_DATUM_ERROR);
+    return cli_call(cli, "/pachyderm.worker.Worker/NextDatum", request, NULL);
+}
+
 /* clang-format off */
 static const Command rows[] = {
+    { .words = "next datum", .args = "", .run = next_datum, .hidden = true,
+      .summary = "say how the datum at work went, and wait for the next one (in a pipeline that batches)",
+      .options = { OPT_DATUM_ERROR } },
     { .words = "list datum", .args = "(<pipeline>@<job> or -f <spec>)", .args_max = 1, .run = list_datum,
       .summary = "list the datums of a job, or those a spec would have",
       .options = { OPT_SPEC_FILE, OPTIONS_RAW, OPT_PROJECT } },
