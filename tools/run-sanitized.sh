@@ -11,7 +11,8 @@ rm -rf "$reports" && mkdir -p "$reports" || exit 1
 chmod 1777 "$reports"
 
 # Tests that measure memory know by this that it says nothing.
-export PCV_SANITIZED=1
+export PCV_SANITIZED=address
+ldd "$build/bin/pcvd" | grep -q libtsan && PCV_SANITIZED=thread
 export ASAN_OPTIONS=log_path=$reports/asan:exitcode=99:detect_stack_use_after_return=1
 export UBSAN_OPTIONS=log_path=$reports/ubsan:print_stacktrace=1:halt_on_error=1
 export TSAN_OPTIONS=log_path=$reports/tsan:exitcode=99:second_deadlock_stack=1
