@@ -201,7 +201,6 @@ static const char *cache_file(Fixture *f)
 {
     const char *out = NULL;
     const char *dir = text_printf(f->ctx.arena, "%s/cache/procavia", f->dir);
-    CLEANUP(buf_done) Buf names = { 0 };
     DIR *d = opendir(dir);
     for (struct dirent *e; (e = readdir(d));) {
         if (e->d_name[0] != '.')

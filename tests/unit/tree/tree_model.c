@@ -77,7 +77,7 @@ static Status mem_put(void *self, Ctx *ctx, Bytes data, Hash *out_hash)
 void mem_blobs_init(MemBlobs *blobs)
 {
     *blobs = (MemBlobs){
-        .fail_after = SIZE_MAX, .io = {mem_get, mem_put, blobs}
+        .fail_after = SIZE_MAX, .io = { .get = mem_get, .put = mem_put, .self = blobs }
     };
 }
 
