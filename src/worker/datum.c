@@ -42,7 +42,6 @@ Status run_open_sandbox(Run *run, unsigned nth, Sandbox **out)
                              .gid = run->user.gid,
                              .no_network = spec->no_network,
                              .gpu = spec->gpu,
-                             .tool = run->worker->config.tool,
                              .limits = spec->limits };
     if (!config.limits.pids)
         config.limits.pids = WORKER_PIDS;

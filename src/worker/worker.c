@@ -176,6 +176,7 @@ Status worker_sandbox(Ctx *ctx, Worker *worker, SandboxConfig *config, unsigned 
     config->hidden_count = worker->config.hidden_count;
     config->runtime = worker->config.runtime;
     config->runtime_init = worker->config.runtime_init;
+    config->tool = worker->config.tool; /* of all, as the one of a probe may be used again */
     if (!*config->runtime) /* each run sets its own: pipelines that are alike share a root */
         config->hostname = NULL;
     config->level_max = worker->config.level_max;

@@ -110,11 +110,12 @@ static Status debug_datum(Cli *cli)
 
 /* clang-format off */
 static const Command rows[] = {
-    { .words = "debug datum", .args = "<pipeline>@<job> <datum> [-- <command>...]", .args_min = 2, .args_max = ARGS_ANY,
-      .run = debug_datum, .summary = "run a shell, or a command, where a datum's code was",
-      .detail = "It has the datum's inputs, environment, image, user, working folder and limits, and an empty /pfs/out of\n"
-                "its own, which goes with it unless --keep names a folder for it. Secrets are there, too. Works on the\n"
-                "server's machine. Exits as the command does.",
+    { .words = "debug datum", .args = "<pipeline>@<job> <datum> [-- <command>...]", .args_min = 2,
+      .args_max = ARGS_ANY, .run = debug_datum,
+      .summary = "run a shell, or a command, where a datum's code was",
+      .detail = "It has the datum's inputs, environment, image, user, working folder and limits, and an\n"
+                "empty /pfs/out of its own, which goes with it unless --keep names a folder for it.\n"
+                "Secrets are there, too. Works on the server's machine. Exits as the command does.",
       .options = { OPT_KEEP, OPT_PROJECT } },
 };
 /* clang-format on */

@@ -1,9 +1,9 @@
 # What is run again, what is known, and what is forgotten.
-pcv create repo words
-echo '{"pipeline": {"name": "again"}, "transform": {"cmd": ["sh"], "stdin": ["cp /pfs/words/* /pfs/out"]}, "input": {"pfs": {"repo": "words", "glob": "/*"}}}' | pcv create pipeline
-echo hello | pcv put file words@master:/a
+pcv create repo notes
+echo '{"pipeline": {"name": "again"}, "transform": {"cmd": ["sh"], "stdin": ["cp /pfs/notes/* /pfs/out"]}, "input": {"pfs": {"repo": "notes", "glob": "/*"}}}' | pcv create pipeline
+echo hello | pcv put file notes@master:/a
 pcv wait commit again@master --raw | jq -r .origin.kind
-first=$(pcv inspect commit words@master --raw | jq -r .commit.id)
+first=$(pcv inspect commit notes@master --raw | jq -r .commit.id)
 pcv why again@$first
 pcv rerun pipeline again
 pcv wait commit again@master --raw | jq -r .origin.kind
