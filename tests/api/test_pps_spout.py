@@ -75,7 +75,8 @@ class Spouts(SpoutCase):
         for i in range(3):
             self.put(go, {f"/n{i}": b""})
             self.until_file(name, f"/n{i}", b"data %d\n" % i)
-        self.until(lambda: self.paths(down) == ["/n0", "/n1", "/n2"])
+        self.succeeds(down)
+        self.assertEqual(self.paths(down), ["/n0", "/n1", "/n2"])
         self.assertEqual(self.jobs(name), [])
         self.assertEqual({job.state for job in self.jobs(down)}, {SUCCESS})
 

@@ -202,7 +202,7 @@ class Tries(WorkCase):
     def test_job_timeout_kills_and_the_next_job_runs(self):
         repo = self.repo(files={"/a": b"1"})
         self.gate.hold("a")
-        name = self.gated(repo, job_timeout="1s", sets={"number": 1})
+        name = self.gated(repo, job_timeout="5s", sets={"number": 1})
         info = self.job(name)
         self.assertEqual((info.state, info.reason), (KILLED, " jobtimed out"))
         self.gate.open()
