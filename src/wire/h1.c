@@ -191,6 +191,14 @@ static bool h1_feed(Conn *conn, Bytes data)
 
 /* --- answers --------------------------------------------------------------------------------- */
 
+/* Is this an answer that does not wait for the body? A client that was not told to go on may send
+ * the body or the next request, and we could not tell which; of any other the rest is not read. An
+ * answer that streams may still take the body in as it goes. */
+static bool is_early(const H1 *h1)
+{
+    return h1->call->expects || !h1->chunked;
+}
+
 /* A status line, then what http.c made; framing where that did not say the length. */
 static void send_head(Conn *conn, H1 *h1)
 {
@@ -203,9 +211,7 @@ static void send_head(Conn *conn, H1 *h1)
     h1->chunked = !length && !h1->call->no_body;
     if (h1->chunked)
         buf_add_str(&text, STR("transfer-encoding: chunked\r\n"));
-    /* A client that was not told to go on may send the body or the next request: we could not tell
-     * which. */
-    if (conn->shut || (h1->state == H1_BODY && h1->call->expects))
+    if (conn->shut || (h1->state == H1_BODY && is_early(h1)))
         h1->keep_alive = false;
     if (!h1->keep_alive)
         buf_add_str(&text, STR("connection: close\r\n"));
