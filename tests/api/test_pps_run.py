@@ -186,6 +186,32 @@ class Surroundings(PpsCase):
         self.assertEqual(len(self.paths(name)), 500)
 
 
+class Bursts(PpsCase):
+    def test_one_worker_across_a_burst(self):
+        """With parallelism 1 commits that come at once all meet the same worker, by its name."""
+        repo = self.repo()
+        name = self.pipeline(repo, "cd /pfs/in; for f in *; do echo $PPS_POD_NAME > /pfs/out/$f; done",
+                             parallelism_spec={"constant": 1})
+        commits = [self.put(repo, {f"/{i}": str(i).encode()}) for i in range(6)]
+        self.succeeds(name, commits[-1].id)
+        pods = {self.read(name, f"/{i}") for i in range(6)}
+        self.assertEqual(len(pods), 1, pods)
+        self.assertTrue(pods.pop().strip())
+
+    def test_a_folder_comes_whole(self):
+        """Small folders go to the worker with its order, large ones are fetched: both are complete."""
+        few = {f"/few/{i:03}": str(i).encode() for i in range(64)}
+        many = {f"/many/{i:03}": str(i).encode() for i in range(65)}
+        large = {"/large/a": b"x" * 100_000, "/large/deep/b": b"", "/large/deep/c": b"c"}
+        repo = self.repo(files={**few, **many, **large})
+        name = self.pipeline(repo)
+        self.succeeds(name)
+        wanted = {**few, **many, **large}
+        self.assertEqual(sorted(p for p in self.paths(name) if not p.endswith("/")), sorted(wanted))
+        for path in ("/few/063", "/many/064", "/large/a", "/large/deep/b"):
+            self.assertEqual(self.read(name, path), wanted[path])
+
+
 class Datums(PpsCase):
     def test_list_inspect(self):
         repo = self.repo(files={f"/{i}": b"x" for i in range(5)})
