@@ -41,6 +41,8 @@ static Status open_outer(Ctx *ctx, Import *import, int *out)
         import->outer = import->path;
         return open_dir(ctx, import->outer, out);
     }
+    if (S_ISREG(at.st_mode) && at.st_size == 0)
+        return FAIL(ctx, INVALID_ARGUMENT, "the archive is empty");
     import->outer = text_printf(ctx->arena, "%s/outer", import->work);
     TRY(make_dir(ctx, import->outer, out));
     return unpack_archive(ctx, import->path, *out, false);

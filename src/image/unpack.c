@@ -19,11 +19,11 @@ static void archive_freep(struct archive **archive)
         archive_free(*archive);
 }
 
-static Status archive_status(Ctx *ctx, struct archive *archive, const char *path)
+/* Where the archive lies means nothing to who sent it. */
+static Status archive_status(Ctx *ctx, struct archive *archive)
 {
     const char *why = archive_error_string(archive);
-    return FAIL(ctx, INVALID_ARGUMENT, "could not read archive '%s': %s", path,
-                why ? why : "it is damaged");
+    return FAIL(ctx, INVALID_ARGUMENT, "could not read archive: %s", why ? why : "it is damaged");
 }
 
 static void allow_filters(struct archive *archive)
@@ -43,7 +43,7 @@ static Status open_tar(Ctx *ctx, const char *path, struct archive **out)
     archive_read_support_format_tar(*out);
     archive_read_support_format_empty(*out);
     if (archive_read_open_filename(*out, path, BLOCK_BYTES) != ARCHIVE_OK)
-        return archive_status(ctx, *out, path);
+        return archive_status(ctx, *out);
     return OK;
 }
 
@@ -65,7 +65,7 @@ static PlaceEntry place_of(struct archive_entry *entry)
 }
 
 /* Writes what follows the header; holes stay holes. */
-static Status write_content(Ctx *ctx, struct archive *archive, const char *path, int fd)
+static Status write_content(Ctx *ctx, struct archive *archive, int fd)
 {
     for (;;) {
         const void *data;
@@ -75,24 +75,22 @@ static Status write_content(Ctx *ctx, struct archive *archive, const char *path,
         if (result == ARCHIVE_EOF)
             return OK;
         if (!is_usable(result))
-            return archive_status(ctx, archive, path);
+            return archive_status(ctx, archive);
         TRY(ctx_check(ctx));
         TRY(file_pwrite_all(ctx, fd, data, size, (uint64_t)offset));
     }
 }
 
-static Status place_one(Ctx *ctx, struct archive *archive, const char *archive_path, int root_fd,
-                        struct archive_entry *entry)
+static Status place_one(Ctx *ctx, struct archive *archive, int root_fd, struct archive_entry *entry)
 {
     PlaceEntry place = place_of(entry);
     if (!place.path || ((S_ISLNK(place.mode) || place.is_hard_link) && !place.link))
-        return FAIL(ctx, INVALID_ARGUMENT, "archive '%s' has an entry without a usable name",
-                    archive_path);
+        return FAIL(ctx, INVALID_ARGUMENT, "the archive has an entry without a usable name");
     AUTO_FD fd = -1;
     TRY(place_entry(ctx, root_fd, &place, &fd));
     if (fd < 0)
         return OK;
-    TRY_WRAP(ctx, write_content(ctx, archive, archive_path, fd), "could not unpack '%s'",
+    TRY_WRAP(ctx, write_content(ctx, archive, fd), "could not unpack '%s'",
              place.path);
     if (archive_entry_size_is_set(entry) && ftruncate(fd, archive_entry_size(entry)) < 0)
         return FAIL(ctx, INTERNAL, "could not set the size of '%s'", place.path);
@@ -101,7 +99,7 @@ static Status place_one(Ctx *ctx, struct archive *archive, const char *archive_p
 
 typedef enum Pass { PASS_ALL, PASS_WHITEOUTS, PASS_OTHERS } Pass;
 
-static Status see_entry(Ctx *ctx, struct archive *archive, const char *path, int root_fd, Pass pass,
+static Status see_entry(Ctx *ctx, struct archive *archive, int root_fd, Pass pass,
                         struct archive_entry *entry)
 {
     const char *name = archive_entry_pathname(entry);
@@ -112,7 +110,7 @@ static Status see_entry(Ctx *ctx, struct archive *archive, const char *path, int
         const char *slash = strrchr(name, '/');
         is_whiteout = str_starts(str(slash ? slash + 1 : name), STR(".wh."));
     }
-    return is_whiteout ? OK : place_one(ctx, archive, path, root_fd, entry);
+    return is_whiteout ? OK : place_one(ctx, archive, root_fd, entry);
 }
 
 static Status run_pass(Ctx *ctx, const char *path, int root_fd, Pass pass)
@@ -125,10 +123,10 @@ static Status run_pass(Ctx *ctx, const char *path, int root_fd, Pass pass)
         if (result == ARCHIVE_EOF)
             return OK;
         if (!is_usable(result))
-            return archive_status(ctx, archive, path);
+            return archive_status(ctx, archive);
         TRY(ctx_check(ctx));
         ArenaMark mark = arena_mark(ctx->arena);
-        TRY(see_entry(ctx, archive, path, root_fd, pass, entry));
+        TRY(see_entry(ctx, archive, root_fd, pass, entry));
         arena_rewind(ctx->arena, mark);
     }
 }
@@ -150,13 +148,13 @@ static Status walk_folder(Ctx *ctx, const char *path, int root_fd, struct archiv
         struct archive_entry *entry = archive_entry_new(), *spare = NULL;
         int result = archive_read_next_header2(disk, entry);
         Status s = result == ARCHIVE_EOF || is_usable(result) ? ctx_check(ctx)
-                                                              : archive_status(ctx, disk, path);
+                                                              : archive_status(ctx, disk);
         if (status_ok(s) && result != ARCHIVE_EOF) {
             archive_read_disk_descend(disk);
             const char *below = archive_entry_pathname(entry) + strlen(path);
             archive_entry_copy_pathname(entry, arena_strdup(ctx->arena, *below ? below : "."));
             archive_entry_linkify(links, &entry, &spare);
-            s = place_one(ctx, disk, path, root_fd, entry);
+            s = place_one(ctx, disk, root_fd, entry);
         }
         archive_entry_free(entry);
         if (!status_ok(s) || result == ARCHIVE_EOF)
@@ -173,7 +171,7 @@ Status unpack_folder(Ctx *ctx, const char *path, int root_fd)
     archive_read_disk_set_symlink_physical(disk);
     archive_read_disk_set_behavior(disk, ARCHIVE_READDISK_NO_XATTR | ARCHIVE_READDISK_NO_ACL);
     if (archive_read_disk_open(disk, path) != ARCHIVE_OK)
-        return archive_status(ctx, disk, path);
+        return archive_status(ctx, disk);
     struct archive_entry_linkresolver *links = archive_entry_linkresolver_new();
     archive_entry_linkresolver_set_strategy(links, ARCHIVE_FORMAT_TAR_USTAR);
     Status s = walk_folder(ctx, path, root_fd, disk, links);
@@ -181,15 +179,14 @@ Status unpack_folder(Ctx *ctx, const char *path, int root_fd)
     return s;
 }
 
-static Status copy_plain(Ctx *ctx, struct archive *archive, const char *path, int out_fd,
-                         Hasher *hasher)
+static Status copy_plain(Ctx *ctx, struct archive *archive, int out_fd, Hasher *hasher)
 {
     CLEANUP(arena_freep) Arena *memory = arena_new(2 * BLOCK_BYTES);
     uint8_t *block = arena_must(memory, BLOCK_BYTES);
     for (;;) {
         la_ssize_t got = archive_read_data(archive, block, BLOCK_BYTES);
         if (got < 0)
-            return archive_status(ctx, archive, path);
+            return archive_status(ctx, archive);
         if (got == 0)
             return OK;
         TRY(ctx_check(ctx));
@@ -208,13 +205,13 @@ Status unpack_plain(Ctx *ctx, const char *path, int out_fd, Hash *out)
     archive_read_support_format_empty(archive);
     struct archive_entry *entry;
     if (archive_read_open_filename(archive, path, BLOCK_BYTES) != ARCHIVE_OK)
-        return archive_status(ctx, archive, path);
+        return archive_status(ctx, archive);
     CLEANUP(hasher_freep) Hasher *hasher = hasher_new();
     int result = archive_read_next_header(archive, &entry);
     if (result != ARCHIVE_EOF) {
         if (!is_usable(result))
-            return archive_status(ctx, archive, path);
-        TRY(copy_plain(ctx, archive, path, out_fd, hasher));
+            return archive_status(ctx, archive);
+        TRY(copy_plain(ctx, archive, out_fd, hasher));
     }
     *out = hasher_finish(hasher);
     return OK;

@@ -68,10 +68,6 @@ MISSING = {
 
 # Verbs that are tested elsewhere, by what must stand in that file.
 ELSEWHERE = {
-    'image delete': ('tests/api/test_image.py', '"image", "delete"'),
-    'image import': ('tests/api/test_image.py', '"image", "import"'),
-    'image list': ('tests/api/test_image.py', '"image", "list"'),
-    'image pull': ('tests/api/test_image.py', '"image", "pull"'),
 }
 
 # Verbs without any test yet.
