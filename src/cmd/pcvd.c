@@ -114,6 +114,9 @@ static Status open_images(Ctx *ctx, Server *server)
         .dir = text_printf(ctx->arena, "%s/images", server->config.data),
         .used = image_user,
         .self = server,
+        .pull_missing = strcmp(server->config.pull, "missing") == 0,
+        .auth_file = server->config.registry_auth,
+        .insecure_hosts = server->config.registry_insecure,
     };
     TRY_WRAP(ctx, image_store_open(ctx, &config, &server->images), "could not open the images");
     return host_open(ctx, server->images, &server->host);

@@ -46,6 +46,12 @@ static const Setting settings[] = {
       "who makes the sandboxes of user code: pcvd, or an OCI runtime" },
     { "require-sandbox", "0|1", SETTING_NUMBER, FIELD(require_sandbox), "0", 0, 1,
       "refuse to run user code where no sandbox is possible" },
+    { "pull", "missing|never", SETTING_TEXT, FIELD(pull), "missing", 0, 0,
+      "fetch images that pipelines name and the store has not, by skopeo" },
+    { "registry-auth", "FILE", SETTING_TEXT, FIELD(registry_auth), "", 0, 0,
+      "logins at registries, as skopeo login writes them (default: skopeo's own)" },
+    { "registry-insecure", "HOST,...", SETTING_TEXT, FIELD(registry_insecure), "", 0, 0,
+      "registries (host:port) that may have any certificate, or none" },
     { "allow-file-urls", "0|1", SETTING_NUMBER, FIELD(allow_file_urls), "0", 0, 1,
       "let file:// URLs read and write files, as this server" },
     { "url-hosts", "LIST", SETTING_TEXT, FIELD(url_hosts), "", 0, 0,
@@ -177,14 +183,16 @@ static Status read_arguments(Ctx *ctx, PcvdConfig *config, int argc, char **argv
     return OK;
 }
 
-static Status check_sandbox(Ctx *ctx, const char *name)
+/* names: "one|two". */
+static Status check_word(Ctx *ctx, const char *setting, const char *names, const char *value)
 {
-    static const char *const names[] = { "own", "crun", "runc" };
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (strcmp(name, names[i]) == 0)
+    for (Str rest = str(names); rest.size;) {
+        Str name = str_sub(rest, 0, str_find(rest, '|'));
+        rest = str_sub(rest, name.size + 1, rest.size);
+        if (str_eq_c(name, value))
             return OK;
     }
-    return FAIL(ctx, INVALID_ARGUMENT, "'sandbox' must be own, crun or runc, not '%s'", name);
+    return FAIL(ctx, INVALID_ARGUMENT, "'%s' must be one of %s, not '%s'", setting, names, value);
 }
 
 Status pcvd_config_read(Ctx *ctx, int argc, char **argv, PcvdConfig *out)
@@ -207,7 +215,8 @@ Status pcvd_config_read(Ctx *ctx, int argc, char **argv, PcvdConfig *out)
         return FAIL(ctx, INVALID_ARGUMENT, "'%s' is not a log level", out->log_level);
     if (strcmp(out->log_format, "text") != 0 && strcmp(out->log_format, "json") != 0)
         return FAIL(ctx, INVALID_ARGUMENT, "'%s' is not a log format", out->log_format);
-    return check_sandbox(ctx, out->sandbox);
+    TRY(check_word(ctx, "sandbox", "own|crun|runc", out->sandbox));
+    return check_word(ctx, "pull", "missing|never", out->pull);
 }
 
 char *pcvd_config_help(Ctx *ctx)

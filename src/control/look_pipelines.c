@@ -19,12 +19,20 @@ bool look_is_live(PpsV2__PipelineState state)
            state == PPS_V2__PIPELINE_STATE__PIPELINE_STANDBY;
 }
 
+/* That the image is not here, and what is done about it. */
+static const char *missing_image(Ctx *ctx, Control *control, const PpsPipelineRow *row)
+{
+    const char *name = row->info->details->transform->image;
+    const char *note = control->images ? image_want(ctx, control->images, name) : "";
+    return text_printf(ctx->arena, "image \"%s\" was not found%s%s", name, *note ? ": " : "", note);
+}
+
 /* Why workers of the pipeline cannot run now; NULL when they can. */
 static const char *crash_reason(Ctx *ctx, Control *control, const PpsPipelineRow *row)
 {
     const PpsV2__PipelineInfo__Details *details = row->info->details;
     if (!*row->image_digest)
-        return text_printf(ctx->arena, "image \"%s\" was not found", details->transform->image);
+        return missing_image(ctx, control, row);
     const char *misfit = machine_misfit(ctx, &control->machine, details);
     return misfit || !serve_is_wanted(row->info) ? misfit : serve_trouble(ctx, control, row->id);
 }
@@ -110,8 +118,13 @@ static Status retry_image(Ctx *ctx, Control *control, const PpsPipelineRow *row)
     TRY(pfs_begin_write(ctx, pps_pfs(control->pps), NULL, &tx));
     bool found;
     TRY(pps_retry_image(ctx, tx, control->pps, row->id, &found));
-    if (!found)
-        return OK;
+    if (!found) {
+        const char *reason = missing_image(ctx, control, row);
+        if (strcmp(reason, row->reason) == 0)
+            return OK;
+        TRY(pps_set_pipeline_state(ctx, tx, row->id, row->state, reason));
+        return pfs_commit(ctx, STEAL(tx));
+    }
     TRY(pfs_commit(ctx, STEAL(tx)));
     control_wake(control);
     return OK;

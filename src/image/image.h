@@ -21,6 +21,10 @@ typedef struct ImageStoreConfig {
     /* Does something still refer to this digest? *out_by is its name, in ctx's arena, or NULL. */
     Status (*used)(void *self, Ctx *ctx, const char *digest, const char **out_by);
     void *self;
+    bool pull_missing;     /* image_want may pull */
+    const char *auth_file; /* logins at registries, as skopeo reads them; "" or NULL: its own */
+    const char
+        *insecure_hosts; /* "host:port,…" whose certificates are not asked for; may be NULL */
 } ImageStoreConfig;
 
 /* Removes what interrupted imports left. */
@@ -62,9 +66,22 @@ const char *image_name_canonical(Arena *arena, Str name);
 Status image_import(Ctx *ctx, ImageStore *store, const char *name, const char *format,
                     const char *path, ImageRow *out) NODISCARD;
 
-/* Fetches docker://name by skopeo and imports it. Errors: FAILED_PRECONDITION when there is no
- * skopeo; UNAVAILABLE with what it said. */
-Status image_pull(Ctx *ctx, ImageStore *store, const char *name, ImageRow *out) NODISCARD;
+typedef struct ImagePull {
+    const char *name;
+    const char *username, *password; /* "": those of the store's auth_file */
+    bool insecure;                   /* take any certificate, or none */
+} ImagePull;
+
+/* Fetches an image from its registry by skopeo and imports it. What was fetched before a pull broke
+ * off is not fetched again. Errors: INVALID_ARGUMENT (the name; a login without a registry in the
+ * name); FAILED_PRECONDITION when there is no skopeo; UNAVAILABLE with what it said.
+ * Threads: blocks on the network; ctx's cancel and deadline end it. */
+Status image_pull(Ctx *ctx, ImageStore *store, const ImagePull *pull, ImageRow *out) NODISCARD;
+
+/* For an image that is not here: has it pulled in the background, when the store may, and tells how
+ * that goes ("it is being pulled"); "" when the store may not. A pull that failed is tried again
+ * after a while, which doubles. image_topic is published when the text changes. */
+const char *image_want(Ctx *ctx, ImageStore *store, const char *name);
 
 /* A new file for an archive that comes by pieces; *out_path is its name in ctx's arena. The caller
  * unlinks it. */

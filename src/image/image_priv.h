@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <sys/types.h>
 
 #include "codec/json.h"
 #include "image/image.h"
@@ -62,9 +63,13 @@ Status manifest_config(Ctx *ctx, Bytes config, ImageRoot *out) NODISCARD;
 
 /* --- the store ------------------------------------------------------------------------------- */
 
+typedef struct Puller Puller;
+
 struct ImageStore {
     ImageStoreConfig config;
+    Puller *puller;       /* NULL: nothing is pulled unasked */
     char *dir;            /* absolute */
+    char *texts[2];       /* of config */
     pthread_mutex_t lock; /* a folder and the names of its digest change together */
 };
 
@@ -73,3 +78,15 @@ Status image_work_dir(Ctx *ctx, const ImageStore *store, const char **out) NODIS
 /* Moves work/rootfs and work/config.json to the digest's place, unless it is there, and points the
  * name at it. */
 Status image_publish(Ctx *ctx, ImageStore *store, const char *work, ImageRow *row) NODISCARD;
+
+/* --- pull.c, puller.c ------------------------------------------------------------------------ */
+
+#define PULL_PREFIX "pull-" /* folders of pulls, kept while they may be gone on with */
+
+/* The registry's host of an image's name, "" when it has none. */
+Str pull_host(Str name);
+
+Puller *puller_new(ImageStore *store);
+Puller *puller_free(Puller *puller); /* ends what it pulls; NULL is fine */
+/* See image_want. */
+const char *puller_want(Ctx *ctx, Puller *puller, const char *name);

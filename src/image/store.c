@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -16,6 +17,7 @@
 #define NAME_BYTES_MAX 255
 #define WORK_PREFIX    "work-"
 #define DIGEST_PREFIX  "sha256:"
+#define PULL_KEPT_S    (24 * 60 * 60)
 
 const DbMigration image_migrations[] = {
     { "image", "CREATE TABLE image("
@@ -68,6 +70,16 @@ static const char *folder_of(Ctx *ctx, const ImageStore *store, const char *dige
 
 /* --- opening --------------------------------------------------------------------------------- */
 
+/* Work in progress when the server ended, and pulls that nobody went on with. */
+static bool is_leftover(DIR *dir, const char *name)
+{
+    struct stat at;
+    if (!str_starts(str(name), STR(PULL_PREFIX)))
+        return str_starts(str(name), STR(WORK_PREFIX));
+    return fstatat(dirfd(dir), name, &at, AT_SYMLINK_NOFOLLOW) == 0 &&
+           clock_wall_ns() / NS_PER_SEC - at.st_mtim.tv_sec > PULL_KEPT_S;
+}
+
 static Status remove_leftovers(Ctx *ctx, const ImageStore *store)
 {
     DIR *dir = opendir(store->dir);
@@ -75,11 +87,18 @@ static Status remove_leftovers(Ctx *ctx, const ImageStore *store)
         return status_errno(ctx, errno, "could not list '%s'", store->dir);
     Status s = OK;
     for (struct dirent *entry; status_ok(s) && (entry = readdir(dir));) {
-        if (str_starts(str(entry->d_name), STR(WORK_PREFIX)))
+        if (is_leftover(dir, entry->d_name))
             s = file_remove_tree(ctx, text_printf(ctx->arena, "%s/%s", store->dir, entry->d_name));
     }
     closedir(dir);
     return s;
+}
+
+static void copy_texts(ImageStore *store)
+{
+    const char **fields[] = { &store->config.auth_file, &store->config.insecure_hosts };
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+        *fields[i] = store->texts[i] = strdup(*fields[i] ? *fields[i] : "");
 }
 
 Status image_store_open(Ctx *ctx, const ImageStoreConfig *config, ImageStore **out)
@@ -94,6 +113,9 @@ Status image_store_open(Ctx *ctx, const ImageStoreConfig *config, ImageStore **o
     if (!store->dir)
         return status_errno(ctx, errno, "could not open '%s'", config->dir);
     TRY(remove_leftovers(ctx, store));
+    copy_texts(store);
+    if (config->pull_missing)
+        store->puller = puller_new(store);
     *out = STEAL(store);
     return OK;
 }
@@ -101,6 +123,9 @@ Status image_store_open(Ctx *ctx, const ImageStoreConfig *config, ImageStore **o
 ImageStore *image_store_close(ImageStore *store)
 {
     if (store) {
+        puller_free(store->puller);
+        free(store->texts[0]);
+        free(store->texts[1]);
         pthread_mutex_destroy(&store->lock);
         free(store->dir);
         free(store);

@@ -90,8 +90,7 @@ static Status place_one(Ctx *ctx, struct archive *archive, int root_fd, struct a
     TRY(place_entry(ctx, root_fd, &place, &fd));
     if (fd < 0)
         return OK;
-    TRY_WRAP(ctx, write_content(ctx, archive, fd), "could not unpack '%s'",
-             place.path);
+    TRY_WRAP(ctx, write_content(ctx, archive, fd), "could not unpack '%s'", place.path);
     if (archive_entry_size_is_set(entry) && ftruncate(fd, archive_entry_size(entry)) < 0)
         return FAIL(ctx, INTERNAL, "could not set the size of '%s'", place.path);
     return place_finish(ctx, fd_steal(&fd), &place);
@@ -147,8 +146,8 @@ static Status walk_folder(Ctx *ctx, const char *path, int root_fd, struct archiv
         ArenaMark mark = arena_mark(ctx->arena);
         struct archive_entry *entry = archive_entry_new(), *spare = NULL;
         int result = archive_read_next_header2(disk, entry);
-        Status s = result == ARCHIVE_EOF || is_usable(result) ? ctx_check(ctx)
-                                                              : archive_status(ctx, disk);
+        Status s =
+            result == ARCHIVE_EOF || is_usable(result) ? ctx_check(ctx) : archive_status(ctx, disk);
         if (status_ok(s) && result != ARCHIVE_EOF) {
             archive_read_disk_descend(disk);
             const char *below = archive_entry_pathname(entry) + strlen(path);

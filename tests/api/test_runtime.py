@@ -108,7 +108,7 @@ class ChoiceTest(unittest.TestCase):
         return run.stderr
 
     def test_an_unknown_one_is_refused(self):
-        self.assertIn("'sandbox' must be own, crun or runc, not 'docker'",
+        self.assertIn("'sandbox' must be one of own|crun|runc, not 'docker'",
                       self.refused("--sandbox", "docker"))
 
     @unittest.skipIf(shutil.which("runc"), "runc is installed")

@@ -43,7 +43,7 @@ class Server:
         port_file = scratch / 'port'
         self.process = subprocess.Popen(
             [bin_dir / 'pcvd', '--data', scratch / 'data', '--listen', '127.0.0.1:0', '--port-file', port_file,
-             '--drain-seconds', '1'],
+             '--drain-seconds', '1', '--pull', 'never'],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, start_new_session=True)
         self.address = f'127.0.0.1:{self.wait_for(port_file)}'
 

@@ -42,12 +42,39 @@ static Status delete_image(Cli *cli)
     return cli_call(cli, "/procavia.v1.API/DeleteImage", request, NULL);
 }
 
+/* The first line of standard input: arguments are seen by everyone on the machine. */
+static Status read_password(Cli *cli, char **out)
+{
+    CLEANUP(buf_done) Buf text = { 0 };
+    TRY_WRAP(cli->ctx, file_read_all(cli->ctx, STDIN_FILENO, &text), "could not read the password");
+    Str line = str_sub(buf_str(&text), 0, str_find(buf_str(&text), '\n'));
+    if (!line.size)
+        return FAIL(cli->ctx, INVALID_ARGUMENT, "no password on standard input");
+    *out = str_z(cli->ctx->arena, line);
+    return OK;
+}
+
+static Status read_tls(Cli *cli, protobuf_c_boolean *out_insecure)
+{
+    const char *typed = cli_text(cli, OPT_TLS_VERIFY);
+    *out_insecure = strcmp(typed, "false") == 0;
+    if (*out_insecure || strcmp(typed, "true") == 0)
+        return OK;
+    return FAIL(cli->ctx, INVALID_ARGUMENT, "--tls-verify must be true or false, not \"%s\"",
+                typed);
+}
+
 static Status pull_image(Cli *cli)
 {
     Procavia__V1__PullImageRequest *request =
         PB_NEW(cli->ctx, procavia__v1__pull_image_request, Procavia__V1__PullImageRequest);
     void *info;
     request->name = cli->args[0];
+    TRY(read_tls(cli, &request->insecure));
+    if (cli->opt[OPT_PULL_USER].set) {
+        request->username = cli_text(cli, OPT_PULL_USER);
+        TRY(read_password(cli, &request->password));
+    }
     TRY(cli_call(cli, "/procavia.v1.API/PullImage", request, &info));
     return cli_list_messages(cli, &info, 1, &listing);
 }
@@ -177,7 +204,9 @@ static const Command rows[] = {
       .summary = "delete an image", .options = { OPT_FORCE } },
     { .words = "image pull", .args = "<name>", .args_min = 1, .args_max = 1, .run = pull_image,
       .summary = "fetch an image from its registry",
-      .options = { OPTIONS_RAW, OPT_FULL_TIMESTAMPS } },
+      .detail = "The server fetches it, by skopeo; what it has of a pull that broke off is not fetched again.\n"
+                "Pipelines that named it before keep the image they had, until they are updated.",
+      .options = { OPT_PULL_USER, OPT_TLS_VERIFY, OPTIONS_RAW, OPT_FULL_TIMESTAMPS } },
 };
 /* clang-format on */
 
