@@ -1,6 +1,7 @@
 /* order.c - a lease put into words for its worker. Small inputs ride along (ride.c). */
 #include "base/text.h"
 #include "control/control_priv.h"
+#include "pps/spec.h"
 
 typedef struct OrderMaker {
     Control *control;
@@ -25,8 +26,8 @@ static Status input_of(Ctx *ctx, OrderMaker *maker, const DatumInput *input,
     const PpsV2__PFSInput *from = input->from;
     work->name = arena_strdup(ctx->arena, from->name);
     work->file = PB_NEW(ctx, pfs_v2__file, PfsV2__File);
-    work->file->commit = pfs_commit_ref(ctx, *from->project ? from->project : "default", from->repo,
-                                        maker->set_id);
+    work->file->commit =
+        pfs_commit_ref(ctx, *from->project ? from->project : "default", from->repo, maker->set_id);
     if (*from->repo_type)
         work->file->commit->repo->type = arena_strdup(ctx->arena, from->repo_type);
     work->file->path = str_z(ctx->arena, input->path);
@@ -204,6 +205,7 @@ static Status order_head(Ctx *ctx, Control *control, const PpsJobRow *job,
     set->datum_timeout_ns = pb_duration_ns(info->details->datum_timeout);
     set->resource_limits = PB_CLONE(ctx, PpsV2__ResourceSpec, info->details->resource_limits);
     set->s3_out = info->details->s3_out;
+    set->no_network = spec_has_no_network(info->details->transform);
     set->datum_batching = info->details->transform->datum_batching;
     *out = set;
     set->env = ARENA_NEW(ctx->arena, Procavia__Work__WorkSet__EnvEntry *,
@@ -246,7 +248,7 @@ Status order_make(Ctx *ctx, Control *control, Lease *lease, Procavia__Work__Work
 
 /* The variables that secrets set, without what they hold. */
 static void add_secret_names(Ctx *ctx, const PpsV2__Transform *transform,
-                               Procavia__Work__WorkSet *set)
+                             Procavia__Work__WorkSet *set)
 {
     for (size_t i = 0; i < transform->n_secrets; i++) {
         if (*transform->secrets[i]->env_var)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "pps/spec.h"
 
 #define STEP_DOMAIN  "procavia step 1"
 #define DATUM_DOMAIN "procavia datum 1"
@@ -148,7 +149,8 @@ static Hash parts_digest(const PartList *list)
 KeyStep key_step(Ctx *ctx, const PpsV2__Transform *t, const KeyCode *code)
 {
     CLEANUP(part_list_done) PartList list = { 0 };
-    list.items = arena_must(ctx->arena, (FIXED_PARTS + t->n_env + t->n_secrets) * sizeof(KeyPart));
+    list.items =
+        arena_must(ctx->arena, (FIXED_PARTS + 1 + t->n_env + t->n_secrets) * sizeof(KeyPart));
     part_text(&list, "code", code->code);
     part_strings(ctx, &list, "cmd", t->cmd, t->n_cmd);
     part_strings(ctx, &list, "stdin", t->stdin, t->n_stdin);
@@ -160,6 +162,8 @@ KeyStep key_step(Ctx *ctx, const PpsV2__Transform *t, const KeyCode *code)
     part_flag(&list, "datum_batching", t->datum_batching);
     part_flag(&list, "s3_out", code->s3_out);
     assert(list.n == FIXED_PARTS);
+    if (spec_has_no_network(t)) /* only then: keys that were made before there was a choice stay */
+        part_text(&list, "network", t->network);
     parts_env(ctx, &list, t);
     parts_secrets(ctx, &list, t, code->secret_hashes);
     return (KeyStep){ parts_digest(&list), list.items, list.n };

@@ -14,8 +14,8 @@
 
 #include "pps/input.h"
 
-/* What a fresh server stores as its cluster defaults: results are keyed by all that made them, and a
- * spec that names no image runs on this machine's own root. */
+/* What a fresh server stores as its cluster defaults: results are keyed by all that made them, and
+ * a spec that names no image runs on this machine's own root. */
 #define SPEC_CLUSTER_DEFAULTS_FRESH                                                                \
     "{\"createPipelineRequest\":{\"reprocessSpec\":\"exact\",\"transform\":{\"image\":\"host\"}}}"
 
@@ -56,6 +56,9 @@ Status spec_apply_flags(Ctx *ctx, Spec *spec, bool update, bool reprocess);
 
 /* What CreatePipelineV2 answers. */
 Status spec_response_json(Ctx *ctx, const Spec *spec, const char **out_json);
+
+/* transform.network, which is ours, says "none". */
+bool spec_has_no_network(const PpsV2__Transform *transform);
 
 Status spec_check_secrets(Ctx *ctx, const SpecLookups *lookups,
                           const PpsV2__CreatePipelineRequest *request);

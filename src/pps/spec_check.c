@@ -154,10 +154,42 @@ static Status check_egress(Ctx *ctx, const PpsV2__Egress *egress)
     return pfs_url_check_secret(ctx, egress->sql_database);
 }
 
+bool spec_has_no_network(const PpsV2__Transform *transform)
+{
+    return transform && strcmp(transform->network, "none") == 0;
+}
+
+/* What reaches user code, or is reached by it, over the network. */
+static const char *needs_network(const PpsV2__PipelineInfo__Details *details)
+{
+    if (details->service || (details->spout && details->spout->service))
+        return "a service";
+    if (details->transform->datum_batching)
+        return "datum batching";
+    return details->s3_out ? "s3 output" : NULL;
+}
+
+static Status check_network(Ctx *ctx, const PpsV2__PipelineInfo__Details *details)
+{
+    const char *network = details->transform->network;
+    if (!*network || strcmp(network, "host") == 0)
+        return OK;
+    if (!spec_has_no_network(details->transform))
+        return FAIL(ctx, INVALID_ARGUMENT,
+                    "invalid transform: network must be \"host\" or \"none\", not %s",
+                    text_quote(ctx->arena, str(network)));
+    const char *needed_by = needs_network(details);
+    if (needed_by)
+        return FAIL(ctx, INVALID_ARGUMENT,
+                    "invalid transform: %s needs a network, but network is \"none\"", needed_by);
+    return OK;
+}
+
 static Status check_parts(Ctx *ctx, const PpsV2__PipelineInfo__Details *details)
 {
     if (!details->transform || !*details->transform->image)
         return FAIL(ctx, UNKNOWN, "invalid transform: pipeline transform must contain an image");
+    TRY(check_network(ctx, details));
     TRY(input_check(ctx, details->input));
     TRY(check_egress(ctx, details->egress));
     const PpsV2__ParallelismSpec *parallelism = details->parallelism_spec;

@@ -70,6 +70,21 @@ class RuntimeCase:
         self.succeeds(made)
         self.assertEqual(self.read(made, "/id"), b"1234\n2345\n")
 
+    def test_network_none(self):
+        """Its own loopback, which is up, and nothing else."""
+        repo = self.repo(files={"/a": b"one\n"})
+        script = ("grep -c : /proc/net/dev > /pfs/out/devices; "
+                  "(echo > /dev/tcp/127.0.0.1/1) 2>&1 | grep -q refused && echo up >> /pfs/out/devices")
+        made = self.pipeline(repo, script, transform={"network": "none", "cmd": ["bash", "-e"]})
+        self.succeeds(made)
+        self.assertEqual(self.read(made, "/devices"), b"1\nup\n")
+        for network, more, text in (
+                ("nonne", {}, 'network must be "host" or "none", not "nonne"'),
+                ("none", {"s3_out": True}, "s3 output needs a network"),
+                ("none", {"service": {"internal_port": 80, "external_port": 80}}, "a service needs a network")):
+            with self.fails("INVALID_ARGUMENT", text):
+                self.pipeline(repo, "true", transform={"network": network}, **more)
+
     def test_runs_in_an_image(self):
         folder = tempfile.mkdtemp(prefix="pcv-runtime-")
         self.addCleanup(shutil.rmtree, folder)
