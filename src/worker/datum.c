@@ -1,6 +1,7 @@
 /* datum.c - runs one datum: its tries, each of them inputs, process, outputs. */
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
@@ -444,6 +445,21 @@ bool run_begin(Run *run)
     return false;
 }
 
+/* What the sandbox lacks, into the job's log; once a job, as it is so for all its datums. */
+static void warn(Run *run)
+{
+    Worker *worker = run->worker;
+    Str rest = str(run->result->warning);
+    if (!rest.size || strcmp(worker->warned_job, run->spec->job_id) == 0)
+        return;
+    snprintf(worker->warned_job, sizeof(worker->warned_job), "%s", run->spec->job_id);
+    while (rest.size) {
+        Str line = str_sub(rest, 0, str_find(rest, '\n'));
+        rest = str_sub(rest, line.size + 1, rest.size);
+        run_log(run, text_printf(run->ctx->arena, "warning: " STR_FMT, STR_ARG(line)));
+    }
+}
+
 static Status run_datum(Run *run)
 {
     if (!run_begin(run))
@@ -451,6 +467,7 @@ static Status run_datum(Run *run)
     TRY(run_open_sandbox(run, 0, &run->sandbox));
     run->resolver = run->sandbox;
     run->result->warning = arena_strdup(run->ctx->arena, sandbox_warnings(run->sandbox));
+    warn(run);
     run->env = env_build(run->ctx, run->spec, run->datum, run->user.home);
     return try_all(run);
 }

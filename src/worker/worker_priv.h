@@ -22,6 +22,7 @@ struct Worker {
     Spares *spares;
     Inputs *inputs;
     Box boxes[BOXES_MAX];
+    char warned_job[64]; /* whose log has the sandbox's warnings */
     uint64_t uses;
 };
 

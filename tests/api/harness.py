@@ -26,7 +26,7 @@ READY_SECONDS_MAX = 20
 class Server:
     """A running pcvd; its folder outlives it until clean()."""
 
-    def __init__(self, data=None, env=None, args=(), user=None):
+    def __init__(self, data=None, env=None, args=(), user=None, prefix=()):
         """user: a number, when not as who runs the tests; the programs are copied to where he may
         run them."""
         self.data = data or tempfile.mkdtemp(prefix="pcv-api-")
@@ -38,6 +38,7 @@ class Server:
             os.chmod(self.data, 0o755)
             os.chown(self.data, user, user)
         self.env = dict(os.environ, **(env or {}))
+        self.prefix = list(prefix)  # a command that becomes the server
         self.args = ["--pull", "never", *args]  # tests do not leave this machine
         self.start()
 
@@ -46,7 +47,7 @@ class Server:
         if os.path.exists(port_file):
             os.unlink(port_file)
         self.log = open(os.path.join(self.data, "log"), "ab")
-        command = [self.program, "--data", os.path.join(self.data, "pcv")]
+        command = self.prefix + [self.program, "--data", os.path.join(self.data, "pcv")]
         command += ["--listen", "127.0.0.1:0", "--port-file", port_file] + self.args
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, env=self.env,
                                         user=self.user, group=self.user)

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -111,6 +112,41 @@ class CrunTest(RuntimeCase, PpsCase):
 
 class RuncTest(RuntimeCase, PpsCase):
     runtime = "runc"
+
+
+CONFINED = [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "confined.py")]
+
+
+def can_confine():
+    return os.geteuid() == 0 and subprocess.run(CONFINED + ["true"], capture_output=True).returncode == 0
+
+
+@unittest.skipUnless(can_confine(), "needs root, unshare and setpriv")
+class ConfinedTest(PpsCase):
+    """Where no sandbox can be had: a plain process, said in the log; or nothing, when told so."""
+
+    def serve(self, *args):
+        self.server = Server(args=["--workers", "1", *args], prefix=CONFINED)
+        self.addCleanup(self.server.clean)
+        self.addCleanup(self.server.stop)
+        self.client = self.server.client()
+
+    def test_a_plain_process_with_a_warning(self):
+        self.serve()
+        repo = self.repo(files={"/a": b"one\n", "/b": b"two\n"})
+        made = self.pipeline(repo, "cp /pfs/in/* /pfs/out/")
+        info = self.succeeds(made)
+        self.assertEqual(self.read(made, "/a"), b"one\n")
+        said = [line.message for line in self.client.pps.get_logs(job=info.job)]
+        self.assertEqual(len([line for line in said if "warning: no sandbox of level 'root'" in line]), 1, said)
+        self.assertEqual(len([line for line in said if "warning: no sandbox of level 'user'" in line]), 1, said)
+
+    def test_refused_when_told_so(self):
+        self.serve("--require-sandbox", "1")
+        repo = self.repo(files={"/a": b"one\n"})
+        made = self.pipeline(repo, "cp /pfs/in/* /pfs/out/")
+        self.until(lambda: "could not open a sandbox of level 'user'" in self.server.read_log())
+        self.assertEqual(self.jobs(made)[0].data_processed, 0)
 
 
 class ChoiceTest(unittest.TestCase):
