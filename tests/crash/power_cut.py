@@ -51,7 +51,8 @@ class Trace:
                 folder = folders.setdefault(os.path.dirname(paths[0]), File())
                 folder.ops.append((op, paths, made))
                 continue
-            place = self.folders.get(inode)
+            # Only files are written; a folder may have the number of a file that is gone.
+            place = self.folders.get(inode) if op in (b"B", b"E") else None
             target = (folders.setdefault(place, File()) if place
                       else files.setdefault(inode, File()))
             if op == b"B":
