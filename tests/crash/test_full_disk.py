@@ -139,7 +139,7 @@ class FullDisk(PpsCase):
         self.leave(2 * MIB)
         info = self.job(name, job.id)
         self.assertEqual(info.state, FAILURE)
-        self.assertIn("no space left on device", info.reason)
+        self.assertRegex(info.reason, "no space left on device|disk is full")
         self.make_room()
         self.goes_on(repo)
 
