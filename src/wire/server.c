@@ -92,8 +92,8 @@ static void add_conn(WireServer *server, int fd)
     mark_dirty(server, conn);
 }
 
-/* Closing alone does not end a watch while a process that is being spawned holds the socket too: the set would go on
- * naming what is gone. */
+/* Closing alone does not end a watch while a process that is being spawned holds the socket too:
+ * the set would go on naming what is gone. */
 static void unwatch(const WireServer *server, int fd)
 {
     epoll_ctl(server->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
@@ -232,7 +232,7 @@ static void sweep(WireServer *server)
     server->sweep_at_ns = INT64_MAX;
     for (Conn *conn = server->conns; conn; conn = conn->next) {
         int64_t limit_ns = patience_ns(conn);
-        if (limit_ns == INT64_MAX)
+        if (limit_ns == INT64_MAX || conn->progress) /* progress of this turn is noted after it */
             continue;
         if (now_ns - conn->since_ns > limit_ns) {
             conn->broken = true;

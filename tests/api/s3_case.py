@@ -27,13 +27,11 @@ class S3Server(Server):
             self.s3_port = int(file.read())
 
     def s3(self, key="1234", secret=None, port=None, signature="s3v4", **config):
-        # One more try, where users' clients make four: about one refused put in a thousand finds
-        # its connection reset, and it is not known yet by whom.
         return boto3.client(
             "s3", endpoint_url=f"http://127.0.0.1:{port or self.s3_port}",
             aws_access_key_id=key, aws_secret_access_key=secret or key, region_name="us-east-1",
             config=Config(signature_version=signature, s3={"addressing_style": "path"},
-                          retries={"max_attempts": 1}, **config))
+                          retries={"max_attempts": 0}, **config))
 
 
 def shared_s3_server():

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "wire/address_priv.h"
 #include "wire/http.h"
 #include "wire/wire.h"
@@ -258,6 +259,21 @@ static void an_early_answer_is_not_lost(void **state)
     close(fd);
 }
 
+/* Who comes in the very turn in which silent connections are dropped is not one of them. */
+static void who_comes_during_a_sweep_is_served(void **state)
+{
+    Fixture *fx = *state;
+    int silent = dial(fx);
+    say(silent, "POST /early HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n"); /* swept in 1 s */
+    for (int64_t until_ns = clock_mono_ns() + 1200 * NS_PER_MS; clock_mono_ns() < until_ns;) {
+        int fd = dial(fx);
+        say(fd, "GET /none HTTP/1.1\r\nHost: h\r\n\r\n");
+        expect_text(hear(fx, fd, "\r\n\r\n"), "HTTP/1.1 204");
+        close(fd);
+    }
+    close(silent);
+}
+
 static void a_failure_after_the_head_cuts_the_answer(void **state)
 {
     Fixture *fx = *state;
@@ -401,6 +417,7 @@ int main(void)
         ON(what_was_asked_is_told),
         ON(continue_is_said_when_the_body_is_wanted),
         ON(an_early_answer_is_not_lost),
+        ON(who_comes_during_a_sweep_is_served),
         ON(a_failure_after_the_head_cuts_the_answer),
         ON(a_slow_handler_stops_its_client),
         ON(a_client_that_leaves_cancels),
