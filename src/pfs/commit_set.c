@@ -29,59 +29,52 @@ static Status set_members(Ctx *ctx, PfsTx *tx, const char *set_id, Ids *out)
 
 /* --- inspect ---------------------------------------------------------------------------------- */
 
-static Status members_read(Ctx *ctx, Pfs *pfs, const char *set_id, Ids *out)
+/* A set's members and what they were when it was read, side by side. */
+typedef struct Members {
+    Ids ids;
+    PtrList infos; /* PfsV2__CommitInfo */
+} Members;
+
+static void members_done(Members *members)
+{
+    ids_done(&members->ids);
+}
+
+static Status members_read(Ctx *ctx, Pfs *pfs, const char *set_id, Members *out)
 {
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_read(ctx, pfs, &tx));
-    TRY(set_members(ctx, tx, set_id, out));
-    if (!out->n)
+    TRY(set_members(ctx, tx, set_id, &out->ids));
+    if (!out->ids.n)
         return FAIL(ctx, NOT_FOUND, "no commits found for commitset %s", set_id);
-    return OK;
-}
-
-/* Sends a member, but a finished one only when asked for those, and an unfinished one only
- * otherwise. */
-static Status send_member(Ctx *ctx, Pfs *pfs, int64_t id, bool *out_finished, PfsCommitFn fn,
-                          void *arg)
-{
-    PfsV2__CommitInfo *info;
-    {
-        CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
-        TRY(pfs_begin_read(ctx, pfs, &tx));
-        TRY(pfs_commit_info(ctx, tx, id, &info));
-    }
-    *out_finished = info->finished != NULL;
-    return *out_finished ? fn(arg, ctx, info) : OK;
+    return infos_of(ctx, tx, &out->ids, &out->infos);
 }
 
 /* First those that are finished, then each of the others when it is. */
-static Status send_as_finished(Ctx *ctx, Pfs *pfs, const Ids *members, PfsCommitFn fn, void *arg)
+static Status send_as_finished(Ctx *ctx, Pfs *pfs, const Members *members, PfsCommitFn fn,
+                               void *arg)
 {
-    CLEANUP(ids_done) Ids waiting = { 0 };
-    for (size_t i = 0; i < members->n; i++) {
-        bool finished;
-        TRY(send_member(ctx, pfs, members->items[i], &finished, fn, arg));
-        if (!finished)
-            ids_add(&waiting, members->items[i]);
+    const PfsV2__CommitInfo *const *infos = (const PfsV2__CommitInfo *const *)members->infos.items;
+    for (size_t i = 0; i < members->infos.n; i++) {
+        if (infos[i]->finished)
+            TRY(fn(arg, ctx, infos[i]));
     }
-    for (size_t i = 0; i < waiting.n; i++) {
+    for (size_t i = 0; i < members->infos.n; i++) {
         PfsV2__CommitInfo *info;
-        TRY(commit_wait(ctx, pfs, waiting.items[i], PFS_V2__COMMIT_STATE__FINISHED, &info));
+        if (infos[i]->finished)
+            continue;
+        TRY(OR_MISSING(
+            commit_wait(ctx, pfs, members->ids.items[i], PFS_V2__COMMIT_STATE__FINISHED, &info),
+            err_commit_deleted(ctx, infos[i]->commit)));
         TRY(fn(arg, ctx, info));
     }
     return OK;
 }
 
-static Status send_now(Ctx *ctx, Pfs *pfs, const Ids *members, PfsCommitFn fn, void *arg)
+static Status send_now(Ctx *ctx, const Members *members, PfsCommitFn fn, void *arg)
 {
-    PtrList infos = { 0 };
-    {
-        CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
-        TRY(pfs_begin_read(ctx, pfs, &tx));
-        TRY(infos_of(ctx, tx, members, &infos));
-    }
-    for (size_t i = 0; i < infos.n; i++)
-        TRY(fn(arg, ctx, infos.items[i]));
+    for (size_t i = 0; i < members->infos.n; i++)
+        TRY(fn(arg, ctx, members->infos.items[i]));
     return OK;
 }
 
@@ -92,11 +85,10 @@ Status pfs_inspect_set(Ctx *ctx, Pfs *pfs, const PfsV2__InspectCommitSetRequest 
         return FAIL(ctx, UNKNOWN, "commitset cannot be nil");
     if (!*request->commit_set->id)
         return FAIL(ctx, INVALID_ARGUMENT, "no commits found for commitset");
-    CLEANUP(ids_done) Ids members = { 0 };
+    CLEANUP(members_done) Members members = { 0 };
     TRY(members_read(ctx, pfs, request->commit_set->id, &members));
-    if (request->wait)
-        return send_as_finished(ctx, pfs, &members, fn, arg);
-    return send_now(ctx, pfs, &members, fn, arg);
+    return request->wait ? send_as_finished(ctx, pfs, &members, fn, arg)
+                         : send_now(ctx, &members, fn, arg);
 }
 
 /* --- list ------------------------------------------------------------------------------------- */

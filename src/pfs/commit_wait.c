@@ -2,11 +2,6 @@
  * topics of the rows they look at; nobody polls. */
 #include "pfs/pfs_priv.h"
 
-static Status err_deleted(Ctx *ctx, const PfsCommitRow *row)
-{
-    return FAIL(ctx, UNKNOWN, "commit %s was deleted", pfs_commit_row_text(ctx, row));
-}
-
 static Status row_read(Ctx *ctx, Pfs *pfs, int64_t id, PfsCommitRow *out)
 {
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
@@ -74,11 +69,8 @@ static Status wait_for(Ctx *ctx, Pfs *pfs, int64_t id, PfsV2__CommitState state)
 Status commit_wait(Ctx *ctx, Pfs *pfs, int64_t id, PfsV2__CommitState state,
                    PfsV2__CommitInfo **out)
 {
-    PfsCommitRow row;
-    TRY(row_read(ctx, pfs, id, &row));
-    TRY(OR_MISSING(wait_for(ctx, pfs, id, state), err_deleted(ctx, &row)));
-    Status s = info_read(ctx, pfs, id, out);
-    return s.code == STATUS_NOT_FOUND ? err_deleted(ctx, &row) : s;
+    TRY(wait_for(ctx, pfs, id, state));
+    return info_read(ctx, pfs, id, out);
 }
 
 /* --- inspect ---------------------------------------------------------------------------------- */
@@ -107,7 +99,8 @@ Status pfs_inspect_commit(Ctx *ctx, Pfs *pfs, const PfsV2__InspectCommitRequest 
     if (request->wait <= PFS_V2__COMMIT_STATE__STARTED || row.state == PFS_FINISHED)
         return commit_info(ctx, tx, &row, false, out);
     tx = pfs_rollback(tx);
-    return commit_wait(ctx, pfs, row.id, request->wait, out);
+    return OR_MISSING(commit_wait(ctx, pfs, row.id, request->wait, out),
+                      FAIL(ctx, UNKNOWN, "commit %s was deleted", pfs_commit_row_text(ctx, &row)));
 }
 
 /* --- subscribe -------------------------------------------------------------------------------- */

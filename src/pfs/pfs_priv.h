@@ -178,8 +178,8 @@ Status commit_delete(Ctx *ctx, PfsTx *tx, int64_t id);
 Status commit_info(Ctx *ctx, PfsTx *tx, const PfsCommitRow *row, bool with_bound,
                    PfsV2__CommitInfo **out);
 Status infos_of(Ctx *ctx, PfsTx *tx, const Ids *ids, PtrList *out);
-/* The info once the state is reached (§5.5). Errors: NOT_FOUND (bare) when there is no such row to
- * begin with; UNKNOWN "commit … was deleted". */
+/* The info once the state is reached (§5.5). Errors: NOT_FOUND (bare) when there is no such row, or
+ * none any more. */
 Status commit_wait(Ctx *ctx, Pfs *pfs, int64_t id, PfsV2__CommitState state,
                    PfsV2__CommitInfo **out);
 
