@@ -286,6 +286,7 @@ class Accidents(ServiceCase):
         inner, self.outer = free_ports()
         name = self.service(self.source, inner, self.outer)
         self.until_answers(self.outer, "/a", b"1")
+        self.until(lambda: self.ups(name) == 1)  # a line that its worker holds would die with it
         return name
 
     def worker(self, name):
