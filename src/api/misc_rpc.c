@@ -76,11 +76,7 @@ static Status add_notes(Call *call, AdminV2__ClusterInfo *info)
                  "SELECT reason FROM api_restart WHERE at_ns > ? ORDER BY at_ns DESC, id DESC", "i",
                  call->api->started_ns));
     const char *reasons = "";
-    for (;;) {
-        bool more;
-        TRY(db_next(ctx, &rows, &more));
-        if (!more)
-            break;
+    DB_EACH (ctx, &rows) {
         info->pending_restart = true;
         reasons = text_printf(ctx->arena, "%s%s%s", reasons, *reasons ? "; " : "",
                               db_text(ctx, &rows, 0));

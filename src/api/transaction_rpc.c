@@ -240,15 +240,14 @@ static Status delete_all(Call *call, PfsTx *tx, const void *request, void **resp
 
 static Status read_infos(Ctx *ctx, DbRows *rows, size_t room, TransactionV2__TransactionInfos *out)
 {
-    for (;;) {
-        bool more;
-        TRY(db_next(ctx, rows, &more));
-        if (!more || out->n_transaction_info == room)
-            return OK;
+    DB_EACH (ctx, rows) {
+        if (out->n_transaction_info == room)
+            break;
         TRY(PB_UNPACK(ctx, transaction_v2__transaction_info, db_bytes(ctx, rows, 0),
                       &out->transaction_info[out->n_transaction_info]));
         out->n_transaction_info++;
     }
+    return OK;
 }
 
 static Status list_transaction(Call *call, PfsTx *tx, const void *request, void **response)

@@ -205,13 +205,12 @@ static Status all_pipelines_at_work(Ctx *ctx, Control *control, PpsStirred *out)
                  "SELECT pipeline FROM pps_job WHERE state NOT IN (4, 5, 6, 9) "
                  "GROUP BY pipeline ORDER BY MIN(id)",
                  ""));
-    for (;;) {
-        bool more;
-        TRY(db_next(ctx, &rows, &more));
-        if (!more || out->n == room)
-            return OK;
+    DB_EACH (ctx, &rows) {
+        if (out->n == room)
+            break;
         out->pipelines[out->n++] = db_int(&rows, 0);
     }
+    return OK;
 }
 
 /* What a run is for is over: its job has ended, or its spout is not to run, or not this version. */

@@ -44,8 +44,9 @@ bool db_is_write(const DbTx *tx);
 /* Ends and frees tx, whatever it returns. On OK of a write: durable, and then the tx's events are
  * published. */
 Status db_commit(Ctx *ctx, DbTx *tx) NODISCARD;
-/* As db_commit, but does not wait for stable storage: the next commit that does covers this one too.
- * For what can be found out again after a crash, and refers to nothing that is not durable yet. */
+/* As db_commit, but does not wait for stable storage: the next commit that does covers this one
+ * too. For what can be found out again after a crash, and refers to nothing that is not durable
+ * yet. */
 Status db_commit_lazily(Ctx *ctx, DbTx *tx) NODISCARD;
 DbTx *db_rollback(DbTx *tx); /* NULL is fine; always NULL */
 static inline void db_rollbackp(DbTx **tx)
@@ -60,9 +61,9 @@ EventBus *db_events(Db *db);
 /* Work to run after a durable commit, on the committing thread, in order; dropped on rollback. */
 void db_after_commit(DbTx *tx, void (*fn)(void *arg), void *arg);
 
-/* fn(self, value) is called once tx is committed and before it is durable, on the committing thread;
- * dropped on rollback, duplicates collapse. For who may begin work on what a power cut could still undo:
- * whatever that work commits becomes durable after this. */
+/* fn(self, value) is called once tx is committed and before it is durable, on the committing
+ * thread; dropped on rollback, duplicates collapse. For who may begin work on what a power cut
+ * could still undo: whatever that work commits becomes durable after this. */
 void db_when_committed(DbTx *tx, void (*fn)(void *self, int64_t value), void *self, int64_t value);
 
 /* Statements are prepared once a connection and kept. Arguments follow `types`, one letter each:
@@ -75,7 +76,8 @@ void db_when_committed(DbTx *tx, void (*fn)(void *self, int64_t value), void *se
 Status db_exec(Ctx *ctx, DbTx *tx, int64_t *out_changes, const char *sql, const char *types, ...);
 
 /* Rows of a query: CLEANUP(db_rows_done) DbRows rows = { 0 }; then TRY(db_query(…)) and
- *   for (;;) { bool more; TRY(db_next(ctx, &rows, &more)); if (!more) break; … } */
+ *   DB_EACH (ctx, &rows) { … }
+ * which leaves the function, as TRY does, when a row cannot be read. */
 typedef struct DbRows {
     struct DbStmt *stmt; /* NULL once the last row was passed */
     DbTx *tx;
@@ -83,6 +85,11 @@ typedef struct DbRows {
 } DbRows;
 Status db_query(Ctx *ctx, DbTx *tx, DbRows *rows, const char *sql, const char *types, ...);
 Status db_next(Ctx *ctx, DbRows *rows, bool *out_more);
+#define DB_EACH(ctx, rows)                                                                         \
+    for (bool more_ = true; __extension__({                                                        \
+             TRY(db_next(ctx, rows, &more_));                                                      \
+             more_;                                                                                \
+         });)
 void db_rows_done(DbRows *rows);
 
 /* Columns of the current row, from 0. Text and bytes are copied into ctx's arena. NULL reads as 0,
@@ -106,8 +113,8 @@ typedef struct DbStats {
 } DbStats;
 void db_stats(Db *db, DbStats *out);
 
-/* How many blobs the store's index has whose hashes lie in [begin, end), compared as bytes; an empty
- * end is open. */
+/* How many blobs the store's index has whose hashes lie in [begin, end), compared as bytes; an
+ * empty end is open. */
 Status db_store_count(Ctx *ctx, Db *db, Bytes begin, Bytes end, int64_t *out);
 
 /* The SQL implementation of the store's index, in this database (its tables are a migration of

@@ -288,14 +288,13 @@ Status image_list(Ctx *ctx, ImageStore *store, ImageRow **out, size_t *out_n)
     CLEANUP(db_rows_done) DbRows rows = { 0 };
     TRY(db_query(ctx, tx, &rows,
                  "SELECT name, digest, size_bytes, created FROM image ORDER BY name", ""));
-    for (;;) {
-        bool more;
-        TRY(db_next(ctx, &rows, &more));
-        if (!more || *out_n == (size_t)count)
-            return OK;
+    DB_EACH (ctx, &rows) {
+        if (*out_n == (size_t)count)
+            break;
         (*out)[(*out_n)++] = (ImageRow){ db_text(ctx, &rows, 0), db_text(ctx, &rows, 1),
                                          (uint64_t)db_int(&rows, 2), db_int(&rows, 3) };
     }
+    return OK;
 }
 
 /* --- deleting -------------------------------------------------------------------------------- */

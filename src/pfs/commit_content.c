@@ -68,15 +68,12 @@ static Status layers_load(Ctx *ctx, PfsTx *tx, int64_t commit, int64_t from, int
     TRY(db_query(ctx, tx->db, &rows,
                  "SELECT root, entries FROM pfs_layer WHERE commit_id = ? AND seq > ? ORDER BY seq",
                  "ii", commit, from));
-    for (;;) {
-        bool more;
-        TRY(db_next(ctx, &rows, &more));
-        if (!more)
-            return OK;
+    DB_EACH (ctx, &rows) {
         assert(out->n < (size_t)n);
         out->layers[out->n++] = db_hash(&rows, 0);
         out->entries += db_int(&rows, 1);
     }
+    return OK;
 }
 
 Status pending_load(Ctx *ctx, PfsTx *tx, const PfsCommitRow *row, Pending *out)

@@ -59,14 +59,11 @@ static Status page_of_rows(Ctx *ctx, PfsTx *tx, List *list, Ids *out)
                      limit));
     else
         TRY(db_query(ctx, tx->db, &rows, rows_of_all[reverse], "ii", list->next_id, limit));
-    for (;;) {
-        bool more;
-        TRY(db_next(ctx, &rows, &more));
-        if (!more)
-            return OK;
+    DB_EACH (ctx, &rows) {
         list->next_id = db_int(&rows, 0);
         ids_add(out, list->next_id);
     }
+    return OK;
 }
 
 /* next_id is the next commit itself here; 0 ends the walk. */

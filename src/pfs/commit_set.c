@@ -9,13 +9,9 @@ Status set_commits(Ctx *ctx, PfsTx *tx, const char *set_id, Ids *out)
     CLEANUP(db_rows_done) DbRows rows = { 0 };
     TRY(db_query(ctx, tx->db, &rows, "SELECT id FROM pfs_commit WHERE set_id = ? ORDER BY id", "s",
                  set_id));
-    for (;;) {
-        bool more;
-        TRY(db_next(ctx, &rows, &more));
-        if (!more)
-            return OK;
+    DB_EACH (ctx, &rows)
         ids_add(out, db_int(&rows, 0));
-    }
+    return OK;
 }
 
 /* The set's commits and their aliases, each after what it depends on. */

@@ -56,16 +56,20 @@ static Status describe_edge(Ctx *ctx, PfsTx *tx, int64_t down, int64_t up, const
 }
 
 static const Check checks[] = {
-    {"SELECT b.id, b.head_id FROM pfs_branch b LEFT JOIN pfs_commit c ON c.id = b.head_id "
-      "WHERE c.id IS NULL",                      describe_head  },
+    { "SELECT b.id, b.head_id FROM pfs_branch b LEFT JOIN pfs_commit c ON c.id = b.head_id "
+      "WHERE c.id IS NULL",
+      describe_head },
     { "SELECT c.id, c.parent_id FROM pfs_commit c LEFT JOIN pfs_commit p ON p.id = c.parent_id "
-      "WHERE c.parent_id <> 0 AND p.id IS NULL", describe_parent},
+      "WHERE c.parent_id <> 0 AND p.id IS NULL",
+      describe_parent },
     { "SELECT p.id, c.id FROM pfs_commit c JOIN pfs_commit p ON p.id = c.parent_id "
-      "WHERE p.repo_id <> c.repo_id",            describe_line  },
+      "WHERE p.repo_id <> c.repo_id",
+      describe_line },
     { "SELECT e.down_id, e.up_id FROM pfs_branch_prov e "
       "JOIN pfs_branch d ON d.id = e.down_id JOIN pfs_branch u ON u.id = e.up_id "
       "LEFT JOIN pfs_commit_prov p ON p.down_id = d.head_id AND p.up_id = u.head_id "
-      "WHERE p.down_id IS NULL",                 describe_edge  },
+      "WHERE p.down_id IS NULL",
+      describe_edge },
 };
 
 /* --- looking ---------------------------------------------------------------------------------- */
@@ -74,17 +78,14 @@ static Status run_check(Ctx *ctx, PfsTx *tx, const Check *check, PfsFsckFn fn, v
 {
     CLEANUP(db_rows_done) DbRows rows = { 0 };
     TRY(db_query(ctx, tx->db, &rows, check->sql, ""));
-    for (;;) {
-        bool more;
-        TRY(db_next(ctx, &rows, &more));
-        if (!more)
-            return OK;
+    DB_EACH (ctx, &rows) {
         ArenaMark mark = arena_mark(ctx->arena);
         const char *error;
         TRY(check->describe(ctx, tx, db_int(&rows, 0), db_int(&rows, 1), &error));
         TRY(fn(arg, ctx, error));
         arena_rewind(ctx->arena, mark);
     }
+    return OK;
 }
 
 /* The top of each finished commit's tree: scrubbing the store looks at the rest. */
@@ -92,11 +93,8 @@ static Status check_roots(Ctx *ctx, PfsTx *tx, PfsFsckFn fn, void *arg)
 {
     CLEANUP(db_rows_done) DbRows rows = { 0 };
     TRY(db_query(ctx, tx->db, &rows, "SELECT id, root FROM pfs_commit WHERE root IS NOT NULL", ""));
-    for (;;) {
-        bool more, found;
-        TRY(db_next(ctx, &rows, &more));
-        if (!more)
-            return OK;
+    DB_EACH (ctx, &rows) {
+        bool found;
         Hash root = db_hash(&rows, 1);
         TRY(store_has(ctx, tx->pfs->store, &root, &found));
         if (found)
@@ -109,6 +107,7 @@ static Status check_roots(Ctx *ctx, PfsTx *tx, PfsFsckFn fn, void *arg)
                            pfs_commit_row_text(ctx, &row))));
         arena_rewind(ctx->arena, mark);
     }
+    return OK;
 }
 
 Status pfs_fsck(Ctx *ctx, PfsTx *tx, PfsFsckFn fn, void *arg)

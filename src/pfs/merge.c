@@ -87,13 +87,9 @@ static Status frontier_add_parents(Ctx *ctx, PfsTx *tx, Frontier *frontier, cons
                  "SELECT m.from_id FROM pfs_merge m JOIN pfs_commit c ON c.id = m.from_id "
                  "WHERE m.commit_id = ?",
                  "ii", commit->id, commit->id));
-    for (;;) {
-        bool more;
-        TRY(db_next(ctx, &rows, &more));
-        if (!more)
-            return OK;
+    DB_EACH (ctx, &rows)
         TRY(frontier_add(ctx, frontier, db_int(&rows, 0), commit->sides));
-    }
+    return OK;
 }
 
 /* The newest commit that both heads come from; 0 when there is none. */

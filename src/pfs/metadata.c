@@ -25,16 +25,13 @@ Status metadata_entries(Ctx *ctx, PfsTx *tx, PfsObjectKind kind, int64_t object_
                  "SELECT name, value FROM pfs_metadata WHERE kind = ? AND object_id = ? "
                  "ORDER BY name",
                  "si", kind_names[kind], object_id));
-    for (;;) {
-        bool more;
-        TRY(db_next(ctx, &rows, &more));
-        if (!more)
-            return OK;
+    DB_EACH (ctx, &rows) {
         MapEntry *item = (MapEntry *)(void *)pb_new(ctx, entry);
         item->key = arena_strdup(ctx->arena, db_text(ctx, &rows, 0));
         item->value = arena_strdup(ctx->arena, db_text(ctx, &rows, 1));
         ptr_list_add(ctx, out, item);
     }
+    return OK;
 }
 
 Status pfs_metadata_read(Ctx *ctx, PfsTx *tx, PfsObjectKind kind, int64_t id,

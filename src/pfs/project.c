@@ -97,17 +97,14 @@ Status pfs_list_project(Ctx *ctx, PfsTx *tx, PfsProjectFn fn, void *arg)
 {
     CLEANUP(db_rows_done) DbRows rows = { 0 };
     TRY(db_query(ctx, tx->db, &rows, PROJECT_SELECT "ORDER BY id", ""));
-    for (;;) {
-        bool more;
-        TRY(db_next(ctx, &rows, &more));
-        if (!more)
-            return OK;
+    DB_EACH (ctx, &rows) {
         ArenaMark mark = arena_mark(ctx->arena);
         PfsV2__ProjectInfo *info;
         TRY(project_info(ctx, tx, &rows, &info));
         TRY(fn(arg, ctx, info));
         arena_rewind(ctx->arena, mark);
     }
+    return OK;
 }
 
 /* --- deleting --------------------------------------------------------------------------------- */

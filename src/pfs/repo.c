@@ -90,11 +90,7 @@ static Status repo_branches(Ctx *ctx, PfsTx *tx, const RepoRow *row, PfsV2__Repo
     TRY(db_query(ctx, tx->db, &rows, "SELECT name FROM pfs_branch WHERE repo_id = ? ORDER BY id",
                  "i", row->id));
     PtrList branches = { 0 };
-    for (;;) {
-        bool more;
-        TRY(db_next(ctx, &rows, &more));
-        if (!more)
-            break;
+    DB_EACH (ctx, &rows) {
         PfsV2__Branch *branch = PB_NEW(ctx, pfs_v2__branch, PfsV2__Branch);
         branch->repo = info->repo;
         branch->name = arena_strdup(ctx->arena, db_text(ctx, &rows, 0));

@@ -15,13 +15,9 @@ Status ids_query(Ctx *ctx, PfsTx *tx, const char *sql, int64_t arg, Ids *out)
 {
     CLEANUP(db_rows_done) DbRows rows = { 0 };
     TRY(db_query(ctx, tx->db, &rows, sql, "i", arg));
-    for (;;) {
-        bool more;
-        TRY(db_next(ctx, &rows, &more));
-        if (!more)
-            return OK;
+    DB_EACH (ctx, &rows)
         ids_add(out, db_int(&rows, 0));
-    }
+    return OK;
 }
 
 /* --- projects and repos ----------------------------------------------------------------------- */

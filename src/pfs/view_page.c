@@ -64,37 +64,46 @@ static Status give_item(Ctx *ctx, const PfsView *view, const Page *page, const I
     return page_has(page, item->path) ? view_give(ctx, view, item, STR(""), fn, arg) : OK;
 }
 
+/* What a listing is asked of, found. */
+typedef struct Asked {
+    PfsView view;
+    Page page;
+    Str path; /* clean */
+    bool found;
+    Item item; /* when found */
+} Asked;
+
+static Status ask(Ctx *ctx, Pfs *pfs, const PfsV2__File *file, Asked *out)
+{
+    out->path = path_clean(ctx, str(file->path));
+    TRY(view_open_file(ctx, pfs, file, out->path, &out->view));
+    return listing_lookup(ctx, &out->view.content->io, &out->view.root, out->path, &out->found,
+                          &out->item);
+}
+
 Status pfs_list_file(Ctx *ctx, Pfs *pfs, const PfsV2__ListFileRequest *request, PfsFileFn fn,
                      void *arg)
 {
+    Asked asked;
     TRY(view_check_file(ctx, request->file));
-    Page page;
-    TRY(page_make(ctx, request->paginationmarker, request->number, request->reverse, &page));
-    Str path = path_clean(ctx, str(request->file->path));
-    PfsView view;
-    TRY(view_open_file(ctx, pfs, request->file, path, &view));
-    bool found;
-    Item item;
-    TRY(listing_lookup(ctx, &view.content->io, &view.root, path, &found, &item));
-    return found ? give_item(ctx, &view, &page, &item, LISTING_FLAT, fn, arg) : OK;
+    TRY(page_make(ctx, request->paginationmarker, request->number, request->reverse, &asked.page));
+    TRY(ask(ctx, pfs, request->file, &asked));
+    return asked.found
+               ? give_item(ctx, &asked.view, &asked.page, &asked.item, LISTING_FLAT, fn, arg)
+               : OK;
 }
 
 Status pfs_walk_file(Ctx *ctx, Pfs *pfs, const PfsV2__WalkFileRequest *request, PfsFileFn fn,
                      void *arg)
 {
+    Asked asked;
     TRY(view_check_file(ctx, request->file));
-    Page page;
-    TRY(page_make(ctx, request->paginationmarker, request->number, request->reverse, &page));
-    Str path = path_clean(ctx, str(request->file->path));
-    PfsView view;
-    TRY(view_open_file(ctx, pfs, request->file, path, &view));
-    bool found;
-    Item item;
-    TRY(listing_lookup(ctx, &view.content->io, &view.root, path, &found, &item));
-    if (found)
-        return give_item(ctx, &view, &page, &item, LISTING_DEEP, fn, arg);
-    if (str_eq(path, STR("/")))
+    TRY(page_make(ctx, request->paginationmarker, request->number, request->reverse, &asked.page));
+    TRY(ask(ctx, pfs, request->file, &asked));
+    if (asked.found)
+        return give_item(ctx, &asked.view, &asked.page, &asked.item, LISTING_DEEP, fn, arg);
+    if (str_eq(asked.path, STR("/")))
         return OK;
-    return FAIL(ctx, NOT_FOUND, "commit/%s does not contain item: (" STR_FMT ")", view.commit->id,
-                STR_ARG(path));
+    return FAIL(ctx, NOT_FOUND, "commit/%s does not contain item: (" STR_FMT ")",
+                asked.view.commit->id, STR_ARG(asked.path));
 }

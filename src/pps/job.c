@@ -88,15 +88,12 @@ Status pps_each_open_job(Ctx *ctx, PfsTx *tx,
                  "SELECT " PPS_JOB_COLUMNS
                  " FROM pps_job j WHERE j.state NOT IN (4, 5, 6, 9) ORDER BY j.id",
                  ""));
-    for (;;) {
-        bool more;
+    DB_EACH (ctx, &rows) {
         PpsJobRow row;
-        TRY(db_next(ctx, &rows, &more));
-        if (!more)
-            return OK;
         pps_read_job(ctx, &rows, &row);
         TRY(fn(arg, ctx, &row));
     }
+    return OK;
 }
 
 Status pps_oldest_open_job(Ctx *ctx, PfsTx *tx, int64_t pipeline, int64_t *out)
@@ -242,13 +239,12 @@ static Status open_jobs_of(Ctx *ctx, PfsTx *tx, int64_t pipeline, OpenJobs *out)
         ctx, pfs_tx_db(tx), &rows,
         "SELECT id FROM pps_job WHERE pipeline = ? AND state NOT IN (4, 5, 6, 9) ORDER BY id", "i",
         pipeline));
-    for (;;) {
-        bool more;
-        TRY(db_next(ctx, &rows, &more));
-        if (!more || out->n == out->capacity)
-            return OK;
+    DB_EACH (ctx, &rows) {
+        if (out->n == out->capacity)
+            break;
         out->ids[out->n++] = db_int(&rows, 0);
     }
+    return OK;
 }
 
 Status pps_kill_jobs(Ctx *ctx, PfsTx *tx, int64_t pipeline, const char *reason)

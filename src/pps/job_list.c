@@ -146,17 +146,14 @@ static Status set_from_rows(Ctx *ctx, SetWalk *walk)
     TRY(db_query(ctx, pfs_tx_db(tx), &rows,
                  "SELECT " PPS_JOB_COLUMNS " FROM pps_job j WHERE j.set_id = ? ORDER BY j.id", "s",
                  walk->id));
-    for (;;) {
-        bool more;
+    DB_EACH (ctx, &rows) {
         PpsJobRow row;
         PpsV2__JobInfo *info;
-        TRY(db_next(ctx, &rows, &more));
-        if (!more)
-            return OK;
         pps_read_job(ctx, &rows, &row);
         TRY(pps_job_info(ctx, tx, &row, walk->details, &info));
         TRY(walk->fn(walk->arg, ctx, info));
     }
+    return OK;
 }
 
 Status pps_inspect_job_set(Ctx *ctx, Pps *pps, const PpsV2__InspectJobSetRequest *request,
@@ -228,14 +225,11 @@ Status pps_list_job(Ctx *ctx, PfsTx *tx, const PpsV2__ListJobRequest *request, P
     CLEANUP(db_rows_done) DbRows rows = { 0 };
     TRY(db_query(ctx, pfs_tx_db(tx), &rows, request->reverse ? list_reverse_sql : list_sql,
                  "iiiiii", pipeline, pipeline, request->history, request->history, marker, marker));
-    for (;;) {
+    DB_EACH (ctx, &rows) {
         ArenaMark mark = arena_mark(ctx->arena);
-        bool more, reads;
+        bool reads;
         PpsJobRow row;
         PpsV2__JobInfo *info;
-        TRY(db_next(ctx, &rows, &more));
-        if (!more)
-            return OK;
         pps_read_job(ctx, &rows, &row);
         TRY(reads_all_inputs(ctx, tx, request, row.set_id, &reads));
         if (reads && pps_in_projects(request->projects, request->n_projects, row.project)) {
@@ -246,6 +240,7 @@ Status pps_list_job(Ctx *ctx, PfsTx *tx, const PpsV2__ListJobRequest *request, P
         }
         arena_rewind(ctx->arena, mark);
     }
+    return OK;
 }
 
 /* --- job sets --------------------------------------------------------------------------------- */
@@ -280,19 +275,16 @@ static Status jobs_of_set(Ctx *ctx, PfsTx *tx, const char *set_id, SetJobs *out)
                  "SELECT " PPS_JOB_COLUMNS
                  " FROM pps_job j WHERE j.set_id = ? ORDER BY j.output_commit",
                  "s", set_id));
-    for (;;) {
-        bool more;
+    DB_EACH (ctx, &rows) {
         PpsJobRow row;
         PpsV2__JobInfo *info;
-        TRY(db_next(ctx, &rows, &more));
-        if (!more)
-            return OK;
         pps_read_job(ctx, &rows, &row);
         if (!pps_in_projects(out->request->projects, out->request->n_projects, row.project))
             continue;
         TRY(pps_job_info(ctx, tx, &row, out->request->details, &info));
         TRY(collect_job(out, ctx, info));
     }
+    return OK;
 }
 
 static const char sets_sql[] = "SELECT set_id, MAX(id), MAX(created) FROM pps_job GROUP BY set_id "
@@ -310,12 +302,8 @@ Status pps_list_job_set(Ctx *ctx, PfsTx *tx, const PpsV2__ListJobSetRequest *req
     CLEANUP(db_rows_done) DbRows rows = { 0 };
     TRY(db_query(ctx, pfs_tx_db(tx), &rows, request->reverse ? sets_reverse_sql : sets_sql, "ii",
                  marker, marker));
-    for (;;) {
+    DB_EACH (ctx, &rows) {
         ArenaMark mark = arena_mark(ctx->arena);
-        bool more;
-        TRY(db_next(ctx, &rows, &more));
-        if (!more)
-            return OK;
         SetJobs jobs = { .request = request };
         const char *set_id = db_text(ctx, &rows, 0);
         TRY(jobs_of_set(ctx, tx, set_id, &jobs));
@@ -334,6 +322,7 @@ Status pps_list_job_set(Ctx *ctx, PfsTx *tx, const PpsV2__ListJobSetRequest *req
         }
         arena_rewind(ctx->arena, mark);
     }
+    return OK;
 }
 
 /* --- subscribing (§26.5) ---------------------------------------------------------------------- */
@@ -349,13 +338,9 @@ static Status send_newer(Ctx *ctx, Pps *pps, const PpsV2__SubscribeJobRequest *r
                  "SELECT " PPS_JOB_COLUMNS
                  " FROM pps_job j WHERE j.project = ? AND j.name = ? AND j.id > ? ORDER BY j.id",
                  "ssi", pps_pipeline_project(request->pipeline), request->pipeline->name, *last));
-    for (;;) {
-        bool more;
+    DB_EACH (ctx, &rows) {
         PpsJobRow row;
         PpsV2__JobInfo *info;
-        TRY(db_next(ctx, &rows, &more));
-        if (!more)
-            return OK;
         pps_read_job(ctx, &rows, &row);
         *last = row.id;
         if (job_is_terminal(row.state))
@@ -363,6 +348,7 @@ static Status send_newer(Ctx *ctx, Pps *pps, const PpsV2__SubscribeJobRequest *r
         TRY(pps_job_info(ctx, tx, &row, request->details, &info));
         TRY(fn(arg, ctx, info));
     }
+    return OK;
 }
 
 Status pps_subscribe_job(Ctx *ctx, Pps *pps, const PpsV2__SubscribeJobRequest *request, PpsJobFn fn,

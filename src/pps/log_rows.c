@@ -5,9 +5,11 @@
  */
 #include "pps/log_priv.h"
 
-#define SWEEP_ROWS_MAX 256 /* deleted in one transaction: writers that wait behind it wait briefly */
+#define SWEEP_ROWS_MAX                                                                             \
+    256 /* deleted in one transaction: writers that wait behind it wait briefly */
 
-/* --- making ------------------------------------------------------------------------------------- */
+/* --- making -------------------------------------------------------------------------------------
+ */
 
 static Status keep_lines(Ctx *ctx, Pps *pps, LogSegment *segment, Bytes lines)
 {
@@ -46,14 +48,16 @@ Status log_segments_make(Ctx *ctx, Pps *pps, Bytes lines, LogSegment **out, size
     return OK;
 }
 
-/* --- what a pipeline uses ------------------------------------------------------------------------ */
+/* --- what a pipeline uses ------------------------------------------------------------------------
+ */
 
 static Status add_use(Ctx *ctx, DbTx *db, int64_t pipeline, int64_t bytes)
 {
-    return db_exec(ctx, db, NULL,
-                   "INSERT INTO pps_log_use (pipeline, bytes) VALUES (?, ?) "
-                   "ON CONFLICT (pipeline) DO UPDATE SET bytes = pps_log_use.bytes + excluded.bytes",
-                   "ii", pipeline, bytes);
+    return db_exec(
+        ctx, db, NULL,
+        "INSERT INTO pps_log_use (pipeline, bytes) VALUES (?, ?) "
+        "ON CONFLICT (pipeline) DO UPDATE SET bytes = pps_log_use.bytes + excluded.bytes",
+        "ii", pipeline, bytes);
 }
 
 static Status delete_segment(Ctx *ctx, DbTx *db, int64_t id, int64_t pipeline, int64_t bytes)
@@ -100,7 +104,8 @@ static Status trim(Ctx *ctx, DbTx *db, int64_t pipeline, int64_t bytes_max)
     return OK;
 }
 
-/* --- adding ------------------------------------------------------------------------------------- */
+/* --- adding -------------------------------------------------------------------------------------
+ */
 
 static Status add_segment(Ctx *ctx, DbTx *db, const LogSegment *segment)
 {
@@ -152,7 +157,8 @@ Status log_stream_end(Ctx *ctx, PfsTx *tx, int64_t job, int64_t pipeline, uint64
     return s.code == STATUS_NOT_FOUND ? OK : s;
 }
 
-/* --- deleting ----------------------------------------------------------------------------------- */
+/* --- deleting -----------------------------------------------------------------------------------
+ */
 
 Status log_delete_job(Ctx *ctx, PfsTx *tx, int64_t job)
 {
@@ -184,13 +190,9 @@ static Status find_old(Ctx *ctx, DbTx *db, int64_t before_ns, OldSegment *out, s
                  "SELECT id, pipeline, bytes FROM pps_log_segment WHERE last_ts < ? "
                  "ORDER BY last_ts LIMIT ?",
                  "ii", before_ns, (int64_t)SWEEP_ROWS_MAX));
-    for (;;) {
-        bool more;
-        TRY(db_next(ctx, &rows, &more));
-        if (!more)
-            return OK;
+    DB_EACH (ctx, &rows)
         out[(*out_n)++] = (OldSegment){ db_int(&rows, 0), db_int(&rows, 1), db_int(&rows, 2) };
-    }
+    return OK;
 }
 
 static Status oldest_ts(Ctx *ctx, Pps *pps, int64_t *out)
@@ -232,10 +234,12 @@ Status pps_log_sweep(Ctx *ctx, Pps *pps, int64_t now_ns, int64_t *out_due_ns)
     return OK;
 }
 
-/* --- reading ------------------------------------------------------------------------------------ */
+/* --- reading ------------------------------------------------------------------------------------
+ */
 
 #define SELECT_SEGMENTS                                                                            \
-    "SELECT s.id, s.pipeline, s.job, s.begin_at, s.bytes, s.lines, s.first_ts, s.last_ts, s.body, "\
+    "SELECT s.id, s.pipeline, s.job, s.begin_at, s.bytes, s.lines, s.first_ts, s.last_ts, "        \
+    "s.body, "                                                                                     \
     "s.blob, COALESCE(j.set_id, ''), j.plan "                                                      \
     "FROM pps_log_segment s LEFT JOIN pps_job j ON j.id = s.job "
 
@@ -292,38 +296,43 @@ static Status read_rows(Ctx *ctx, DbRows *rows, size_t max, LogSegment **out, si
     return OK;
 }
 
-Status log_segments_after(Ctx *ctx, PfsTx *tx, const LogTarget *target, int64_t since_ns,
-                          int64_t after, size_t max, LogSegment **out, size_t *out_n)
+/* A page of what a target has: of a pipeline, or of one job of it. */
+typedef struct PageSql {
+    const char *pipeline, *job;
+} PageSql;
+#define PAGE_SQL(rest)                                                                             \
+    {                                                                                              \
+        SELECT_SEGMENTS "WHERE s.pipeline = ? AND " rest,                                          \
+            SELECT_SEGMENTS "WHERE s.pipeline = ? AND s.job = ? AND " rest                         \
+    }
+
+static const PageSql after_sql = PAGE_SQL("s.id > ? AND s.last_ts >= ? ORDER BY s.id LIMIT ?");
+static const PageSql before_sql =
+    PAGE_SQL("s.id < ? AND s.last_ts >= ? ORDER BY s.id DESC LIMIT ?");
+
+static Status read_page(Ctx *ctx, PfsTx *tx, const LogTarget *target, const PageSql *sql,
+                        int64_t edge, int64_t since_ns, size_t max, LogSegment **out, size_t *out_n)
 {
     CLEANUP(db_rows_done) DbRows rows = { 0 };
     if (target->job < 0)
-        TRY(db_query(ctx, pfs_tx_db(tx), &rows,
-                     SELECT_SEGMENTS "WHERE s.pipeline = ? AND s.id > ? AND s.last_ts >= ? "
-                                     "ORDER BY s.id LIMIT ?",
-                     "iiii", target->pipeline, after, since_ns, (int64_t)max));
+        TRY(db_query(ctx, pfs_tx_db(tx), &rows, sql->pipeline, "iiii", target->pipeline, edge,
+                     since_ns, (int64_t)max));
     else
-        TRY(db_query(ctx, pfs_tx_db(tx), &rows,
-                     SELECT_SEGMENTS "WHERE s.pipeline = ? AND s.job = ? AND s.id > ? "
-                                     "AND s.last_ts >= ? ORDER BY s.id LIMIT ?",
-                     "iiiii", target->pipeline, target->job, after, since_ns, (int64_t)max));
+        TRY(db_query(ctx, pfs_tx_db(tx), &rows, sql->job, "iiiii", target->pipeline, target->job,
+                     edge, since_ns, (int64_t)max));
     return read_rows(ctx, &rows, max, out, out_n);
+}
+
+Status log_segments_after(Ctx *ctx, PfsTx *tx, const LogTarget *target, int64_t since_ns,
+                          int64_t after, size_t max, LogSegment **out, size_t *out_n)
+{
+    return read_page(ctx, tx, target, &after_sql, after, since_ns, max, out, out_n);
 }
 
 Status log_segments_before(Ctx *ctx, PfsTx *tx, const LogTarget *target, int64_t since_ns,
                            int64_t before, size_t max, LogSegment **out, size_t *out_n)
 {
-    CLEANUP(db_rows_done) DbRows rows = { 0 };
-    if (target->job < 0)
-        TRY(db_query(ctx, pfs_tx_db(tx), &rows,
-                     SELECT_SEGMENTS "WHERE s.pipeline = ? AND s.id < ? AND s.last_ts >= ? "
-                                     "ORDER BY s.id DESC LIMIT ?",
-                     "iiii", target->pipeline, before, since_ns, (int64_t)max));
-    else
-        TRY(db_query(ctx, pfs_tx_db(tx), &rows,
-                     SELECT_SEGMENTS "WHERE s.pipeline = ? AND s.job = ? AND s.id < ? "
-                                     "AND s.last_ts >= ? ORDER BY s.id DESC LIMIT ?",
-                     "iiiii", target->pipeline, target->job, before, since_ns, (int64_t)max));
-    return read_rows(ctx, &rows, max, out, out_n);
+    return read_page(ctx, tx, target, &before_sql, before, since_ns, max, out, out_n);
 }
 
 Status log_segment_lines(Ctx *ctx, Pps *pps, const LogSegment *segment, Buf *buf, Bytes *out)

@@ -82,15 +82,12 @@ static Status each_row(Ctx *ctx, PfsTx *tx, const char *sql, PpsPipelineRowFn fn
 {
     CLEANUP(db_rows_done) DbRows rows = { 0 };
     TRY(db_query(ctx, pfs_tx_db(tx), &rows, sql, ""));
-    for (;;) {
-        bool more;
+    DB_EACH (ctx, &rows) {
         PpsPipelineRow row;
-        TRY(db_next(ctx, &rows, &more));
-        if (!more)
-            return OK;
         TRY(read_version(ctx, &rows, &row));
         TRY(fn(arg, ctx, &row));
     }
+    return OK;
 }
 
 Status pps_each_pipeline(Ctx *ctx, PfsTx *tx, PpsPipelineRowFn fn, void *arg)
@@ -110,17 +107,18 @@ Status pps_each_moving_pipeline(Ctx *ctx, PfsTx *tx, PpsPipelineRowFn fn, void *
 
 Status pps_each_cron_pipeline(Ctx *ctx, PfsTx *tx, PpsPipelineRowFn fn, void *arg)
 {
-    return each_row(ctx, tx,
-                    CURRENT_VERSIONS "p.has_cron = 1 AND p.state IN (2, 6) ORDER BY p.id", fn, arg);
+    return each_row(ctx, tx, CURRENT_VERSIONS "p.has_cron = 1 AND p.state IN (2, 6) ORDER BY p.id",
+                    fn, arg);
 }
 
 Status pps_any_live(Ctx *ctx, PfsTx *tx, bool *out)
 {
     int64_t any;
-    TRY(db_query_int(ctx, pfs_tx_db(tx), &any,
-                     "SELECT CASE WHEN EXISTS (SELECT 1 FROM pps_pipeline WHERE state IN (1, 2, 6)) "
-                     "THEN 1 ELSE 0 END",
-                     ""));
+    TRY(db_query_int(
+        ctx, pfs_tx_db(tx), &any,
+        "SELECT CASE WHEN EXISTS (SELECT 1 FROM pps_pipeline WHERE state IN (1, 2, 6)) "
+        "THEN 1 ELSE 0 END",
+        ""));
     *out = any != 0;
     return OK;
 }
@@ -204,12 +202,13 @@ Status pps_image_user(Ctx *ctx, PfsTx *tx, const char *digest, const char **out)
 {
     CLEANUP(db_rows_done) DbRows rows = { 0 };
     bool more;
-    TRY(db_query(ctx, pfs_tx_db(tx), &rows,
-                 "SELECT p.project, p.name FROM pps_pipeline_version v JOIN pps_pipeline p "
-                 "ON p.id = v.pipeline WHERE v.image_digest = ? AND (v.version = p.version OR EXISTS "
-                 "(SELECT 1 FROM pps_job j WHERE j.pipeline = v.pipeline AND j.version = v.version "
-                 "AND j.state NOT IN (4, 5, 6, 9))) LIMIT 1",
-                 "s", digest));
+    TRY(db_query(
+        ctx, pfs_tx_db(tx), &rows,
+        "SELECT p.project, p.name FROM pps_pipeline_version v JOIN pps_pipeline p "
+        "ON p.id = v.pipeline WHERE v.image_digest = ? AND (v.version = p.version OR EXISTS "
+        "(SELECT 1 FROM pps_job j WHERE j.pipeline = v.pipeline AND j.version = v.version "
+        "AND j.state NOT IN (4, 5, 6, 9))) LIMIT 1",
+        "s", digest));
     TRY(db_next(ctx, &rows, &more));
     *out = more ? text_printf(ctx->arena, "%s/%s", db_text(ctx, &rows, 0), db_text(ctx, &rows, 1))
                 : NULL;
@@ -376,13 +375,9 @@ Status pps_list_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__ListPipelineRequest *
     else
         TRY(db_query(ctx, pfs_tx_db(tx), &rows, list_sql, "ii", request->history,
                      request->history));
-    for (;;) {
+    DB_EACH (ctx, &rows) {
         ArenaMark mark = arena_mark(ctx->arena);
-        bool more;
         PpsPipelineRow row;
-        TRY(db_next(ctx, &rows, &more));
-        if (!more)
-            return OK;
         TRY(read_version(ctx, &rows, &row));
         if (wanted(request, &row) && on_page(&filter)) {
             TRY(last_job_state(ctx, tx, row.id, row.version, &row.info->last_job_state));
@@ -391,4 +386,5 @@ Status pps_list_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__ListPipelineRequest *
         }
         arena_rewind(ctx->arena, mark);
     }
+    return OK;
 }

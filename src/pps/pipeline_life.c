@@ -162,13 +162,9 @@ static Status newest_first(Ctx *ctx, PfsTx *tx, int64_t **out_ids, size_t *out_n
                  "AND v.version = p.version "
                  "ORDER BY v.seq DESC",
                  ""));
-    for (;;) {
-        bool more;
-        TRY(db_next(ctx, &rows, &more));
-        if (!more)
-            return OK;
+    DB_EACH (ctx, &rows)
         (*out_ids)[(*out_n)++] = db_int(&rows, 0);
-    }
+    return OK;
 }
 
 static bool is_asked(const PpsV2__DeletePipelinesRequest *request, const char *project)

@@ -22,7 +22,8 @@ static Status from_base64(Ctx *ctx, Str text, Bytes *out)
     return OK;
 }
 
-/* A secret's data as one JSON object: key to base64, as given in `data`; `stringData` is encoded. */
+/* A secret's data as one JSON object: key to base64, as given in `data`; `stringData` is encoded.
+ */
 static Status data_of(Ctx *ctx, const JsonValue *secret, JsonValue **out)
 {
     JsonValue *data = json_object(ctx->arena);
@@ -105,13 +106,8 @@ Status pps_list_secret(Ctx *ctx, PfsTx *tx, PpsV2__SecretInfos **out)
     CLEANUP(db_rows_done) DbRows rows = { 0 };
     TRY(db_query(ctx, pfs_tx_db(tx), &rows,
                  "SELECT name, type, created FROM pps_secret ORDER BY name", ""));
-    for (;;) {
-        bool more;
-        TRY(db_next(ctx, &rows, &more));
-        if (!more)
-            break;
+    DB_EACH (ctx, &rows)
         infos->secret_info[infos->n_secret_info++] = info_of(ctx, &rows);
-    }
     *out = infos;
     return OK;
 }

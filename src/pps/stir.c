@@ -1,8 +1,9 @@
-/* stir.c - which pipelines a look may move, so that a look costs what changed and not what there is.
+/* stir.c - which pipelines a look may move, so that a look costs what changed and not what there
+ * is.
  *
- * Transactions note pipelines (pps_stir_pipeline); once committed they are in a small set here until
- * the controller takes them. A commit that finishes stirs the pipelines whose jobs wait for it, which
- * are those of the commits next below it. More than STIRRED_MAX are "all". */
+ * Transactions note pipelines (pps_stir_pipeline); once committed they are in a small set here
+ * until the controller takes them. A commit that finishes stirs the pipelines whose jobs wait for
+ * it, which are those of the commits next below it. More than STIRRED_MAX are "all". */
 #include <stdlib.h>
 
 #include "base/thread.h"
@@ -98,13 +99,9 @@ Status pps_stir_below(Ctx *ctx, PfsTx *tx, int64_t commit)
                  "SELECT j.pipeline FROM pfs_commit_prov e JOIN pps_job j ON j.output_commit = "
                  "e.down_id WHERE e.up_id = ? AND j.state IN (1, 2, 3)",
                  "i", commit));
-    for (;;) {
-        bool more;
-        TRY(db_next(ctx, &rows, &more));
-        if (!more)
-            return OK;
+    DB_EACH (ctx, &rows)
         pps_stir_pipeline(tx, db_int(&rows, 0));
-    }
+    return OK;
 }
 
 Status pps_take_stirred(Ctx *ctx, Pps *pps, PpsStirred *out)
