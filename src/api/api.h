@@ -8,6 +8,7 @@
 
 #include <protobuf-c/protobuf-c.h>
 
+#include "base/log_tail.h"
 #include "control/control.h"
 #include "pfs/pfs.h"
 #include "pps/pps.h"
@@ -20,11 +21,15 @@ typedef struct Api Api;
 extern const DbMigration api_migrations[];
 extern const size_t api_migration_count;
 
+#define API_URL_KEY_BYTES 32
+
 typedef struct ApiConfig {
     Pfs *pfs;
     Pps *pps;
     ImageStore *images;
     Control *control;
+    LogTail *log;             /* what the server logged lately */
+    const uint8_t *url_key;   /* API_URL_KEY_BYTES, secret: signs the URLs that are given out */
     const char *cluster_id;   /* a UUID made at first start */
     const char *eval_program; /* path of pcv-eval */
     const char *data_dir;     /* of the server; full path */

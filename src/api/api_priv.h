@@ -8,7 +8,6 @@
 
 struct Api {
     ApiConfig config;
-    uint8_t url_key[32]; /* signs the URLs that are given out (cdr_rpc.c) */
     int64_t started_ns; /* wall clock */
 };
 
@@ -71,6 +70,9 @@ Status transaction_append(Call *call, const char *id, const void *request, void 
 /* What every call about auth is told, and the services that have no others (auth_rpc.c). */
 Status auth_off(Ctx *ctx);
 bool auth_serves(Str service);
+
+/* GetLogs of neither a pipeline nor a job: the server's own lines (server_log.c). */
+Status server_log(Call *call, const PpsV2__GetLogsRequest *request);
 
 /* Fills in the cluster's own notes (metadata_rpc.c). */
 Status metadata_of_cluster(Ctx *ctx, PfsTx *tx, AdminV2__ClusterInfo *info);

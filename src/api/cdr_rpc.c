@@ -5,8 +5,8 @@
  *   URL      http://HOST/cdr/EXPIRES/ROOT/FROM-TO/SIGNATURE/TAG/PATH
  *
  * A URL names bytes that never change: FROM up to TO of a file of the content ROOT. The signature
- * (HMAC-SHA256 of all but itself) is by a key that lives as long as the process, so that only what
- * was handed out can be fetched, and until EXPIRES (seconds since the epoch, in hex).
+ * (HMAC-SHA256 of all but itself) is by a key that the data folder keeps, so that only what
+ * was handed out can be fetched, across restarts too, and until EXPIRES (seconds since the epoch, in hex).
  */
 #include <openssl/crypto.h>
 #include <openssl/hmac.h>
@@ -37,7 +37,7 @@ static char *sign(Ctx *ctx, const Api *api, Str before, Str after)
 {
     char *text = text_printf(ctx->arena, STR_FMT "/" STR_FMT, STR_ARG(before), STR_ARG(after));
     uint8_t mac[SIGNATURE_SIZE];
-    HMAC(EVP_sha256(), api->url_key, sizeof(api->url_key), (const uint8_t *)text, strlen(text), mac,
+    HMAC(EVP_sha256(), api->config.url_key, API_URL_KEY_BYTES, (const uint8_t *)text, strlen(text), mac,
          NULL);
     char *hex = arena_must(ctx->arena, 2 * SIGNATURE_SIZE + 1);
     hex_encode(mac, sizeof(mac), hex);

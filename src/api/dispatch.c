@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/id.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "codec/pbjson.h"
@@ -23,7 +22,6 @@ Api *api_new(const ApiConfig *config)
         abort();
     api->config = *config;
     api->started_ns = clock_wall_ns();
-    random_bytes(api->url_key, sizeof(api->url_key));
     return api;
 }
 

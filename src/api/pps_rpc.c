@@ -267,6 +267,9 @@ static Status send_log(void *call, Ctx *ctx, const PpsV2__LogMessage *line)
 
 static Status get_logs(Call *call, const void *request)
 {
+    const PpsV2__GetLogsRequest *r = request;
+    if (!r->pipeline && !r->job)
+        return server_log(call, r);
     const PpsPending pending = { control_pending_datum, call->api->config.control };
     return pps_get_logs(call->ctx, call->api->config.pps, request, &pending, send_log, call);
 }

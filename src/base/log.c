@@ -12,6 +12,7 @@
 
 static _Atomic int current_level = LOG_LEVEL_INFO;
 static _Atomic bool as_json;
+static LogTail *_Atomic current_tail;
 
 static const char *const level_names[] = { "debug", "info", "warn", "error", "off" };
 
@@ -41,9 +42,13 @@ void log_set_json(bool json)
     atomic_store(&as_json, json);
 }
 
-static void add_time(Buf *line)
+void log_set_tail(LogTail *tail)
 {
-    int64_t now = clock_wall_ns();
+    atomic_store(&current_tail, tail);
+}
+
+static void add_time(Buf *line, int64_t now)
+{
     time_t seconds = (time_t)(now / NS_PER_SEC);
     struct tm tm;
     gmtime_r(&seconds, &tm);
@@ -67,16 +72,17 @@ void log_line(const Ctx *ctx, LogLevel level, const char *message, const char *f
     va_end(args);
     const LogScope *scope = ctx ? ctx->log : NULL;
 
+    const int64_t now_ns = clock_wall_ns();
     Buf line = { 0 };
     if (atomic_load(&as_json)) {
         buf_printf(&line, "{\"ts\":\"");
-        add_time(&line);
+        add_time(&line, now_ns);
         buf_printf(&line, "\",\"severity\":\"%s\",\"message\":%s,\"fields\":%s", level_names[level],
                    text_quote(arena, str(message)), text_quote(arena, str(more)));
         add_scopes_json(&line, arena, scope);
         buf_add_str(&line, STR("}\n"));
     } else {
-        add_time(&line);
+        add_time(&line, now_ns);
         buf_printf(&line, " %-5s %s%s%s", level_names[level], message, *more ? " " : "", more);
         for (; scope; scope = scope->outer)
             buf_printf(&line, " %s=%s", scope->key, scope->value);
@@ -84,5 +90,8 @@ void log_line(const Ctx *ctx, LogLevel level, const char *message, const char *f
     }
     ssize_t ignored = write(STDERR_FILENO, line.data, line.size);
     (void)ignored;
+    LogTail *tail = atomic_load(&current_tail);
+    if (tail)
+        log_tail_add(tail, now_ns, str_sub(buf_str(&line), 0, line.size - 1));
     buf_done(&line);
 }

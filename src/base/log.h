@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/ctx.h"
+#include "base/log_tail.h"
 
 typedef enum LogLevel {
     LOG_LEVEL_DEBUG,
@@ -28,6 +29,8 @@ void log_set_level(LogLevel level);
 LogLevel log_level(void);
 bool log_parse_level(const char *name, LogLevel *out);
 void log_set_json(bool json);
+/* Lines are kept there, too. NULL: nowhere; then no other thread may be logging. */
+void log_set_tail(LogTail *tail);
 void log_line(const Ctx *ctx, LogLevel level, const char *message, const char *fields, ...)
     PRINTF_LIKE(4, 5);
 

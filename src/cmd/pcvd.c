@@ -21,8 +21,12 @@
 #include "pps/log.h"
 #include "s3/s3.h"
 
+#define LOG_TAIL_BYTES (1 * MiB) /* of its log that the server can show */
+
 typedef struct Server {
     PcvdConfig config;
+    LogTail *log;
+    uint8_t url_key[API_URL_KEY_BYTES];
     const char *cluster_id;
     const char *data_dir; /* full path */
     Db *db;
@@ -68,20 +72,41 @@ static Status open_db(Ctx *ctx, Server *server)
                    &server->db);
 }
 
-/* The cluster's id: made once, kept in a file of the data folder. */
-static Status read_cluster_id(Ctx *ctx, Server *server)
+/* What is made at the first start and kept in a file of the data folder. fresh: to begin with. */
+static Status read_kept(Ctx *ctx, const Server *server, const char *file, const char *fresh,
+                        mode_t mode, const char **out)
 {
-    const char *path = text_printf(ctx->arena, "%s/cluster-id", server->config.data);
+    const char *path = text_printf(ctx->arena, "%s/%s", server->config.data, file);
     Buf text = { 0 };
     Status s = file_read_path(ctx, path, &text);
     if (s.code == STATUS_NOT_FOUND) {
-        Id id = id_new();
-        buf_printf(&text, "%s", id.text);
-        s = file_replace(ctx, path, buf_bytes(&text), 0644);
+        buf_add_str(&text, str(fresh));
+        s = file_replace(ctx, path, buf_bytes(&text), mode);
     }
-    server->cluster_id = str_z(ctx->arena, buf_str(&text));
+    *out = str_z(ctx->arena, buf_str(&text));
     buf_done(&text);
     return s;
+}
+
+static Status read_cluster_id(Ctx *ctx, Server *server)
+{
+    Id id = id_new();
+    return read_kept(ctx, server, "cluster-id", id.text, 0644, &server->cluster_id);
+}
+
+/* The key of the URLs that are given out. They are good for a day, so it must outlive us. */
+static Status read_url_key(Ctx *ctx, Server *server)
+{
+    uint8_t fresh[API_URL_KEY_BYTES];
+    char hex[2 * sizeof(fresh) + 1] = "";
+    const char *kept;
+    random_bytes(fresh, sizeof(fresh));
+    hex_encode(fresh, sizeof(fresh), hex);
+    TRY(read_kept(ctx, server, "url-key", hex, 0600, &kept));
+    if (!hex_decode(str(kept), server->url_key, sizeof(server->url_key)))
+        return FAIL(ctx, DATA_LOSS, "'%s/url-key' is not a key of %d bytes in hex",
+                    server->config.data, API_URL_KEY_BYTES);
+    return OK;
 }
 
 static Status open_engine(Ctx *ctx, Server *server)
@@ -130,6 +155,7 @@ static Status open_floors(Ctx *ctx, Server *server)
     free(full);
     TRY_WRAP(ctx, open_db(ctx, server), "could not open the database");
     TRY(read_cluster_id(ctx, server));
+    TRY(read_url_key(ctx, server));
     server->index = db_store_index(server->db);
     const StoreConfig store = { .dir = server->config.data };
     TRY_WRAP(ctx, store_open(ctx, &store, &server->index, &server->store),
@@ -163,6 +189,8 @@ static Status open_floors(Ctx *ctx, Server *server)
                             .pps = server->pps,
                             .images = server->images,
                             .control = server->control,
+                            .log = server->log,
+                            .url_key = server->url_key,
                             .cluster_id = server->cluster_id,
                             .eval_program = process_sibling(ctx, "pcv-eval"),
                             .data_dir = server->data_dir,
@@ -325,9 +353,13 @@ int main(int argc, char **argv)
     log_parse_level(server.config.log_level, &level);
     log_set_level(level);
     log_set_json(strcmp(server.config.log_format, "json") == 0);
+    server.log = log_tail_new(LOG_TAIL_BYTES);
+    log_set_tail(server.log);
     block_signals(&signals);
     raise_descriptor_limit();
     s = serve(&ctx, &server, &signals);
     close_floors(&ctx, &server);
+    log_set_tail(NULL);
+    server.log = log_tail_free(server.log);
     return status_ok(s) ? 0 : complain(s);
 }

@@ -59,8 +59,8 @@ Status pps_input_files(Ctx *ctx, const Datum *datum, PpsV2__InputFile ***out, si
 /* Is each of filters[n] the path or the hash (hex, base64) of one of the files? */
 bool pps_data_match(char *const *filters, size_t n, PpsV2__InputFile *const *files, size_t file_n);
 
-/* pending: find may be NULL. With follow it ends when the ctx does. fn's memory goes after each
- * line. */
+/* request: names a pipeline or a job. pending: find may be NULL. With follow it ends when the ctx
+ * does. fn's memory goes after each line. */
 typedef Status (*PpsLogFn)(void *arg, Ctx *ctx, const PpsV2__LogMessage *line);
 Status pps_get_logs(Ctx *ctx, Pps *pps, const PpsV2__GetLogsRequest *request,
                     const PpsPending *pending, PpsLogFn fn, void *arg);

@@ -72,12 +72,7 @@ static bool is_same_pipeline(const PpsV2__Pipeline *a, const PpsV2__Pipeline *b)
 
 static Status check_request(Ctx *ctx, const PpsV2__GetLogsRequest *r)
 {
-    if (!r->pipeline && !r->job)
-        return r->n_data_filters || r->datum
-                   ? FAIL(ctx, UNKNOWN,
-                          "must specify the Job or Pipeline that the datum is from to get logs for "
-                          "it")
-                   : FAIL(ctx, UNIMPLEMENTED, "the server's own log is on its standard error");
+    assert(r->pipeline || r->job);
     if (r->job && !r->pipeline && (!r->job->pipeline || !*r->job->pipeline->name))
         return FAIL(ctx, UNKNOWN, "pipeline must be specified for the given job");
     if (r->pipeline && r->job && r->job->pipeline &&

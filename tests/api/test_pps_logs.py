@@ -3,7 +3,7 @@
 import base64
 import datetime
 
-from pachyderm_sdk.api import pps
+from pachyderm_sdk.api import pfs, pps
 
 from harness import Server, name as unique
 from pps_case import PpsCase
@@ -162,6 +162,43 @@ class Followed(LogsOf):
         stream = self.client.pps.get_logs(job=job, follow=True, tail=1)
         self.assertTrue(next(stream))
         self.client.pps.stop_job(job=job, reason="enough")
+
+
+class OfTheServer(LogsOf):
+    """Neither a pipeline nor a job: what the server itself logged."""
+
+    def setUp(self):
+        super().setUp()
+        self.server = Server(args=["--log-level", "debug"])
+        self.addCleanup(self.server.clean)
+        self.addCleanup(self.server.stop)
+        self.client = self.server.client()
+
+    def plain(self, **request):
+        lines = self.messages(**request)
+        self.assertTrue(all(line == pps.LogMessage(message=line.message) for line in lines))
+        return [line.message for line in lines]
+
+    def test_is_what_stands_in_the_log(self):
+        lines = self.plain()
+        self.assertEqual(lines, self.server.read_log().splitlines()[:len(lines)])
+        self.assertTrue(any("server ready" in line for line in lines), lines)
+        self.assertEqual(self.plain(since=datetime.timedelta(hours=1))[:len(lines)], lines)
+        self.assertEqual(self.plain(since=datetime.timedelta(microseconds=1)), [])
+
+    def test_tail_and_follow(self):
+        self.assertEqual(len(self.plain(tail=1)), 1)
+        stream = self.client.pps.get_logs(follow=True, tail=1)
+        self.assertTrue(next(stream).message)
+        with self.fails("NOT_FOUND", "not found"):
+            self.client.pfs.inspect_repo(repo=pfs.Repo.from_uri("none-such"))
+        self.assertTrue(any("InspectRepo" in line.message for line in stream))
+
+    def test_refused(self):
+        with self.fails("INVALID_ARGUMENT", "tail must not be negative"):
+            self.messages(tail=-1)
+        with self.fails("INVALID_ARGUMENT", "since must not be negative"):
+            self.messages(since=datetime.timedelta(seconds=-1))
 
 
 class Hidden(LogsOf):

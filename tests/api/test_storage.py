@@ -1,6 +1,10 @@
 """storage.Fileset, and what pfs_v2.API has beside files: checks, the cache, tasks, egress."""
 
-from harness import ApiTest, name, raw_call, unittest
+import os
+
+import requests
+
+from harness import ApiTest, Server, name, raw_call, unittest
 from pachyderm_sdk.api import pfs, storage, taskapi
 
 
@@ -122,8 +126,6 @@ class FilesetTest(ApiTest):
 
     def test_urls_are_ours(self):
         """A URL with anything changed, or without a file behind it, gives nothing."""
-        import requests
-
         (recipe,) = self.client.storage.read_fileset_cdr(fileset_id=self.make(append("/a", b"secret")))
         url = recipe.ref.concat.refs[0].content_hash.inner.http.url
         self.assertEqual(requests.get(url, timeout=20).content, b"secret")
@@ -136,6 +138,22 @@ class FilesetTest(ApiTest):
             self.assertEqual(requests.get(f"{base}/cdr/{changed}", timeout=20).status_code, 403)
         for odd in ("", "x", "////", "1/2/3-4/5/6/7", "-1/0/-1-2/", "%00/%"):
             self.assertEqual(requests.get(f"{base}/cdr/{odd}", timeout=20).status_code, 403)
+
+    def test_urls_outlive_the_server(self):
+        """They are good for a day, whatever restarts meanwhile: only the port is another one."""
+        server = Server()
+        self.addCleanup(server.clean)
+        made = server.client().storage.create_fileset(iter([append("/a", b"kept")])).fileset_id
+        (recipe,) = server.client().storage.read_fileset_cdr(fileset_id=made)
+        path = recipe.ref.concat.refs[0].content_hash.inner.http.url.partition("/cdr/")[2]
+        for end in server.kill, server.stop:
+            end()
+            server.start()
+            answer = requests.get(f"http://127.0.0.1:{server.port}/cdr/{path}", timeout=20)
+            self.assertEqual((answer.status_code, answer.content), (200, b"kept"))
+        server.stop()
+        self.assertEqual(os.stat(os.path.join(server.data, "pcv", "url-key")).st_mode & 0o777,
+                         0o600)
 
 
 class AdminOfFilesTest(ApiTest):
