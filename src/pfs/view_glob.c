@@ -5,7 +5,7 @@
 #include "pfs/view_priv.h"
 
 typedef struct GlobWalk {
-    const Glob *glob;
+    const Glob *glob; /* NULL: all that is walked over matches */
     Str lower, upper; /* of the range; "": no bound */
     bool contents;
     ViewItemFn fn;
@@ -49,31 +49,33 @@ static Status walk_matches(Ctx *ctx, const PfsView *view, const GlobWalk *walk, 
         if (item.path.size == 0)
             return OK;
         bool is_content = inside.size > 0 && str_starts(item.path, buf_str(&inside));
-        bool matches = is_content || glob_match(walk->glob, item.path);
+        bool matches = is_content || !walk->glob || glob_match(walk->glob, item.path);
         if (matches && !is_content && !item.entry && walk->contents) {
             buf_clear(&inside);
             buf_add_str(&inside, item.path);
             is_content = true;
         }
-        if (!item.entry && !is_content && !glob_match_below(walk->glob, item.path))
+        if (walk->glob && !item.entry && !is_content && !glob_match_below(walk->glob, item.path))
             listing_skip(&listing);
         if (matches)
             TRY(walk->fn(walk->arg, ctx, &item));
     }
 }
 
-/* A pattern without anything to choose: no walk but for the contents of a directory. */
-static Status give_literal(Ctx *ctx, const PfsView *view, const GlobWalk *walk, Str path)
+/* One element: no walk but for the contents of a directory. */
+static Status give_named(Ctx *ctx, const PfsView *view, const GlobWalk *walk, Str path,
+                         bool *out_found)
 {
-    bool found;
     Item item;
-    TRY(listing_lookup(ctx, &view->content->io, &view->root, path, &found, &item));
-    if (!found || !in_range(walk, item.path))
+    TRY(listing_lookup(ctx, &view->content->io, &view->root, path, out_found, &item));
+    if (!*out_found || !in_range(walk, item.path))
         return OK;
     if (item.entry || !walk->contents)
         return walk->fn(walk->arg, ctx, &item);
     Span span = { .base = item.path, .lower = walk->lower, .upper = walk->upper };
-    return walk_matches(ctx, view, walk, &span);
+    GlobWalk below = *walk;
+    below.glob = NULL;
+    return walk_matches(ctx, view, &below, &span);
 }
 
 Status view_glob(Ctx *ctx, const PfsView *view, const ViewGlob *glob, ViewItemFn fn, void *arg)
@@ -85,10 +87,15 @@ Status view_glob(Ctx *ctx, const PfsView *view, const ViewGlob *glob, ViewItemFn
         walk.lower = str(glob->range->lower);
         walk.upper = str(glob->range->upper);
     }
+    bool found = false;
+    if (glob->contents)
+        TRY(give_named(ctx, view, &walk, path_clean(ctx, str(glob->pattern)), &found));
+    if (found)
+        return OK;
     TRY(glob_compile(ctx, str(glob->pattern), &walk.glob));
     Str path;
     if (glob_is_literal(walk.glob, &path))
-        return give_literal(ctx, view, &walk, path);
+        return give_named(ctx, view, &walk, path, &found);
     Span span = glob_span(ctx, &walk);
     return walk_matches(ctx, view, &walk, &span);
 }

@@ -46,7 +46,8 @@ Status view_give(Ctx *ctx, const PfsView *view, const Item *item, Str lower, Pfs
                  void *arg);
 
 /* Elements that match the pattern and lie in the range (may be NULL: all); with `contents` also
- * what is below a matched directory. */
+ * what is below a matched directory. Then a pattern that is the very name of an element means that
+ * one: who reads a file names it as listings do, and a '\' in a name is no escape. */
 typedef Status (*ViewItemFn)(void *arg, Ctx *ctx, const Item *item);
 typedef struct ViewGlob {
     const char *pattern;
