@@ -131,6 +131,7 @@ typedef struct Program {
     Worker *worker;
     Link *link;
     ServerIo *io;
+    bool stands_by;   /* it has told its server why it can run nothing now */
     Door *door;       /* open as long as the worker lives, for processes of single datums */
     Door *batch_door; /* open while a batch's process lives */
 } Program;
@@ -247,6 +248,60 @@ static Status run_one_set(Program *program)
     return OK;
 }
 
+/* --- where there is no sandbox, or no /pfs ---------------------------------------------------- */
+
+#define STAND_BY_NS (2 * NS_PER_SEC) /* how often a worker in trouble looks whether it is over */
+
+static const char *trouble_of(Ctx *ctx, const WorkerArgs *args, Status s)
+{
+    const char *why = status_message(s);
+    return args->require_sandbox
+               ? text_printf(ctx->arena, "user code may only run in a sandbox, and %s", why)
+               : arena_strdup(ctx->arena, why);
+}
+
+static void report_able(Ctx *ctx, Link *link, SandboxLevel level)
+{
+    Procavia__Work__WorkReport *report =
+        PB_NEW(ctx, procavia__work__work_report, Procavia__Work__WorkReport);
+    report->body_case = PROCAVIA__WORK__WORK_REPORT__BODY_ABLE;
+    report->able = PB_NEW(ctx, procavia__work__work_report__able, Procavia__Work__WorkReport__Able);
+    report->able->sandbox = arena_strdup(ctx->arena, sandbox_level_name(level));
+    link_report(link, report);
+    link_flush(link);
+}
+
+/* The host may be told otherwise while we wait, or the worker that has /pfs may end. */
+static Status stand_by(Program *program)
+{
+    CLEANUP(ctx_done) Ctx ctx;
+    ctx_init(&ctx);
+    Procavia__Work__WorkSet *set;
+    Cancel *cancel;
+    ctx.deadline_ns = clock_mono_ns() + STAND_BY_NS;
+    Status s = link_take(&ctx, program->link, &set, &cancel);
+    if (s.code != STATUS_DEADLINE_EXCEEDED)
+        return status_ok(s) ? FAIL(&ctx, INTERNAL, "a lease for a worker that can run nothing") : s;
+    ctx.deadline_ns = DEADLINE_NONE;
+    SandboxLevel level;
+    if (!status_ok(worker_probe(&ctx, program->worker, &level)))
+        return OK;
+    program->stands_by = false;
+    report_able(&ctx, program->link, level);
+    return OK;
+}
+
+static Status join(Ctx *ctx, Program *program)
+{
+    const WorkerArgs *args = &program->args;
+    SandboxLevel level = SANDBOX_NONE;
+    Status s = worker_probe(ctx, program->worker, &level);
+    program->stands_by = !status_ok(s);
+    const LinkConfig link = { args->server, args->id, args->token, sandbox_level_name(level),
+                              status_ok(s) ? "" : trouble_of(ctx, args, s) };
+    return link_open(ctx, &link, &program->link);
+}
+
 static Status open_program(Ctx *ctx, Program *program)
 {
     bool own = strcmp(program->args.sandbox, "own") == 0;
@@ -261,11 +316,7 @@ static Status open_program(Ctx *ctx, Program *program)
                                   .level_max = SANDBOX_ROOT };
     TRY_WRAP(ctx, worker_open(ctx, &config, &program->worker),
              "could not open the worker's folder");
-    SandboxLevel level = SANDBOX_NONE;
-    TRY_WRAP(ctx, worker_probe(ctx, program->worker, &level), "could not make a sandbox");
-    const LinkConfig link = { program->args.server, program->args.id, program->args.token,
-                              sandbox_level_name(level) };
-    TRY(link_open(ctx, &link, &program->link));
+    TRY(join(ctx, program));
     program->io = server_io_new(program->args.server, program->link);
     program->batch_door = door_new(program->args.id, program->link);
     program->door = door_new(program->args.id, program->link);
@@ -289,7 +340,7 @@ int main(int argc, char **argv)
     if (status_ok(s))
         s = open_program(&ctx, &program);
     while (status_ok(s))
-        s = run_one_set(&program);
+        s = program.stands_by ? stand_by(&program) : run_one_set(&program);
     if (s.code != STATUS_CANCELLED && s.code != STATUS_UNAVAILABLE)
         fprintf(stderr, "pcv-worker: %s\n", status_message(s));
     link_close(program.link);

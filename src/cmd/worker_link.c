@@ -143,13 +143,24 @@ bool link_end_attempt(Link *link, const char *datum_id)
     return ended;
 }
 
+/* With the lock held; false at the deadline. */
+static bool wait_for_change(Link *link, int64_t deadline_ns)
+{
+    const struct timespec until = { deadline_ns / NS_PER_SEC, deadline_ns % NS_PER_SEC };
+    if (deadline_ns != DEADLINE_NONE)
+        return pthread_cond_timedwait(&link->changed, &link->lock, &until) == 0;
+    return pthread_cond_wait(&link->changed, &link->lock) == 0;
+}
+
 Status link_take(Ctx *ctx, Link *link, Procavia__Work__WorkSet **out, Cancel **out_cancel)
 {
     Bytes packed;
     {
         LOCKED(&link->lock);
-        while (!link->set.size && !link->lost && !link->quit)
-            pthread_cond_wait(&link->changed, &link->lock);
+        while (!link->set.size && !link->lost && !link->quit) {
+            if (!wait_for_change(link, ctx->deadline_ns))
+                return STATUS(DEADLINE_EXCEEDED);
+        }
         if (link->quit)
             return FAIL(ctx, CANCELLED, "the server wants this worker to end");
         if (link->lost)
@@ -336,6 +347,7 @@ static Status say_hello(Ctx *ctx, Link *link, const LinkConfig *config)
     report->hello->slots = 1;
     report->hello->version = arena_strdup(ctx->arena, PCV_VERSION);
     report->hello->sandbox = arena_strdup(ctx->arena, config->sandbox);
+    report->hello->trouble = arena_strdup(ctx->arena, config->trouble);
     TRY(wire_stream_open(ctx, link->client, PATH, &link->stream));
     return wire_stream_send(ctx, link->stream, pb_pack_bytes(ctx, &report->base));
 }
@@ -346,7 +358,11 @@ Status link_open(Ctx *ctx, const LinkConfig *config, Link **out)
     if (!link)
         return STATUS(RESOURCE_EXHAUSTED);
     pthread_mutex_init(&link->lock, NULL);
-    pthread_cond_init(&link->changed, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&link->changed, &attr);
+    pthread_condattr_destroy(&attr);
     pthread_cond_init(&link->sent, NULL);
     link->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     link->linger_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);

@@ -14,6 +14,7 @@ typedef struct Link Link;
 
 typedef struct LinkConfig {
     const char *address, *worker_id, *token, *sandbox;
+    const char *trouble; /* why this worker can run nothing now; "": it can */
 } LinkConfig;
 
 /* Connects and says hello. Errors: UNAVAILABLE. */
@@ -22,7 +23,7 @@ Link *link_close(Link *link); /* sends what is queued; NULL is fine */
 
 /* Waits for the next set; in ctx's arena. *out_cancel is set when the server wants it stopped, or
  * the connection is lost; the link's own, valid until the next take. Errors: UNAVAILABLE when the
- * connection is over, CANCELLED on quit. */
+ * connection is over, CANCELLED on quit, DEADLINE_EXCEEDED. */
 Status link_take(Ctx *ctx, Link *link, Procavia__Work__WorkSet **out,
                  Cancel **out_cancel) NODISCARD;
 

@@ -103,6 +103,7 @@ struct ControlSession {
     char worker_id[48];
     char group[ENGINE_GROUP_SIZE];
     Lease *lease;     /* one at a time */
+    char *trouble;    /* why it can run nothing now, on the heap; NULL: it can */
     int64_t heard_ns; /* when it last said something, or took its lease */
     int64_t warm[WARM_MAX];
     size_t warm_at; /* of the next one */
@@ -194,6 +195,12 @@ Status serve_order(Ctx *ctx, const JobRun *run, Procavia__Work__WorkSet *set);
 void serve_report(ControlSession *session, const Procavia__Work__WorkReport__Serving *report);
 /* Why the pipeline's process cannot run now, in ctx's arena; NULL: nothing is known. */
 const char *serve_trouble(Ctx *ctx, Control *control, int64_t pipeline);
+
+/* trouble.c: why no worker that runs datums can run any now, in ctx's arena; NULL: one can, or it is
+ * not known yet. */
+const char *workers_trouble(Ctx *ctx, Control *control);
+/* With the lock held: the same of a group, of which `expected` are to come; not owned. */
+const char *trouble_of_group(const Control *control, const char *group, size_t expected);
 
 /* spouts.c: those that are to run do. */
 Status spouts_look(Ctx *ctx, Control *control);

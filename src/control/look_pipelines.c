@@ -34,7 +34,10 @@ static const char *crash_reason(Ctx *ctx, Control *control, const PpsPipelineRow
     if (!*row->image_digest)
         return missing_image(ctx, control, row);
     const char *misfit = machine_misfit(ctx, &control->machine, details);
-    return misfit || !serve_is_wanted(row->info) ? misfit : serve_trouble(ctx, control, row->id);
+    if (misfit)
+        return misfit;
+    return serve_is_wanted(row->info) ? serve_trouble(ctx, control, row->id)
+                                      : workers_trouble(ctx, control);
 }
 
 static bool is_preparing(PpsV2__PipelineState state)
@@ -162,12 +165,28 @@ static Status see_pipeline(void *arg, Ctx *ctx, const PpsPipelineRow *row)
     return note_pipeline(ctx, look, row->id);
 }
 
-/* Pipelines whose process cannot run although their rows say that it does. */
-static Status see_troubled(Ctx *ctx, Look *look)
+/* All that run, as no worker can run any of them. Who crashed for that is not seen here again. */
+static Status see_running(Ctx *ctx, PfsTx *tx, Look *look)
 {
+    CLEANUP(db_rows_done) DbRows rows = { 0 };
+    TRY(db_query(ctx, pfs_tx_db(tx), &rows, "SELECT id FROM pps_pipeline WHERE state = 2", ""));
+    for (;;) {
+        bool more;
+        TRY(db_next(ctx, &rows, &more));
+        if (!more)
+            return OK;
+        TRY(note_pipeline(ctx, look, db_int(&rows, 0)));
+    }
+}
+
+/* Pipelines whose process cannot run although their rows say that it does. */
+static Status see_troubled(Ctx *ctx, PfsTx *tx, Look *look)
+{
+    if (workers_trouble(ctx, look->control))
+        TRY(see_running(ctx, tx, look));
     LOCKED(&look->control->lock);
     for (const JobRun *run = look->control->runs; run; run = run->next) {
-        if (run->trouble)
+        if (run->trouble || (run->serves && trouble_of_group(look->control, run->group, 1)))
             TRY(note_pipeline(ctx, look, run->pipeline));
     }
     return OK;
@@ -202,7 +221,7 @@ Status look_at_pipelines(Ctx *ctx, Control *control, bool *out_any_live, int64_t
         TRY(pfs_begin_read(ctx, pps_pfs(control->pps), &tx));
         TRY(pps_any_live(ctx, tx, out_any_live));
         TRY(pps_each_moving_pipeline(ctx, tx, see_pipeline, &look));
-        TRY(see_troubled(ctx, &look));
+        TRY(see_troubled(ctx, tx, &look));
     }
     *due_ns = look.due_ns;
     return step_all(ctx, &look);

@@ -275,5 +275,8 @@ const char *serve_trouble(Ctx *ctx, Control *control, int64_t pipeline)
 {
     LOCKED(&control->lock);
     const JobRun *run = job_run_of_pipeline(control, pipeline);
-    return run && run->trouble ? arena_strdup(ctx->arena, run->trouble) : NULL;
+    const char *trouble = run ? run->trouble : NULL;
+    if (run && !trouble)
+        trouble = trouble_of_group(control, run->group, 1);
+    return trouble ? arena_strdup(ctx->arena, trouble) : NULL;
 }

@@ -21,12 +21,19 @@ Status control_join(Ctx *ctx, Control *control, const Procavia__Work__WorkReport
     session->control = control;
     snprintf(session->worker_id, sizeof(session->worker_id), "%s", hello->worker_id);
     memcpy(session->group, group, sizeof(group));
+    session->trouble = *hello->trouble ? strdup(hello->trouble) : NULL;
     pthread_cond_init(&session->wake, NULL);
-    LOCKED(&control->lock);
-    session->next = control->sessions;
-    control->sessions = session;
-    *out = session;
-    LOG_INFO(ctx, "worker joined", "worker=%s sandbox=%s", hello->worker_id, hello->sandbox);
+    {
+        LOCKED(&control->lock);
+        session->next = control->sessions;
+        control->sessions = session;
+        *out = session;
+    }
+    if (*hello->trouble)
+        LOG_INFO(ctx, "worker stands by", "worker=%s reason=%s", hello->worker_id, hello->trouble);
+    else
+        LOG_INFO(ctx, "worker joined", "worker=%s sandbox=%s", hello->worker_id, hello->sandbox);
+    control_wake(control);
     return OK;
 }
 
@@ -45,7 +52,9 @@ ControlSession *control_leave(ControlSession *session)
         *at = session->next;
     }
     pthread_cond_destroy(&session->wake);
+    free(session->trouble);
     free(session);
+    control_wake(control);
     return NULL;
 }
 
@@ -102,7 +111,7 @@ static Status wait_for_order(Ctx *ctx, ControlSession *session,
             return OK;
         if (session->quit)
             return FAIL(ctx, CANCELLED, "the worker's connection ended");
-        if (!session->lease && queue_take(control, session, out_lease))
+        if (!session->lease && !session->trouble && queue_take(control, session, out_lease))
             return OK;
         session->waiting = true;
         pthread_cond_wait(&session->wake, &control->lock);
@@ -258,6 +267,20 @@ static Status report_alive(Ctx *ctx, ControlSession *session)
     return run ? result_flush_due(ctx, run) : OK;
 }
 
+static void report_able(Ctx *ctx, ControlSession *session,
+                        const Procavia__Work__WorkReport__Able *able)
+{
+    Control *control = session->control;
+    {
+        LOCKED(&control->lock);
+        free(session->trouble);
+        session->trouble = NULL;
+        pthread_cond_broadcast(&session->wake);
+    }
+    LOG_INFO(ctx, "worker joined", "worker=%s sandbox=%s", session->worker_id, able->sandbox);
+    control_wake(control);
+}
+
 static void note_heard(ControlSession *session)
 {
     LOCKED(&session->control->lock);
@@ -282,6 +305,9 @@ Status control_report(Ctx *ctx, ControlSession *session, const Procavia__Work__W
         return OK;
     case PROCAVIA__WORK__WORK_REPORT__BODY_ALIVE:
         return report_alive(ctx, session);
+    case PROCAVIA__WORK__WORK_REPORT__BODY_ABLE:
+        report_able(ctx, session, report->able);
+        return OK;
     case PROCAVIA__WORK__WORK_REPORT__BODY_HELLO:
     case PROCAVIA__WORK__WORK_REPORT__BODY__NOT_SET:
     case _PROCAVIA__WORK__WORK_REPORT__BODY__CASE_IS_INT_SIZE:

@@ -112,19 +112,44 @@ Status host_look(Ctx *ctx, const SandboxConfig *config, HostFacts *out)
     return OK;
 }
 
-Status host_claim_pfs(Ctx *ctx, int *out_lock)
+static const struct {
+    const char *path, *value;
+} user_namespace_settings[] = {
+    { "/proc/sys/user/max_user_namespaces",                   "0" },
+    { "/proc/sys/kernel/unprivileged_userns_clone",           "0" },
+    { "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1" },
+};
+
+const char *host_user_namespaces_off(Ctx *ctx)
 {
+    for (size_t i = 0; i < ARRAY_LEN(user_namespace_settings); i++) {
+        const char *path = user_namespace_settings[i].path;
+        CLEANUP(buf_done) Buf text = { 0 };
+        if (!status_ok(file_read_path(ctx, path, &text)))
+            continue;
+        Str value = buf_str(&text);
+        value = str_sub(value, 0, str_find(value, '\n'));
+        if (str_eq_c(value, user_namespace_settings[i].value))
+            return text_printf(ctx->arena, " (%s is %s)", path, user_namespace_settings[i].value);
+    }
+    return "";
+}
+
+Status host_claim_pfs(Ctx *ctx, int *lock)
+{
+    if (*lock >= 0)
+        return OK;
     if (mkdir(HOST_PFS, 0755) < 0 && errno != EEXIST)
         return FAIL(ctx, FAILED_PRECONDITION, "could not create folder '" HOST_PFS "': %s",
                     strerror(errno));
-    AUTO_FD lock = open(HOST_PFS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (lock < 0 || faccessat(AT_FDCWD, HOST_PFS, W_OK, AT_EACCESS) < 0)
+    AUTO_FD fd = open(HOST_PFS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || faccessat(AT_FDCWD, HOST_PFS, W_OK, AT_EACCESS) < 0)
         return FAIL(ctx, FAILED_PRECONDITION, "could not write to folder '" HOST_PFS "': %s",
                     strerror(errno));
-    if (flock(lock, LOCK_EX | LOCK_NB) < 0)
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
         return FAIL(ctx, FAILED_PRECONDITION,
                     "folder '" HOST_PFS "' is in use by another worker of this machine");
-    *out_lock = fd_steal(&lock);
+    *lock = fd_steal(&fd);
     return OK;
 }
 

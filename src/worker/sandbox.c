@@ -78,7 +78,7 @@ static Sandbox *sandbox_new(const SandboxConfig *config)
     sandbox->base.privileged = geteuid() == 0;
     sandbox->buffer = buffer;
     sandbox->keeper = -1;
-    sandbox->control_fd = sandbox->pfs_lock = sandbox->cancel_fd = -1;
+    sandbox->control_fd = sandbox->own_claim = sandbox->cancel_fd = -1;
     sandbox->pidfd = sandbox->report_fd = -1;
     for (size_t i = 0; i < ARRAY_LEN(sandbox->outputs); i++) {
         sandbox->outputs[i] = (Output){ .sandbox = sandbox, .stream = (SandboxStream)i, .fd = -1 };
@@ -176,7 +176,7 @@ static Status try_level(Ctx *ctx, Sandbox *sandbox, const HostFacts *facts,
 {
     if (!sandbox_is_isolated(sandbox)) {
         TRY(check_plain(ctx, config));
-        TRY(host_claim_pfs(ctx, &sandbox->pfs_lock));
+        TRY(host_claim_pfs(ctx, sandbox_pfs_claim(sandbox)));
     }
     PlanBase with_all = sandbox->base;
     with_all.config = config;
@@ -191,6 +191,23 @@ static Status try_level(Ctx *ctx, Sandbox *sandbox, const HostFacts *facts,
     return sandbox_resolve(ctx, sandbox, NULL, 0, NULL);
 }
 
+static void warn_if_plain(Sandbox *sandbox)
+{
+    if (!sandbox_is_isolated(sandbox) && sandbox->warnings.size)
+        buf_printf(&sandbox->warnings, "user code runs as a plain process, not in a sandbox\n");
+}
+
+static const char *in_one_line(Ctx *ctx, const Buf *lines)
+{
+    CLEANUP(buf_done) Buf text = { 0 };
+    for (Str rest = buf_str(lines); rest.size;) {
+        Str line = str_sub(rest, 0, str_find(rest, '\n'));
+        rest = str_sub(rest, line.size + 1, rest.size);
+        buf_printf(&text, "%s" STR_FMT, text.size ? "; " : "", STR_ARG(line));
+    }
+    return str_z(ctx->arena, buf_str(&text));
+}
+
 /* The strongest level that works; why each stronger one did not becomes a warning. */
 static Status find_level(Ctx *ctx, Sandbox *sandbox, const HostFacts *facts,
                          const SandboxConfig *config)
@@ -201,15 +218,17 @@ static Status find_level(Ctx *ctx, Sandbox *sandbox, const HostFacts *facts,
         sandbox->base.level = (SandboxLevel)level;
         sandbox->base.by_runtime = has_runtime(config) && level != SANDBOX_NONE;
         Status s = try_level(ctx, sandbox, facts, config);
-        if (status_ok(s))
+        if (status_ok(s)) {
+            warn_if_plain(sandbox);
             return OK;
+        }
         stop_keeper(sandbox);
         TRY(ctx_check(ctx)); /* it may have been us who gave up */
-        buf_printf(&sandbox->warnings, "no sandbox of level '%s': %s\n", level_names[level],
-                   status_message(s));
+        buf_printf(&sandbox->warnings, "no sandbox of level '%s': %s%s\n", level_names[level],
+                   status_message(s), level == SANDBOX_USER ? host_user_namespaces_off(ctx) : "");
     }
-    return FAIL(ctx, FAILED_PRECONDITION, "could not open a sandbox of level '%s': " STR_FMT,
-                level_names[config->level_min], STR_ARG(buf_str(&sandbox->warnings)));
+    return FAIL(ctx, FAILED_PRECONDITION, "could not open a sandbox of level '%s': %s",
+                level_names[config->level_min], in_one_line(ctx, &sandbox->warnings));
 }
 
 Status sandbox_open(Ctx *ctx, const SandboxConfig *config, Sandbox **out)
@@ -259,7 +278,7 @@ Sandbox *sandbox_close(Sandbox *sandbox)
     }
     cgroup_free(sandbox->cgroup);
     fd_closep(&sandbox->cancel_fd);
-    host_release_pfs(&sandbox->pfs_lock);
+    host_release_pfs(&sandbox->own_claim);
     buf_done(&sandbox->warnings);
     arena_free(sandbox->arena);
     free(sandbox->buffer);

@@ -58,6 +58,8 @@ typedef struct SandboxConfig {
     const char *runtime;
     const char *runtime_init; /* path of pcv-init, which runtimes start */
     SandboxLimits limits;
+    int *pfs_claim; /* without namespaces: who has the host's /pfs (host.h), -1 nobody yet; stays
+                       as long as the sandbox. NULL: the sandbox claims it for itself */
     SandboxLevel level_max; /* never more than this; tests choose weaker ones */
     SandboxLevel level_min; /* refuse to open below this */
 } SandboxConfig;

@@ -30,7 +30,7 @@ struct Sandbox {
     uint64_t oom_kills; /* of earlier runs */
     pid_t keeper;
     int control_fd;
-    int pfs_lock;    /* without a root of its own: the claim on the host's /pfs */
+    int own_claim;   /* on the host's /pfs, where the config has none; else -1 */
     int cancel_fd;   /* readable once the ctx that waits is cancelled */
     uint8_t *buffer; /* of SANDBOX_READ_BYTES */
 
@@ -51,6 +51,12 @@ struct Sandbox {
 static inline bool sandbox_is_isolated(const Sandbox *sandbox)
 {
     return sandbox->base.level != SANDBOX_NONE;
+}
+
+/* On the host's /pfs, for runs without a root of their own. */
+static inline int *sandbox_pfs_claim(Sandbox *sandbox)
+{
+    return sandbox->config.pfs_claim ? sandbox->config.pfs_claim : &sandbox->own_claim;
 }
 
 /* Hears the keeper's word on how the last thing it was asked went. Errors: INTERNAL; UNAVAILABLE

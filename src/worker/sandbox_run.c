@@ -134,7 +134,7 @@ Status sandbox_start(Ctx *ctx, Sandbox *sandbox, const SandboxRun *run)
         return FAIL(ctx, INVALID_ARGUMENT, "no command to run");
     if (!sandbox_is_isolated(sandbox)) {
         char *pfs = text_printf(ctx->arena, "%s/pfs", sandbox->config.slot_dir);
-        TRY(host_link_pfs(ctx, sandbox->pfs_lock, pfs));
+        TRY(host_link_pfs(ctx, *sandbox_pfs_claim(sandbox), pfs));
     }
     StepList steps;
     steps_init(&steps, ctx->arena);

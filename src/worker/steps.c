@@ -6,6 +6,8 @@
  */
 #include "worker/steps.h"
 
+#include <sched.h>
+
 #include "base/text.h"
 
 static const char *const op_names[STEP_OP_COUNT] = {
@@ -30,6 +32,19 @@ static const struct {
     { STEP_OPTIONAL, "optional" },
 };
 
+/* People read them in reasons why a host gives no sandbox. */
+static const struct {
+    uint64_t flag;
+    const char *name;
+} namespace_names[] = {
+    {CLONE_NEWUSER,  "user"   },
+    { CLONE_NEWNS,   "mount"  },
+    { CLONE_NEWPID,  "pid"    },
+    { CLONE_NEWIPC,  "ipc"    },
+    { CLONE_NEWUTS,  "uts"    },
+    { CLONE_NEWNET,  "network"},
+};
+
 void steps_init(StepList *list, Arena *arena)
 {
     *list = (StepList){ .arena = arena };
@@ -50,13 +65,21 @@ void steps_add(StepList *list, Step step)
     list->steps[list->count++] = step;
 }
 
+static void add_namespaces(Buf *out, uint64_t flags)
+{
+    for (size_t i = 0; i < ARRAY_LEN(namespace_names); i++) {
+        if (flags & namespace_names[i].flag)
+            buf_printf(out, " %s", namespace_names[i].name);
+    }
+}
+
 static void add_numbers(Buf *out, const Step *step)
 {
     unsigned long long number = step->number, extra = step->extra;
     if (step->op == STEP_MKDIR)
         buf_printf(out, " %04llo", number);
     else if (step->op == STEP_UNSHARE)
-        buf_printf(out, " 0x%llx", number);
+        add_namespaces(out, step->number);
     else if (step->op == STEP_TMPFS)
         buf_printf(out, " %llu %04llo", number, extra);
     else if (step->op == STEP_MAP_IDS || step->op == STEP_IDS || step->op == STEP_RLIMIT)

@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "worker/cgroup.h"
 #include "worker/folder.h"
+#include "worker/host.h"
 #include "worker/worker_priv.h"
 
 static void copy_config(Worker *worker, const WorkerConfig *config)
@@ -73,7 +74,7 @@ Status worker_open(Ctx *ctx, const WorkerConfig *config, Worker **out)
     if (!worker)
         abort();
     worker->arena = arena_new(0);
-    worker->pfs_fd = -1;
+    worker->pfs_fd = worker->pfs_claim = -1;
     worker->dir = absolute(worker->arena, config->dir);
     worker->slot_dir = text_printf(worker->arena, "%s/slot", worker->dir);
     worker->pfs_dir = text_printf(worker->arena, "%s/pfs", worker->slot_dir);
@@ -102,6 +103,7 @@ Worker *worker_close(Worker *worker)
         return NULL;
     for (size_t i = 0; i < BOXES_MAX; i++)
         close_box(&worker->boxes[i]);
+    host_release_pfs(&worker->pfs_claim);
     worker->inputs = inputs_free(worker->inputs);
     worker->spares = spares_free(worker->spares);
     worker->cache = input_cache_free(worker->cache);
@@ -146,14 +148,8 @@ static Box *least_used_box(Worker *worker)
     return least;
 }
 
-/* Only one plain process can have the host's /pfs. */
 static Box *make_room(Worker *worker)
 {
-    for (size_t i = 0; i < BOXES_MAX; i++) {
-        Box *box = &worker->boxes[i];
-        if (box->sandbox && sandbox_level(box->sandbox) == SANDBOX_NONE)
-            close_box(box);
-    }
     Box *box = least_used_box(worker);
     close_box(box);
     return box;
@@ -179,6 +175,7 @@ Status worker_sandbox(Ctx *ctx, Worker *worker, SandboxConfig *config, unsigned 
     config->tool = worker->config.tool; /* of all, as the one of a probe may be used again */
     if (!*config->runtime) /* each run sets its own: pipelines that are alike share a root */
         config->hostname = NULL;
+    config->pfs_claim = &worker->pfs_claim;
     config->level_max = worker->config.level_max;
     config->level_min = worker->config.require_sandbox ? SANDBOX_USER : SANDBOX_NONE;
     CLEANUP(buf_done) Buf key = { 0 };

@@ -18,6 +18,8 @@ struct Worker {
     WorkerConfig config;
     const char *dir, *slot_dir, *pfs_dir;
     int pfs_fd;
+    int pfs_claim; /* on the host's /pfs, once a plain process ran: kept, so that no other worker of
+                      the machine comes in between two sandboxes; else -1 */
     InputCache *cache;
     Spares *spares;
     Inputs *inputs;

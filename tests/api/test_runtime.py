@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,32 @@ from pps_case import FAILURE, PpsCase
 from test_image import write_root
 
 PCVD = os.environ["PCVD"]
+RUNNING, CRASHING = pps.PipelineState.PIPELINE_RUNNING, pps.PipelineState.PIPELINE_CRASHING
+
+
+def processes():
+    """{pid: (name, parent)}"""
+    found = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+                stat = file.read()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        named, rest = stat[stat.index("(") + 1:].rsplit(")", 1)
+        found[int(pid)] = named, int(rest.split()[1])
+    return found
+
+
+def workers_that_run(server, program):
+    """Workers of the server below which a program of that name runs."""
+    all_of_them, found = processes(), set()
+    for pid in [pid for pid, (named, _) in all_of_them.items() if named == program]:
+        while pid in all_of_them and all_of_them[pid][1] != server.process.pid:
+            pid = all_of_them[pid][1]
+        found |= {pid} & set(all_of_them)
+    return found
+
 
 
 class RuntimeCase:
@@ -117,36 +144,94 @@ class RuncTest(RuntimeCase, PpsCase):
 CONFINED = [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "confined.py")]
 
 
+FILTERED = CONFINED + ["--filtered"]
+
+
 def can_confine():
     return os.geteuid() == 0 and subprocess.run(CONFINED + ["true"], capture_output=True).returncode == 0
 
 
 @unittest.skipUnless(can_confine(), "needs root, unshare and setpriv")
 class ConfinedTest(PpsCase):
-    """Where no sandbox can be had: a plain process, said in the log; or nothing, when told so."""
+    """Where no sandbox can be had: a plain process, said in the log; or nothing, when told so. Plain
+    processes have the machine's /pfs, so one worker has all the work."""
 
-    def serve(self, *args):
-        self.server = Server(args=["--workers", "1", *args], prefix=CONFINED)
+    prefix = CONFINED
+    forbidden = "no space left on device (/proc/sys/user/max_user_namespaces is 0)"
+
+    def serve(self, *args, runtime="own"):
+        self.server = Server(args=["--workers", "3", "--sandbox", runtime, *args], prefix=self.prefix)
         self.addCleanup(self.server.clean)
         self.addCleanup(self.server.stop)
         self.client = self.server.client()
 
-    def test_a_plain_process_with_a_warning(self):
+    def own_lines(self, job):
+        return [line.message for line in self.client.pps.get_logs(job=job) if not line.user]
+
+    def test_plain_processes_with_a_warning(self):
         self.serve()
-        repo = self.repo(files={"/a": b"one\n", "/b": b"two\n"})
-        made = self.pipeline(repo, "cp /pfs/in/* /pfs/out/")
+        repo = self.repo(files={f"/{i}": b"%d\n" % i for i in range(8)})
+        made = self.pipeline(repo, "cp /pfs/in/* /pfs/out/", parallelism_spec={"constant": 3},
+                             datum_set_spec={"number": 1})
         info = self.succeeds(made)
-        self.assertEqual(self.read(made, "/a"), b"one\n")
-        said = [line.message for line in self.client.pps.get_logs(job=info.job)]
-        self.assertEqual(len([line for line in said if "warning: no sandbox of level 'root'" in line]), 1, said)
-        self.assertEqual(len([line for line in said if "warning: no sandbox of level 'user'" in line]), 1, said)
+        self.assertEqual(len(self.paths(made)), 8)
+        said = self.own_lines(info.job)
+        for level in ("root", "user"):
+            self.assertEqual(len([line for line in said if f"warning: no sandbox of level '{level}'" in line]), 1, said)
+        self.assertTrue([line for line in said if self.forbidden in line], said)
+        self.assertTrue([line for line in said if "warning: user code runs as a plain process" in line], said)
+
+    def test_the_others_stand_by(self):
+        self.serve()
+        made = self.pipeline(self.repo(files={"/a": b"one\n"}))
+        self.succeeds(made)
+        self.until(lambda: self.server.read_log().count("worker stands by") == 2)
+        log = self.server.read_log()
+        self.assertEqual(log.count("worker joined"), 1)
+        self.assertNotIn("worker ended", log)
+        self.assertEqual(self.info(made).state, RUNNING)
+
+    def test_another_takes_over(self):
+        """The one that has /pfs is killed in its datum: who gets it next runs that again."""
+        self.serve()
+        made = self.pipeline(self.repo(files={"/a": b"one\n"}), "echo here; [ -e /tmp/{0} ] || sleep 1000; "
+                             "cp /pfs/in/a /pfs/out/; rm /tmp/{0}".format(mark := name("mark")))
+        self.until_job_runs(made)
+        with open("/tmp/" + mark, "w", encoding="ascii"):
+            pass
+        working, = workers_that_run(self.server, "sh")
+        os.kill(working, signal.SIGKILL)
+        self.succeeds(made)
+
+    def test_what_needs_a_sandbox_says_so(self):
+        self.serve()
+        repo = self.repo(files={"/a": b"one\n"})
+        info = self.job(self.pipeline(repo, transform={"network": "none"}))
+        self.assertEqual(info.state, FAILURE)
+        self.assertIn("a network of its own needs a sandbox", info.reason)
 
     def test_refused_when_told_so(self):
-        self.serve("--require-sandbox", "1")
-        repo = self.repo(files={"/a": b"one\n"})
-        made = self.pipeline(repo, "cp /pfs/in/* /pfs/out/")
-        self.until(lambda: "could not open a sandbox of level 'user'" in self.server.read_log())
-        self.assertEqual(self.jobs(made)[0].data_processed, 0)
+        for runtime in ("own", "crun"):
+            if runtime != "own" and not shutil.which(runtime):
+                continue
+            with self.subTest(runtime):
+                self.serve("--require-sandbox", "1", runtime=runtime)
+                repo = self.repo(files={"/a": b"one\n"})
+                made = self.pipeline(repo)
+                reason = self.until_state(made, CRASHING).reason
+                self.assertIn("no worker can run: user code may only run in a sandbox", reason)
+                self.assertIn(self.forbidden, reason)
+                self.assertEqual(self.jobs(made)[0].data_processed, 0)
+                self.assertNotIn("worker ended", self.server.read_log())
+                served = self.pipeline(repo, "sleep 1000", service={"internal_port": 9, "external_port": 9})
+                self.assertIn(self.forbidden, self.until_state(served, CRASHING).reason)
+
+
+class FilteredTest(ConfinedTest):
+    """The same where a filter denies the system calls, as container engines' do."""
+
+    prefix = FILTERED
+    forbidden = "could not carry out 'unshare user mount"
 
 
 class ChoiceTest(unittest.TestCase):

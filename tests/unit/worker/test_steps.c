@@ -58,7 +58,7 @@ static void the_hosts_root(void **state)
     ctx_init(&ctx);
     SandboxConfig config = { .slot_dir = "/w/slot" };
     assert_string_equal(template_text(&ctx, &config, SANDBOX_ROOT),
-                        "unshare 0x4020000\n"
+                        "unshare mount uts\n"
                         "private\n"
                         "root /w/slot/root\n"
                         "bind /usr <- /usr recursive ro\n"
@@ -96,7 +96,7 @@ static void an_image_with_everything(void **state)
                              .gpu = true };
     assert_string_equal(
         template_text(&ctx, &config, SANDBOX_USER),
-        "unshare 0x54020000\n"
+        "unshare user mount uts network\n"
         "map-ids 7 8\n"
         "loopback\n"
         "hostname pod\n"
