@@ -12,9 +12,10 @@
 #include "base/thread.h"
 #include "courier/courier.h"
 #include "courier/courier_priv.h"
+#include "remote/remote.h"
 
-#define THREADS_MAX 128 /* above what one server may have open at once: those given up still end   \
-                         */
+/* Above what one server may have open at once: those given up still end. */
+#define THREADS_MAX (2 * REMOTE_OPS_MAX)
 
 /* --- a transfer's socket
  * ------------------------------------------------------------------------ */
@@ -210,7 +211,7 @@ static void serve_order(void *arg)
 }
 
 /* The next request and the socket that came with it; NULL at the end. */
-static Order *take_order(int control_fd)
+static Order *take_order(int control_fd, Buf *room)
 {
     union {
         struct cmsghdr head;
@@ -219,8 +220,7 @@ static Order *take_order(int control_fd)
     Order *order = calloc(1, sizeof(*order));
     if (!order)
         abort();
-    buf_reserve(&order->text, REMOTE_PACKET_BYTES);
-    struct iovec piece = { order->text.data, REMOTE_PACKET_BYTES };
+    struct iovec piece = { room->data, REMOTE_PACKET_BYTES };
     struct msghdr message = { .msg_iov = &piece,
                               .msg_iovlen = 1,
                               .msg_control = with.room,
@@ -232,24 +232,39 @@ static Order *take_order(int control_fd)
     const struct cmsghdr *head = CMSG_FIRSTHDR(&message);
     if (n > 0 && head && head->cmsg_type == SCM_RIGHTS) {
         memcpy(&order->fd, CMSG_DATA(head), sizeof(order->fd));
-        order->text.size = (size_t)n;
+        buf_add(&order->text, room->data, (size_t)n);
         return order;
     }
-    buf_done(&order->text);
     free(order);
     return NULL;
 }
 
+/* No thread is to be had: the server is told, on the transfer's own socket. */
+static void refuse(Order *order)
+{
+    CLEANUP(ctx_done) Ctx ctx;
+    ctx_init(&ctx);
+    Transfer *transfer = calloc(1, sizeof(*transfer));
+    if (!transfer)
+        abort();
+    *transfer = (Transfer){ .ctx = &ctx, .fd = order->fd, .shown = "" };
+    say_failure(transfer, FAIL(&ctx, RESOURCE_EXHAUSTED,
+                               "this machine cannot run so many transfers at once"));
+    free(transfer);
+    close(order->fd);
+    buf_done(&order->text);
+    free(order);
+}
+
 void courier_serve(int control_fd)
 {
+    CLEANUP(buf_done) Buf room = { 0 };
+    buf_reserve(&room, REMOTE_PACKET_BYTES);
     Pool *pool = pool_new("transfer", THREADS_MAX);
-    for (Order *order; (order = take_order(control_fd));) {
+    for (Order *order; (order = take_order(control_fd, &room));) {
         Status s = pool_run(pool, serve_order, order);
-        if (!status_ok(s)) { /* the server sees that its transfer broke off */
-            close(order->fd);
-            buf_done(&order->text);
-            free(order);
-        }
+        if (!status_ok(s))
+            refuse(order);
     }
     _exit(0);
 }

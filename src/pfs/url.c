@@ -2,14 +2,17 @@
  *
  * Of a recursive source, the objects that come next are asked for while one is taken up: a window
  * of transfers, read in the listing's order. */
+#include <stdlib.h>
+
 #include "base/text.h"
 #include "codec/path.h"
 #include "pfs/pfs_priv.h"
 #include "pfs/url_priv.h"
 #include "pfs/write_priv.h"
 
-#define WINDOW_DEFAULT 16
-#define WINDOW_MAX     (REMOTE_OPS_MAX - 1) /* one is the listing */
+#define WINDOW_DEFAULT 50
+#define WINDOW_MAX     1000
+static_assert(WINDOW_MAX + 1 <= REMOTE_OPS_MAX, "one is the listing");
 
 typedef struct Coming {
     RemoteOp *op;
@@ -22,18 +25,19 @@ typedef struct Fetch {
     UrlMeter meter;
     size_t prefix; /* bytes of the URL's key */
     RemoteOp *listing;
-    bool listed; /* to the end */
-    Coming window[WINDOW_MAX];
-    size_t first, n, room; /* of the window, a ring */
+    bool listed;    /* to the end */
+    Coming *window; /* a ring */
+    size_t first, n, room;
 } Fetch;
 
 static void fetch_done(Fetch *fetch)
 {
     remote_close(fetch->listing);
-    for (size_t i = 0; i < WINDOW_MAX; i++) {
+    for (size_t i = 0; fetch->window && i < fetch->room; i++) {
         remote_close(fetch->window[i].op);
         buf_done(&fetch->window[i].path);
     }
+    free(fetch->window);
 }
 
 /* The stream's helper: started when it first meets a URL. */
@@ -81,7 +85,7 @@ static bool is_folder(const RemoteObject *object)
 
 static Status ask_for(Ctx *ctx, Fetch *fetch, const RemoteObject *object)
 {
-    Coming *coming = &fetch->window[(fetch->first + fetch->n) % WINDOW_MAX];
+    Coming *coming = &fetch->window[(fetch->first + fetch->n) % fetch->room];
     const PfsV2__AddFile *add = fetch->add;
     Str below = str_sub(object->key, fetch->prefix, object->key.size);
     buf_clear(&coming->path);
@@ -111,6 +115,9 @@ static Status fetch_all(Ctx *ctx, Fetch *fetch)
 {
     Remote *remote = remote_of(fetch->writer);
     TRY(path_validate(ctx, str(fetch->add->path)));
+    fetch->window = calloc(fetch->room, sizeof(*fetch->window));
+    if (!fetch->window)
+        return STATUS(RESOURCE_EXHAUSTED);
     TRY(remote_list(ctx, remote, fetch->add->url->url, &fetch->listing));
     for (;;) {
         TRY(fill_window(ctx, fetch));
@@ -119,9 +126,16 @@ static Status fetch_all(Ctx *ctx, Fetch *fetch)
         Coming *coming = &fetch->window[fetch->first];
         TRY(take_up(ctx, fetch, coming->op, buf_str(&coming->path)));
         coming->op = remote_close(coming->op);
-        fetch->first = (fetch->first + 1) % WINDOW_MAX;
+        fetch->first = (fetch->first + 1) % fetch->room;
         fetch->n--;
     }
+}
+
+/* As many as are asked for, and this machine can have open. */
+static size_t window_room(uint32_t concurrency)
+{
+    size_t wanted = concurrency ? concurrency : WINDOW_DEFAULT;
+    return MIN(MIN(wanted, WINDOW_MAX), remote_ops_max() - 1);
 }
 
 Status pfs_url_fetch(Ctx *ctx, PfsWriter *writer, const PfsV2__AddFile *add)
@@ -133,9 +147,7 @@ Status pfs_url_fetch(Ctx *ctx, PfsWriter *writer, const PfsV2__AddFile *add)
     Fetch fetch = { .writer = writer,
                     .add = add,
                     .prefix = strlen(url.key),
-                    .room = MIN((size_t)source->concurrency, WINDOW_MAX) };
-    if (!fetch.room)
-        fetch.room = WINDOW_DEFAULT;
+                    .room = window_room(source->concurrency) };
     url_meter_init(ctx, &fetch.meter, "fetch", source->url);
     bool is_tree = source->recursive && url.kind != REMOTE_HTTP;
     TRY(is_tree ? fetch_all(ctx, &fetch) : fetch_one(ctx, &fetch));

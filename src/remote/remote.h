@@ -37,9 +37,10 @@ static inline void remote_freep(Remote **remote)
 Status remote_check(Ctx *ctx, const RemoteConfig *config, const char *url,
                     RemoteUrl *out) NODISCARD;
 
-/* One transfer under way. Any number up to REMOTE_OPS_MAX may be open; they run in parallel. */
+/* One transfer under way. Any number up to remote_ops_max() may be open; they run in parallel. */
 typedef struct RemoteOp RemoteOp;
-#define REMOTE_OPS_MAX 64
+#define REMOTE_OPS_MAX 1001
+size_t remote_ops_max(void); /* fewer where the limit of open descriptors is low */
 RemoteOp *remote_close(RemoteOp *op); /* gives up what is not finished; NULL is fine */
 static inline void remote_closep(RemoteOp **op)
 {

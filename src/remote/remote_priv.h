@@ -8,10 +8,10 @@
 struct RemoteOp {
     Remote *remote;
     int fd;
-    char *shown; /* the URL, for messages and logs */
-    bool ended;  /* the server's side of it */
-    size_t size; /* of packet */
-    uint8_t packet[REMOTE_PACKET_BYTES];
+    char *shown;     /* the URL, for messages and logs */
+    bool ended;      /* the server's side of it */
+    size_t size;     /* of packet */
+    uint8_t *packet; /* REMOTE_PACKET_BYTES, from the first use: most ops of a window only wait */
 };
 
 /* What every request says; key may be NULL. In ctx's arena. */

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@ struct Remote {
     pid_t pid;   /* 0: not started */
     int control; /* requests; -1: not started */
     int wake;    /* an event that a cancellation raises; -1: not made */
+    size_t open; /* transfers */
 };
 
 Remote *remote_new(const RemoteConfig *config)
@@ -47,6 +49,17 @@ Remote *remote_free(Remote *remote)
     fd_closep(&remote->wake);
     free(remote);
     return NULL;
+}
+
+/* Each has a descriptor here; the helper has that one's other end, and a connection or two. */
+#define DESCRIPTORS_PER_OP 4
+
+size_t remote_ops_max(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return 1;
+    return (size_t)MIN(MAX(limit.rlim_cur / DESCRIPTORS_PER_OP, (rlim_t)2), (rlim_t)REMOTE_OPS_MAX);
 }
 
 static Status packet_sockets(Ctx *ctx, int *out_ours, int *out_theirs)
@@ -130,21 +143,33 @@ static Status send_request(Ctx *ctx, Remote *remote, Str text, int fd)
     return status_errno(ctx, errno, "could not reach the helper for transfers");
 }
 
+/* What waits in the sockets is memory, too: of so many transfers each may have much of it. */
+#define ROOMY_OPS          64
+#define TIGHT_BUFFER_BYTES (64 * KiB) /* the kernel doubles it: one packet, and the next */
+
+static void tighten(int ours, int theirs)
+{
+    const int size = TIGHT_BUFFER_BYTES;
+    setsockopt(ours, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+    setsockopt(theirs, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
 Status remote_open(Ctx *ctx, Remote *remote, const char *url, const JsonValue *request,
                    RemoteOp **out)
 {
     AUTO_FD ours = -1;
     AUTO_FD theirs = -1;
     TRY(packet_sockets(ctx, &ours, &theirs));
+    if (remote->open >= ROOMY_OPS)
+        tighten(ours, theirs);
     TRY(send_request(ctx, remote, json_print(ctx->arena, request, (JsonStyle){ 0 }), theirs));
-    RemoteOp *op = malloc(sizeof(*op));
+    RemoteOp *op = calloc(1, sizeof(*op));
     if (!op)
         return STATUS(RESOURCE_EXHAUSTED);
     op->remote = remote;
     op->fd = fd_steal(&ours);
     op->shown = strdup(remote_url_shown(ctx, url));
-    op->ended = false;
-    op->size = 0;
+    remote->open++;
     *out = op;
     return OK;
 }
@@ -153,7 +178,9 @@ RemoteOp *remote_close(RemoteOp *op)
 {
     if (!op)
         return NULL;
+    op->remote->open--;
     close(op->fd);
+    free(op->packet);
     free(op->shown);
     free(op);
     return NULL;
@@ -197,10 +224,18 @@ static Status broke_off(Ctx *ctx, const RemoteOp *op)
     return FAIL(ctx, UNAVAILABLE, "the transfer of \"%s\" broke off: its process ended", op->shown);
 }
 
+static Status need_packet(RemoteOp *op)
+{
+    if (!op->packet)
+        op->packet = malloc(REMOTE_PACKET_BYTES);
+    return op->packet ? OK : STATUS(RESOURCE_EXHAUSTED);
+}
+
 static Status recv_packet(Ctx *ctx, RemoteOp *op)
 {
+    TRY(need_packet(op));
     for (;;) {
-        ssize_t n = recv(op->fd, op->packet, sizeof(op->packet), MSG_DONTWAIT);
+        ssize_t n = recv(op->fd, op->packet, REMOTE_PACKET_BYTES, MSG_DONTWAIT);
         op->size = (size_t)MAX(n, 0);
         if (n > 0)
             return OK;
@@ -255,6 +290,7 @@ static Status send_packet(Ctx *ctx, RemoteOp *op, Bytes packet)
 
 Status remote_send(Ctx *ctx, RemoteOp *op, RemoteSay kind, Bytes data)
 {
+    TRY(need_packet(op));
     do {
         Bytes piece = bytes(data.data, MIN(data.size, REMOTE_PACKET_BYTES - 1));
         op->packet[0] = (uint8_t)kind;

@@ -27,6 +27,7 @@ READY_SECONDS_MAX = 30
 
 class _Listener(http.server.ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 1024  # all of a test's connections may come at once
 
     def handle_error(self, request, client_address):
         pass  # clients go away when they have enough

@@ -301,6 +301,66 @@ class Files(UrlCase):
             self.put(f"file://{self.folder}/none")
 
 
+class AtOnce(UrlCase):
+    """How many objects are fetched at the same time: each waits until enough others were asked for."""
+
+    OBJECT_BYTES = 100_000
+
+    @classmethod
+    def env(cls):
+        cls.web = Web()
+        cls.addClassCleanup(cls.web.stop)
+        return {"AWS_ENDPOINT_URL": f"http://{cls.web.address}", "AWS_ACCESS_KEY_ID": "x",
+                "AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "us-east-1"}
+
+    def fetch(self, n, held, **source):
+        """Of n objects, none is answered before `held` were asked for at once. Gives how many were
+        at most."""
+        here = threading.Condition()
+        state = {"now": 0, "most": 0}
+        keys = [f"{i:05}" for i in range(n)]
+        bucket = name("b")
+        listing = "".join(f"<Contents><Key>{key}</Key><Size>{self.OBJECT_BYTES}</Size></Contents>"
+                          for key in keys)
+        listed = content(f"<ListBucketResult><IsTruncated>false</IsTruncated>{listing}"
+                         "</ListBucketResult>".encode())
+
+        def give(request):
+            with here:
+                state["now"] += 1
+                state["most"] = max(state["most"], state["now"])
+                here.notify_all()
+                enough = here.wait_for(lambda: state["most"] >= held, timeout=60)
+            with here:
+                state["now"] -= 1
+            answer(request, 200 if enough else 500, b"x" * self.OBJECT_BYTES)
+
+        for path in f"/{bucket}", f"/{bucket}/":
+            self.web.on(path, listed)
+        for key in keys:
+            self.web.on(f"/{bucket}/{key}", give)
+        self.put(f"s3://{bucket}/", path="/", recursive=True, timeout=120, **source)
+        self.assertEqual(self.paths(), ["/" + key for key in keys])
+        return state["most"]
+
+    def test_fifty_unless_said(self):
+        self.assertEqual(self.fetch(60, 50), 50)
+
+    def test_as_many_as_are_asked_for(self):
+        self.assertEqual(self.fetch(5, 1, concurrency=1), 1)
+        self.assertEqual(self.fetch(130, 120, concurrency=120), 120)
+
+    def test_a_thousand_at_most(self):
+        before = self.memory("VmRSS")
+        self.assertEqual(self.fetch(1010, 1000, concurrency=1_000_000), 1000)
+        self.assertLess(self.memory("VmHWM") - before, 64 << 20)
+
+    def memory(self, field):
+        text = pathlib.Path(f"/proc/{self.server.process.pid}/status").read_text(encoding="ascii")
+        return next(int(line.split()[1]) << 10 for line in text.splitlines()
+                    if line.startswith(field))
+
+
 class S3(UrlCase):
     """Signed requests to an S3 that checks them."""
 

@@ -150,7 +150,7 @@ static void a_wait_ends(void **state)
 static void many_run_at_once(void **state)
 {
     (void)state;
-    RemoteOp *ops[REMOTE_OPS_MAX];
+    static RemoteOp *ops[REMOTE_OPS_MAX];
     assert_int_equal(put("m", STR("m"), 1).code, STATUS_OK);
     for (size_t i = 0; i < REMOTE_OPS_MAX; i++)
         assert_true(
