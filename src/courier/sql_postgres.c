@@ -92,11 +92,22 @@ static Status run(Ctx *ctx, const Postgres *db, const char *sql, const char *par
     return OK;
 }
 
-static Status connect_by(Ctx *ctx, Postgres *db, const Params *params)
+/* Why there is no connection. The library does not tell a refusal (password, database) from nobody
+ * being there; asked once more, without a password, it does. */
+static Status refused(Ctx *ctx, const Postgres *db, const Params *anybody)
 {
-    db->connection = PQconnectdbParams(params->names, params->values, 0);
+    bool there = PQpingParams(anybody->names, anybody->values, 0) == PQPING_OK;
+    return status_new(ctx, there ? STATUS_UNKNOWN : STATUS_UNAVAILABLE, "%s",
+                      words(ctx, PQerrorMessage(db->connection)));
+}
+
+static Status connect_by(Ctx *ctx, Postgres *db, const Params *anybody, const char *password)
+{
+    Params params = *anybody;
+    set(&params, "password", password);
+    db->connection = PQconnectdbParams(params.names, params.values, 0);
     if (PQstatus(db->connection) != CONNECTION_OK)
-        return failed(ctx, db, NULL);
+        return refused(ctx, db, anybody);
     return run(ctx, db, "BEGIN", NULL, PGRES_COMMAND_OK, NULL);
 }
 
@@ -121,7 +132,6 @@ static Status open_db(Transfer *transfer, const RemoteDbUrl *url, const char *pa
     set(&params, "hostaddr", address); /* what was allowed is what is reached */
     set(&params, "port", url->port);
     set(&params, "user", url->user);
-    set(&params, "password", password);
     set(&params, "dbname", url->name);
     set(&params, "passfile", "/dev/null");
     set(&params, "client_encoding", "UTF8");
@@ -129,7 +139,7 @@ static Status open_db(Transfer *transfer, const RemoteDbUrl *url, const char *pa
     if (!db)
         abort();
     *out = db;
-    return connect_by(ctx, db, &params);
+    return connect_by(ctx, db, &params, password);
 }
 
 /* --- tables

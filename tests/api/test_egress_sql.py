@@ -144,8 +144,27 @@ class Rows:
     def test_a_wrong_password(self):
         wrong = name("secret")
         self.make_secret(wrong, "no")
-        with self.assertRaisesRegex(Exception, self.denied):
-            self.load({f"/{self.table('id INT')}": b"1\n"}, secret=wrong)
+        files = {f"/{self.table('id INT')}": b"1\n"}
+        with self.refused(StatusCode.UNKNOWN, self.denied):
+            self.load(files, secret=wrong)
+        with self.refused(StatusCode.UNKNOWN, self.denied):
+            self.load(files, url=self.db.url.replace(self.db.user, "nobody"))
+        with self.refused(StatusCode.UNKNOWN, "none_such"):
+            self.load(files, url=self.db.url.rpartition("/")[0] + "/none_such")
+
+    def test_a_wrong_password_holds_the_job_until_it_is_right(self):
+        t, wrong = self.table("id INT"), name("secret")
+        self.make_secret(wrong, "no")
+        spec = self.spec()
+        spec["sqlDatabase"]["secret"]["name"] = wrong
+        pipeline = self.pipeline(self.repo(files={"/1": b"1\n"}), f"cp /pfs/in/1 /pfs/out/{t}",
+                                 egress=spec)
+        self.until(lambda: self.denied in self.own.read_log())
+        self.assertEqual(self.jobs(pipeline)[0].state, EGRESSING)
+        self.client.pps.delete_secret(secret=pps.Secret(name=wrong))
+        self.make_secret(wrong, self.db.password)
+        self.until(lambda: self.jobs(pipeline)[0].state == SUCCESS)
+        self.assertEqual(self.rows(t), ["1"])
 
     def spec(self, columns=()):
         return {"sqlDatabase": {
