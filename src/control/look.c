@@ -99,8 +99,8 @@ static Status next_open_job(Ctx *ctx, PfsTx *tx, const PpsJobRow *job, PpsJobRow
 {
     int64_t id;
     TRY(db_query_int(ctx, pfs_tx_db(tx), &id,
-                     "SELECT id FROM pps_job WHERE pipeline = ? AND id > ? AND "
-                     "state NOT IN (4, 5, 6, 8, 9) ORDER BY id LIMIT 1",
+                     "SELECT id FROM pps_job WHERE pipeline = ? AND id > ? AND " JOB_IS_KILLABLE_SQL
+                     " ORDER BY id LIMIT 1",
                      "ii", job->pipeline_id, job->id));
     return pps_job_row(ctx, tx, id, out);
 }
@@ -193,8 +193,7 @@ static Status all_pipelines_at_work(Ctx *ctx, Control *control, PpsStirred *out)
     TRY(pfs_begin_read(ctx, pps_pfs(control->pps), &tx));
     int64_t count;
     TRY(db_query_int(ctx, pfs_tx_db(tx), &count,
-                     "SELECT COUNT(DISTINCT pipeline) FROM pps_job WHERE state NOT IN (4, 5, 6, 9)",
-                     ""));
+                     "SELECT COUNT(DISTINCT pipeline) FROM pps_job WHERE " JOB_IS_OPEN_SQL, ""));
     size_t room = (size_t)count + RUNS_MAX;
     *out = (PpsStirred){ .pipelines = ARENA_NEW(ctx->arena, int64_t, room) };
     if (!out->pipelines)
@@ -202,8 +201,8 @@ static Status all_pipelines_at_work(Ctx *ctx, Control *control, PpsStirred *out)
     out->n = add_runs(control, out->pipelines, RUNS_MAX);
     CLEANUP(db_rows_done) DbRows rows = { 0 };
     TRY(db_query(ctx, pfs_tx_db(tx), &rows,
-                 "SELECT pipeline FROM pps_job WHERE state NOT IN (4, 5, 6, 9) "
-                 "GROUP BY pipeline ORDER BY MIN(id)",
+                 "SELECT pipeline FROM pps_job WHERE " JOB_IS_OPEN_SQL
+                 " GROUP BY pipeline ORDER BY MIN(id)",
                  ""));
     DB_EACH (ctx, &rows) {
         if (out->n == room)

@@ -79,10 +79,10 @@ static Status kill_jobs_of(Ctx *ctx, PfsTx *tx, const PpsPipelineRow *row, const
 {
     for (;;) {
         int64_t id;
-        Status s = db_query_int(
-            ctx, pfs_tx_db(tx), &id,
-            "SELECT id FROM pps_job WHERE pipeline = ? AND state NOT IN (4, 5, 6, 8, 9) LIMIT 1",
-            "i", row->id);
+        Status s = db_query_int(ctx, pfs_tx_db(tx), &id,
+                                "SELECT id FROM pps_job WHERE pipeline = ? AND " JOB_IS_KILLABLE_SQL
+                                " LIMIT 1",
+                                "i", row->id);
         if (s.code == STATUS_NOT_FOUND)
             return OK;
         TRY(s);

@@ -84,10 +84,9 @@ Status pps_each_open_job(Ctx *ctx, PfsTx *tx,
                          Status (*fn)(void *arg, Ctx *ctx, const PpsJobRow *row), void *arg)
 {
     CLEANUP(db_rows_done) DbRows rows = { 0 };
-    TRY(db_query(ctx, pfs_tx_db(tx), &rows,
-                 "SELECT " PPS_JOB_COLUMNS
-                 " FROM pps_job j WHERE j.state NOT IN (4, 5, 6, 9) ORDER BY j.id",
-                 ""));
+    TRY(db_query(
+        ctx, pfs_tx_db(tx), &rows,
+        "SELECT " PPS_JOB_COLUMNS " FROM pps_job j WHERE j." JOB_IS_OPEN_SQL " ORDER BY j.id", ""));
     DB_EACH (ctx, &rows) {
         PpsJobRow row;
         pps_read_job(ctx, &rows, &row);
@@ -99,8 +98,8 @@ Status pps_each_open_job(Ctx *ctx, PfsTx *tx,
 Status pps_oldest_open_job(Ctx *ctx, PfsTx *tx, int64_t pipeline, int64_t *out)
 {
     return db_query_int(ctx, pfs_tx_db(tx), out,
-                        "SELECT id FROM pps_job WHERE pipeline = ? AND state NOT IN (4, 5, 6, 9) "
-                        "ORDER BY id LIMIT 1",
+                        "SELECT id FROM pps_job WHERE pipeline = ? AND " JOB_IS_OPEN_SQL
+                        " ORDER BY id LIMIT 1",
                         "i", pipeline);
 }
 
@@ -227,18 +226,16 @@ typedef struct OpenJobs {
 static Status open_jobs_of(Ctx *ctx, PfsTx *tx, int64_t pipeline, OpenJobs *out)
 {
     int64_t count;
-    TRY(db_query_int(
-        ctx, pfs_tx_db(tx), &count,
-        "SELECT COUNT(*) FROM pps_job WHERE pipeline = ? AND state NOT IN (4, 5, 6, 9)", "i",
-        pipeline));
+    TRY(db_query_int(ctx, pfs_tx_db(tx), &count,
+                     "SELECT COUNT(*) FROM pps_job WHERE pipeline = ? AND " JOB_IS_OPEN_SQL, "i",
+                     pipeline));
     *out = (OpenJobs){ ARENA_NEW(ctx->arena, int64_t, (size_t)count + 1), 0, (size_t)count };
     if (!out->ids)
         return STATUS(RESOURCE_EXHAUSTED);
     CLEANUP(db_rows_done) DbRows rows = { 0 };
-    TRY(db_query(
-        ctx, pfs_tx_db(tx), &rows,
-        "SELECT id FROM pps_job WHERE pipeline = ? AND state NOT IN (4, 5, 6, 9) ORDER BY id", "i",
-        pipeline));
+    TRY(db_query(ctx, pfs_tx_db(tx), &rows,
+                 "SELECT id FROM pps_job WHERE pipeline = ? AND " JOB_IS_OPEN_SQL " ORDER BY id",
+                 "i", pipeline));
     DB_EACH (ctx, &rows) {
         if (out->n == out->capacity)
             break;

@@ -53,6 +53,9 @@ JobStep job_step(const JobFacts *facts, JobEvent event)
     return (JobStep){ false, facts->state, 0 };
 }
 
+/* JOB_IS_OPEN_SQL */
+static_assert(TERMINAL == (1u << 4 | 1u << 5 | 1u << 6 | 1u << 9), "as stored");
+
 bool job_is_terminal(PpsV2__JobState state)
 {
     return (1u << state) & TERMINAL;

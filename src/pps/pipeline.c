@@ -148,8 +148,8 @@ static Status has_work(Ctx *ctx, PfsTx *tx, int64_t pipeline, bool *out)
     int64_t ignored;
     Status s = db_query_int(
         ctx, pfs_tx_db(tx), &ignored,
-        "SELECT 1 FROM pps_job j WHERE j.pipeline = ? AND j.state NOT IN (4, 5, 6, 9) "
-        "AND NOT EXISTS (SELECT 1 FROM pfs_commit_prov e JOIN pfs_commit c ON c.id = e.up_id "
+        "SELECT 1 FROM pps_job j WHERE j.pipeline = ? AND j." JOB_IS_OPEN_SQL
+        " AND NOT EXISTS (SELECT 1 FROM pfs_commit_prov e JOIN pfs_commit c ON c.id = e.up_id "
         "WHERE e.down_id = j.output_commit AND c.state <> ?) LIMIT 1",
         "ii", pipeline, (int64_t)PFS_FINISHED);
     *out = status_ok(s);
@@ -207,7 +207,7 @@ Status pps_image_user(Ctx *ctx, PfsTx *tx, const char *digest, const char **out)
         "SELECT p.project, p.name FROM pps_pipeline_version v JOIN pps_pipeline p "
         "ON p.id = v.pipeline WHERE v.image_digest = ? AND (v.version = p.version OR EXISTS "
         "(SELECT 1 FROM pps_job j WHERE j.pipeline = v.pipeline AND j.version = v.version "
-        "AND j.state NOT IN (4, 5, 6, 9))) LIMIT 1",
+        "AND j." JOB_IS_OPEN_SQL ")) LIMIT 1",
         "s", digest));
     TRY(db_next(ctx, &rows, &more));
     *out = more ? text_printf(ctx->arena, "%s/%s", db_text(ctx, &rows, 0), db_text(ctx, &rows, 1))

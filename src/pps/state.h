@@ -97,13 +97,17 @@ typedef struct JobStep {
 JobStep job_step(const JobFacts *facts, JobEvent event);
 
 bool job_is_terminal(PpsV2__JobState state);
+/* In SQL: not terminal; nor finishing, which nothing stops any more. */
+#define JOB_IS_OPEN_SQL     "state NOT IN (4, 5, 6, 9)"
+#define JOB_IS_KILLABLE_SQL "state NOT IN (4, 5, 6, 8, 9)"
 
 /* "unrunnable because the following upstream pipelines failed: a, b" */
 char *job_unrunnable_reason(Ctx *ctx, const char *const *input_names, size_t n);
 /* "datum <id> failed" */
 char *job_datum_failed_reason(Ctx *ctx, const char *datum_id);
-#define JOB_REASON_TIMED_OUT " jobtimed out" /* the blank and the spelling are what clients know   \
-                                              */
+#define JOB_REASON_TIMED_OUT                                                                       \
+    " jobtimed out" /* the blank and the spelling are what clients know                            \
+                     */
 #define JOB_REASON_STOPPED        "job stopped"
 #define JOB_REASON_DELETED        "job deleted"
 #define JOB_REASON_COMMIT_MISSING "output commit missing"
