@@ -43,14 +43,21 @@ static void grow(Ids *ids)
         slots_rebuild(ids);
 }
 
-bool ids_has(const Ids *ids, int64_t id)
+size_t ids_find(const Ids *ids, int64_t id)
 {
-    if (ids->slots)
-        return *slot_find(ids, id) != 0;
+    if (ids->slots) {
+        uint32_t index = *slot_find(ids, id);
+        return index ? index - 1 : IDS_NONE;
+    }
     for (size_t i = 0; i < ids->n; i++)
         if (ids->items[i] == id)
-            return true;
-    return false;
+            return i;
+    return IDS_NONE;
+}
+
+bool ids_has(const Ids *ids, int64_t id)
+{
+    return ids_find(ids, id) != IDS_NONE;
 }
 
 bool ids_add(Ids *ids, int64_t id)

@@ -16,6 +16,8 @@ typedef struct Ids {
 
 bool ids_add(Ids *ids, int64_t id); /* false: it was there */
 bool ids_has(const Ids *ids, int64_t id);
+#define IDS_NONE SIZE_MAX
+size_t ids_find(const Ids *ids, int64_t id); /* where in items; IDS_NONE: nowhere */
 void ids_clear(Ids *ids);
 void ids_done(Ids *ids); /* frees; leaves it empty */
 

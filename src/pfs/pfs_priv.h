@@ -211,6 +211,9 @@ void tx_renew_set(PfsTx *tx);
 /* Errors: UNKNOWN when a head of the repo is a forgotten commit. */
 Status check_heads(Ctx *ctx, PfsTx *tx, int64_t repo_id);
 Status propagate(Ctx *ctx, PfsTx *tx);
+/* Takes tx->rewired: their parts of the graph keep the rule of §8.1 (dag.c). Errors: UNKNOWN when one
+ * does not, NOT_FOUND when a moved branch was deleted. */
+Status dag_check(Ctx *ctx, PfsTx *tx);
 /* Finishes a commit if what it needs is there; else leaves it, or puts it in tx->late. */
 Status finish_try(Ctx *ctx, PfsTx *tx, int64_t id);
 /* Finishes commits after the transaction that closed them; what cannot be done now is done in the

@@ -2,54 +2,6 @@
 #include "base/text.h"
 #include "pfs/pfs_priv.h"
 
-/* --- the structural rule ---------------------------------------------------------------------- */
-
-/* All branches that are connected with those in `seen`, whichever way. */
-static Status component(Ctx *ctx, PfsTx *tx, Ids *seen)
-{
-    for (size_t i = 0; i < seen->n; i++) {
-        TRY(graph_neighbours(ctx, tx, BRANCH_UP, seen->items[i], seen));
-        TRY(graph_neighbours(ctx, tx, BRANCH_DOWN, seen->items[i], seen));
-    }
-    return OK;
-}
-
-/* In a connected part of the graph each repo has one branch at most, so that a set of commits made
- * there has one commit of each repo. Only new edges can break that. */
-static Status check_dag(Ctx *ctx, PfsTx *tx, int64_t branch_id)
-{
-    CLEANUP(ids_done) Ids branches = { 0 };
-    CLEANUP(ids_done) Ids repos = { 0 };
-    ids_add(&branches, branch_id);
-    TRY(component(ctx, tx, &branches));
-    ArenaMark mark = arena_mark(ctx->arena);
-    for (size_t i = 0; i < branches.n; i++, arena_rewind(ctx->arena, mark)) {
-        BranchRow row;
-        TRY(branch_get(ctx, tx, branches.items[i], &row));
-        if (ids_add(&repos, row.repo_id))
-            continue;
-        PfsV2__Repo *repo = repo_ref(ctx, row.project, row.repo, row.type);
-        return FAIL(ctx, UNKNOWN,
-                    "validate DAG at end of transaction: multiple branches from the same repo, "
-                    "\"%s\", cannot participate in a DAG",
-                    pfs_repo_text(ctx, repo));
-    }
-    return OK;
-}
-
-static Status check_rewired(Ctx *ctx, PfsTx *tx)
-{
-    if (tx->gone)
-        return FAIL(ctx, NOT_FOUND,
-                    "validate DAG at end of transaction: loading branch info for \"%s\" during "
-                    "validation: branch (id=0, branch=%s) not found",
-                    tx->gone, tx->gone);
-    CLEANUP(ids_done) Ids rewired = ids_steal(&tx->rewired);
-    for (size_t i = 0; i < rewired.n; i++)
-        TRY(check_dag(ctx, tx, rewired.items[i]));
-    return OK;
-}
-
 /* --- downstream commits ----------------------------------------------------------------------- */
 
 /* A branch derived from nothing but a spec runs by itself (a spout): a new spec does not make it
@@ -100,7 +52,7 @@ static Status commit_on(Ctx *ctx, PfsTx *tx, int64_t branch_id)
 
 Status propagate(Ctx *ctx, PfsTx *tx)
 {
-    TRY(check_rewired(ctx, tx));
+    TRY(dag_check(ctx, tx));
     CLEANUP(ids_done) Ids moved = ids_steal(&tx->moved);
     CLEANUP(ids_done) Ids reached = { 0 };
     CLEANUP(ids_done) Ids order = { 0 };
