@@ -69,22 +69,27 @@ def bench_specs(server, n):
     return path
 
 
+def pipeline_costs(server, name):
+    """What one more pipeline and a look at one cost, beside those that there are."""
+    create = [timed_ms(lambda i=i: create_pipeline(server, spec(f'{name}{i}', 'in'))) for i in range(ROUNDS)]
+    inspect = [timed_ms(lambda: server.pcv('inspect', 'pipeline', f'{name}0')) for _ in range(ROUNDS)]
+    return median(create), median(inspect)
+
+
 def measure_pipelines(build):
     n = Settings.pipelines
     with Server(build) as server:
         server.pcv('create', 'repo', 'in')
+        first_create, first_inspect = pipeline_costs(server, 'first')
         before = server.rss_mib()
-        half = bench_specs(server, n)
-        seconds = server.pcv('create', 'pipeline', '-f', half)
+        seconds = server.pcv('create', 'pipeline', '-f', bench_specs(server, n))
+        create, inspect = pipeline_costs(server, 'last')
         note(f'{n} pipelines defined in {seconds:.1f} s')
         report('a pipeline defined', seconds * 1000 / n, 'ms')
-        report(f'one more pipeline beside {n}', median([timed_ms(
-            lambda i=i: create_pipeline(server, spec(f'more{i}', 'in'))) for i in range(5)]), 'ms')
-        report(f'inspect one of {n} pipelines', median([timed_ms(
-            lambda: server.pcv('inspect', 'pipeline', 'p00007')) for _ in range(ROUNDS)]), 'ms')
+        report(f'one more pipeline beside {n}', create, 'ms', peer='the first', peer_figure=first_create, bound=2)
+        report(f'inspect one of {n} pipelines', inspect, 'ms', peer='of few', peer_figure=first_inspect, bound=2)
         report(f'list all {n} pipelines', timed_ms(lambda: server.pcv('list', 'pipeline')), 'ms')
-        report(f'server RSS with {n} pipelines, beside without', server.rss_mib(), 'MiB', peer='no pipelines',
-               peer_figure=before)
+        report(f'server RSS with {n} pipelines', server.rss_mib(), 'MiB', peer='with few', peer_figure=before)
 
 
 def measure_jobs(build):

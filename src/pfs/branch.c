@@ -67,12 +67,11 @@ static Status branch_is_free(Ctx *ctx, PfsTx *tx, const BranchRow *row)
     static const struct {
         const char *sql, *reason;
     } bonds[] = {
-        {"SELECT down_id FROM pfs_branch_prov WHERE up_id = ? ORDER BY down_id",
-         "it's in the direct provenance of"},
-        { "SELECT id FROM pfs_branch WHERE trigger_id = ? ORDER BY id",
-         "it is triggered by branches"     },
+        { "SELECT down_id FROM pfs_branch_prov WHERE up_id = ? ORDER BY down_id",
+          "it's in the direct provenance of" },
+        { TRIGGERED_SQL, "it is triggered by branches" },
         { "SELECT trigger_id FROM pfs_branch WHERE id = ? AND trigger_id <> 0",
-         "it triggers branches"            },
+          "it triggers branches" },
     };
     for (size_t i = 0; i < ARRAY_LEN(bonds); i++) {
         const char *others;
@@ -91,8 +90,9 @@ Status branch_delete(Ctx *ctx, PfsTx *tx, const BranchRow *row, bool force)
     if (ids_has(&tx->moved, row->id))
         tx->gone = branch_row_text(ctx, row);
     TRY(db_exec(ctx, tx->db, NULL,
-                "UPDATE pfs_branch SET trigger_id = 0, trigger_cron = '' WHERE trigger_id = ?", "i",
-                row->id));
+                "UPDATE pfs_branch SET trigger_id = 0, trigger_cron = '' "
+                "WHERE trigger_id = ? AND trigger_id <> 0",
+                "i", row->id));
     TRY(pfs_metadata_clear(ctx, tx, PFS_BRANCH, row->id));
     TRY(db_exec(ctx, tx->db, NULL, "DELETE FROM pfs_branch WHERE id = ?", "i", row->id));
     db_notify(tx->db, cron_topic());

@@ -136,13 +136,9 @@ static Status read_page(Ctx *ctx, PfsTx *tx, const Walker *walker, Ids *out)
     CLEANUP(db_rows_done) DbRows rows = { 0 };
     TRY(db_query(ctx, tx->db, &rows, pages[walker->edges], "iii",
                  walker->branches.items[walker->at], walker->after, (int64_t)PAGE_MAX));
-    for (;;) {
-        bool more;
-        TRY(db_next(ctx, &rows, &more));
-        if (!more)
-            return OK;
+    DB_EACH (ctx, &rows)
         ids_add(out, db_int(&rows, 0));
-    }
+    return OK;
 }
 
 /* Edges up from rewired branches hold no piece together. */

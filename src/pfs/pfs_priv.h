@@ -255,6 +255,10 @@ Status trigger_validate(Ctx *ctx, PfsTx *tx, const RepoRow *repo, const char *br
                         const PfsV2__Trigger *trigger);
 Status trigger_store(Ctx *ctx, PfsTx *tx, int64_t branch_id, const RepoRow *repo,
                      const PfsV2__Trigger *trigger);
+/* The branches that a branch moves. Few have a trigger, and only the second term lets the database use
+ * that. */
+#define TRIGGERED_SQL                                                                              \
+    "SELECT id FROM pfs_branch WHERE trigger_id = ? AND trigger_id <> 0 ORDER BY id"
 /* Moves the branches that wait for this commit, which finished without error. */
 Status trigger_fire(Ctx *ctx, PfsTx *tx, int64_t commit_id);
 uint64_t cron_topic(void);               /* published when a cron trigger came, changed or went */

@@ -159,8 +159,7 @@ Status trigger_fire(Ctx *ctx, PfsTx *tx, int64_t commit_id)
     ids_add(&moved, commit.branch_id);
     for (size_t i = 0; i < moved.n; i++) {
         CLEANUP(ids_done) Ids followers = { 0 };
-        TRY(ids_query(ctx, tx, "SELECT id FROM pfs_branch WHERE trigger_id = ? ORDER BY id",
-                      moved.items[i], &followers));
+        TRY(ids_query(ctx, tx, TRIGGERED_SQL, moved.items[i], &followers));
         for (size_t j = 0; j < followers.n; j++) {
             bool fired;
             TRY(try_branch(ctx, tx, followers.items[j], &commit, &fired));

@@ -203,16 +203,19 @@ static Status reads_all_inputs(Ctx *ctx, PfsTx *tx, const PpsV2__ListJobRequest 
     return OK;
 }
 
-static const char list_sql[] =
-    "SELECT " PPS_JOB_COLUMNS " FROM pps_job j JOIN pps_pipeline p ON p.id = j.pipeline "
-    "WHERE (? = 0 OR j.pipeline = ?) AND (? < 0 OR j.version >= p.version - ?) AND (? = 0 OR "
-    "j.created < ?) "
-    "ORDER BY j.id DESC";
-static const char list_reverse_sql[] =
-    "SELECT " PPS_JOB_COLUMNS " FROM pps_job j JOIN pps_pipeline p ON p.id = j.pipeline "
-    "WHERE (? = 0 OR j.pipeline = ?) AND (? < 0 OR j.version >= p.version - ?) AND (? = 0 OR "
-    "j.created > ?) "
-    "ORDER BY j.id";
+/* Of one pipeline, or of all. Its own statement each, so that the one costs what the pipeline has.
+ */
+#define LIST_OF(which, newer, order)                                                               \
+    "SELECT " PPS_JOB_COLUMNS " FROM pps_job j JOIN pps_pipeline p ON p.id = j.pipeline "          \
+    "WHERE " which " AND (? < 0 OR j.version >= p.version - ?) AND (? = 0 OR j.created " newer     \
+    " ?) ORDER BY j.id" order
+#define OF_PIPELINE "j.pipeline = ?"
+#define OF_ALL      "? = 0"
+static const char *const list_sql[2][2] = {
+    /* [reverse][of one] */
+    { LIST_OF(OF_ALL, "<", " DESC"), LIST_OF(OF_PIPELINE, "<", " DESC") },
+    { LIST_OF(OF_ALL, ">", ""), LIST_OF(OF_PIPELINE, ">", "") },
+};
 
 Status pps_list_job(Ctx *ctx, PfsTx *tx, const PpsV2__ListJobRequest *request, PpsJobFn fn,
                     void *arg)
@@ -223,8 +226,8 @@ Status pps_list_job(Ctx *ctx, PfsTx *tx, const PpsV2__ListJobRequest *request, P
         TRY(pps_find_pipeline(ctx, tx, pps_pipeline_project(request->pipeline),
                               request->pipeline->name, &pipeline));
     CLEANUP(db_rows_done) DbRows rows = { 0 };
-    TRY(db_query(ctx, pfs_tx_db(tx), &rows, request->reverse ? list_reverse_sql : list_sql,
-                 "iiiiii", pipeline, pipeline, request->history, request->history, marker, marker));
+    TRY(db_query(ctx, pfs_tx_db(tx), &rows, list_sql[request->reverse != 0][pipeline != 0], "iiiii",
+                 pipeline, request->history, request->history, marker, marker));
     DB_EACH (ctx, &rows) {
         ArenaMark mark = arena_mark(ctx->arena);
         bool reads;
@@ -336,7 +339,8 @@ static Status send_newer(Ctx *ctx, Pps *pps, const PpsV2__SubscribeJobRequest *r
     CLEANUP(db_rows_done) DbRows rows = { 0 };
     TRY(db_query(ctx, pfs_tx_db(tx), &rows,
                  "SELECT " PPS_JOB_COLUMNS
-                 " FROM pps_job j WHERE j.project = ? AND j.name = ? AND j.id > ? ORDER BY j.id",
+                 " FROM pps_pipeline p JOIN pps_job j ON j.pipeline = p.id "
+                 "WHERE p.project = ? AND p.name = ? AND j.id > ? ORDER BY j.id",
                  "ssi", pps_pipeline_project(request->pipeline), request->pipeline->name, *last));
     DB_EACH (ctx, &rows) {
         PpsJobRow row;
