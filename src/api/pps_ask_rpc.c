@@ -176,17 +176,6 @@ static Status activate_auth(Call *call, const void *request, void **response)
     return FAIL(call->ctx, UNIMPLEMENTED, "the auth service is not activated");
 }
 
-/* Load tests answer with their error in the response. */
-static Status run_load_test(Call *call, const void *request, void **response)
-{
-    (void)request;
-    PpsV2__RunLoadTestResponse *answer =
-        CALL_NEW(call, PpsV2__RunLoadTestResponse, pps_v2__run_load_test_response__init);
-    answer->error = arena_strdup(call->ctx->arena, "this server does not run load tests");
-    *response = answer;
-    return OK;
-}
-
 static const ApiMethod methods[] = {
     { .path = "/pps_v2.API/CreateDatum", .bidi = create_datum },
     { .path = "/pps_v2.API/RenderTemplate", .unary = render_template },
@@ -194,8 +183,6 @@ static const ApiMethod methods[] = {
     { .path = "/pps_v2.API/QueryLoki", .stream = no_loki },
     { .path = "/pps_v2.API/GetKubeEvents", .stream = no_loki },
     { .path = "/pps_v2.API/ActivateAuth", .unary = activate_auth },
-    { .path = "/pps_v2.API/RunLoadTest", .unary = run_load_test },
-    { .path = "/pps_v2.API/RunLoadTestDefault", .unary = run_load_test },
 };
 
 const ApiTable api_pps_ask_table = { methods, ARRAY_LEN(methods) };
