@@ -1,10 +1,12 @@
 /* api_bench.c - a running server's answers, timed from the client's side of the wire.
  *
- * usage: api_bench ADDRESS many FILES          one changed file in a commit of FILES, the
- * difference, a listing, a glob api_bench ADDRESS commits COMMITS     many commits of one file: do
- * the last cost more than the first? api_bench ADDRESS latency REPO COMMITS from "commit finished"
- * to the start of the user's process, which the pipeline over REPO, of the name REPO-stamp, writes
- * to /at in nanoseconds
+ * api_bench ADDRESS many FILES
+ *     one changed file in a commit of FILES, the difference, a listing, a glob
+ * api_bench ADDRESS commits COMMITS YOUNG
+ *     many commits of one file: do the last cost more than the first of another server, at YOUNG?
+ * api_bench ADDRESS latency REPO COMMITS
+ *     from "commit finished" to the start of the user's process, which the pipeline over REPO, of
+ *     the name REPO-stamp, writes to /at in nanoseconds
  *
  * Prints one JSON object a figure: {"name":…,"figure":…,"unit":…}. bench/run.py starts the server
  * and knows the bounds. */
@@ -267,21 +269,38 @@ static void bench_many(Bench *bench, size_t files)
 
 /* --- many commits ----------------------------------------------------------------------------- */
 
-static void bench_commits(Bench *bench, size_t n)
+static int64_t time_commit(Bench *bench, size_t i)
 {
-    int64_t *ns = ARENA_NEW(bench->ctx.arena, int64_t, n);
+    ArenaMark mark = arena_mark(bench->ctx.arena);
+    int64_t start_ns = clock_mono_ns();
+    commit_one(bench, "commits", i, "x");
+    int64_t took_ns = clock_mono_ns() - start_ns;
+    arena_rewind(bench->ctx.arena, mark);
+    return took_ns;
+}
+
+static void begin_commits(Bench *bench)
+{
     create_repo(bench, "commits");
     commit_one(bench, "commits", 0, "warm");
-    for (size_t i = 0; i < n; i++) {
-        ArenaMark mark = arena_mark(bench->ctx.arena);
-        int64_t start_ns = clock_mono_ns();
-        commit_one(bench, "commits", i + 1, "x");
-        ns[i] = clock_mono_ns() - start_ns;
-        arena_rewind(bench->ctx.arena, mark);
+}
+
+/* The last commits of one server and the first of the other take turns: what else goes on meanwhile
+ * meets both. */
+static void bench_commits(Bench *old, size_t n, Bench *young)
+{
+    int64_t first_ns[COMMITS_AT_ENDS], last_ns[COMMITS_AT_ENDS];
+    size_t ends = MIN(n, COMMITS_AT_ENDS), i = 0;
+    begin_commits(old);
+    begin_commits(young);
+    while (i < n - ends)
+        time_commit(old, ++i);
+    for (size_t k = 0; k < ends; k++) {
+        last_ns[k] = time_commit(old, ++i);
+        first_ns[k] = time_commit(young, k + 1);
     }
-    size_t ends = MIN(n, COMMITS_AT_ENDS);
-    report("commits_first", percentile_ms(ns, ends, 50), "ms");
-    report("commits_last", percentile_ms(ns + n - ends, ends, 50), "ms");
+    report("commits_first", percentile_ms(first_ns, ends, 50), "ms");
+    report("commits_last", percentile_ms(last_ns, ends, 50), "ms");
 }
 
 /* --- from a commit to the user's process ------------------------------------------------------ */
@@ -336,24 +355,44 @@ static size_t number(const char *text)
     return (size_t)strtoull(text, NULL, 10);
 }
 
+static void bench_open(Bench *bench, const char *address)
+{
+    *bench = (Bench){ 0 };
+    ctx_init(&bench->ctx);
+    must(wire_client_open(&bench->ctx, address, &bench->client));
+}
+
+static void bench_done(Bench *bench)
+{
+    wire_client_close(bench->client);
+    buf_done(&bench->message);
+    ctx_done(&bench->ctx);
+}
+
+static void run_commits(Bench *old, size_t n, const char *young_address)
+{
+    Bench young;
+    bench_open(&young, young_address);
+    bench_commits(old, n, &young);
+    bench_done(&young);
+}
+
 int main(int argc, char **argv)
 {
-    Bench bench = { 0 };
-    ctx_init(&bench.ctx);
     if (argc < 4) {
-        fputs("usage: api_bench ADDRESS many FILES | commits COMMITS | latency REPO COMMITS\n",
-              stderr);
+        fputs(
+            "usage: api_bench ADDRESS many FILES | commits COMMITS YOUNG | latency REPO COMMITS\n",
+            stderr);
         return 2;
     }
-    must(wire_client_open(&bench.ctx, argv[1], &bench.client));
+    Bench bench;
+    bench_open(&bench, argv[1]);
     if (strcmp(argv[2], "many") == 0)
         bench_many(&bench, number(argv[3]));
-    else if (strcmp(argv[2], "commits") == 0)
-        bench_commits(&bench, number(argv[3]));
+    else if (strcmp(argv[2], "commits") == 0 && argc > 4)
+        run_commits(&bench, number(argv[3]), argv[4]);
     else if (strcmp(argv[2], "latency") == 0 && argc > 4)
         bench_latency(&bench, argv[3], number(argv[4]));
-    wire_client_close(bench.client);
-    buf_done(&bench.message);
-    ctx_done(&bench.ctx);
+    bench_done(&bench);
     return 0;
 }

@@ -25,7 +25,7 @@ def measure_huge(build):
 
 def measure(build):
     measure_many(build, Settings.many_files)
-    with Server(build) as server:
-        figures = server.api_bench('commits', Settings.commits)
+    with Server(build) as old, Server(build) as young:
+        figures = old.api_bench('commits', Settings.commits, young.address)
     report(f'commit of one file, the last 50 of {Settings.commits}', figures['commits_last'], 'ms',
-           peer='the first 50', peer_figure=figures['commits_first'], bound=1.2)
+           peer='the first 50 of a fresh server, in turns', peer_figure=figures['commits_first'], bound=1.2)

@@ -6,31 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-bool bytes_eq(Bytes a, Bytes b)
-{
-    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
-}
-
-int bytes_cmp(Bytes a, Bytes b)
-{
-    size_t common = MIN(a.size, b.size);
-    int order = common ? memcmp(a.data, b.data, common) : 0;
-    return order ? order : (a.size > b.size) - (a.size < b.size);
-}
-
-bool str_eq(Str a, Str b)
-{
-    return bytes_eq(str_bytes(a), str_bytes(b));
-}
-
 bool str_eq_c(Str a, const char *b)
 {
     return str_eq(a, str(b));
-}
-
-int str_cmp(Str a, Str b)
-{
-    return bytes_cmp(str_bytes(a), str_bytes(b));
 }
 
 bool str_starts(Str s, Str prefix)
@@ -42,13 +20,6 @@ bool str_ends(Str s, Str suffix)
 {
     return s.size >= suffix.size &&
            str_eq((Str){ s.data + s.size - suffix.size, suffix.size }, suffix);
-}
-
-Str str_sub(Str s, size_t from, size_t to)
-{
-    to = MIN(to, s.size);
-    from = MIN(from, to);
-    return (Str){ s.data + from, to - from };
 }
 
 size_t str_find(Str s, char c)
@@ -101,13 +72,11 @@ void buf_clear(Buf *buf)
     buf->size = 0;
 }
 
-void buf_reserve(Buf *buf, size_t extra)
+void buf_grow(Buf *buf, size_t extra)
 {
     size_t need = buf->size + extra;
     if (need < buf->size)
         abort();
-    if (need <= buf->capacity)
-        return;
     size_t capacity = MAX(MAX(need, buf->capacity + buf->capacity / 2), (size_t)64);
     uint8_t *data = realloc(buf->data, capacity);
     if (!data)
@@ -116,31 +85,7 @@ void buf_reserve(Buf *buf, size_t extra)
     buf->capacity = capacity;
 }
 
-void buf_add(Buf *buf, const void *data, size_t size)
-{
-    if (!size)
-        return;
-    buf_reserve(buf, size);
-    memcpy(buf->data + buf->size, data, size);
-    buf->size += size;
-}
-
-void buf_add_bytes(Buf *buf, Bytes b)
-{
-    buf_add(buf, b.data, b.size);
-}
-
-void buf_add_str(Buf *buf, Str s)
-{
-    buf_add(buf, s.data, s.size);
-}
-
-void buf_add_u8(Buf *buf, uint8_t v)
-{
-    buf_add(buf, &v, 1);
-}
-
-void buf_add_varint(Buf *buf, uint64_t v)
+void buf_add_long_varint(Buf *buf, uint64_t v)
 {
     uint8_t out[10];
     size_t n = 0;
@@ -175,16 +120,6 @@ void buf_drop_front(Buf *buf, size_t size)
     buf->size -= size;
 }
 
-uint32_t load_le32(const uint8_t *p)
-{
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-uint64_t load_le64(const uint8_t *p)
-{
-    return (uint64_t)load_le32(p) | (uint64_t)load_le32(p + 4) << 32;
-}
-
 void store_le32(uint8_t *p, uint32_t v)
 {
     for (int i = 0; i < 4; i++)
@@ -214,7 +149,7 @@ void store_be64(uint8_t *p, uint64_t v)
         p[i] = (uint8_t)(v >> (56 - 8 * i));
 }
 
-bool bytes_read_varint(Bytes b, size_t *at, uint64_t *out)
+bool bytes_read_long_varint(Bytes b, size_t *at, uint64_t *out)
 {
     uint64_t value = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {

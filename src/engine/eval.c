@@ -115,7 +115,7 @@ static Status exchange(Ctx *ctx, const Eval *eval, Str question, int64_t deadlin
 Status eval_ask(Ctx *ctx, Eval *eval, Str question, EvalKind *out_kind, Str *out_text)
 {
     int64_t began_ns = clock_mono_ns();
-    Str answer;
+    Str answer = STR("");
     TRY(exchange(ctx, eval, question, began_ns + eval->left_ns, &answer));
     eval->left_ns -= clock_mono_ns() - began_ns;
     if (!answer.size)

@@ -1,24 +1,32 @@
 /* content.c - trees over the store, and the memo of what applying a layer gives. */
 #include "pfs/content_priv.h"
 
-Status content_get_blob(Ctx *ctx, Content *content, const Hash *hash, Buf *out)
+static Status err_missing(Ctx *ctx, const Hash *hash)
 {
-    Status status = store_get(ctx, content->store, hash, out);
-    if (status.code != STATUS_NOT_FOUND)
-        return status;
     char hex[HASH_HEX_SIZE];
     return FAIL(ctx, DATA_LOSS, "blob '%s' is missing from the store", hash_hex(hash, hex));
 }
 
+Status content_get_blob(Ctx *ctx, Content *content, const Hash *hash, Buf *out)
+{
+    Status status = store_get(ctx, content->store, hash, out);
+    return status.code == STATUS_NOT_FOUND ? err_missing(ctx, hash) : status;
+}
+
+/* Nodes stay at hand, also those just written: the next change reads them. */
 static Status io_get(void *self, Ctx *ctx, const Hash *hash, Buf *out)
 {
-    return content_get_blob(ctx, self, hash, out);
+    Content *content = self;
+    Status status = store_get_kept(ctx, content->store, hash, out);
+    return status.code == STATUS_NOT_FOUND ? err_missing(ctx, hash) : status;
 }
 
 static Status io_put(void *self, Ctx *ctx, Bytes blob, Hash *out_hash)
 {
     Content *content = self;
-    return store_put(ctx, content->store, blob, NULL, out_hash);
+    TRY(store_put(ctx, content->store, blob, NULL, out_hash));
+    store_keep(content->store, out_hash, blob);
+    return OK;
 }
 
 void content_init(Content *content, Store *store)

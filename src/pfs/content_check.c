@@ -56,30 +56,6 @@ static Status step(Ctx *ctx, Check *check)
     return OK;
 }
 
-static Status jump(Ctx *ctx, Check *check, Str path)
-{
-    TRY(tree_cursor_seek(ctx, check->total, path, STR("")));
-    collision_watch_restart(&check->watch);
-    buf_clear(&check->stretch);
-    buf_add_str(&check->stretch, path);
-    check->placed = true;
-    observe(ctx, check);
-    return OK;
-}
-
-static Status move_to(Ctx *ctx, Check *check, Str path)
-{
-    for (int i = 0; check->placed && i < STEPS_MAX; i++) {
-        const TreeEntry *entry = tree_cursor_entry(check->total);
-        if (!entry)
-            break;
-        if (str_cmp(entry->path, path) >= 0)
-            return OK;
-        TRY(step(ctx, check));
-    }
-    return jump(ctx, check, path);
-}
-
 /* Reports the first file below `path`, which is a file itself, if there is one. */
 static Status probe_below(Ctx *ctx, Check *check, Str path)
 {
@@ -91,7 +67,8 @@ static Status probe_below(Ctx *ctx, Check *check, Str path)
     return OK;
 }
 
-static Status probe_above(Ctx *ctx, Check *check, Str path)
+/* Looks by `cursor` for files above the path, as far as they lie before the stretch. */
+static Status probe_above(Ctx *ctx, Check *check, TreeCursor *cursor, Str path)
 {
     Str last = buf_str(&check->last);
     for (size_t i = 1; i < path.size; i++) {
@@ -101,18 +78,45 @@ static Status probe_above(Ctx *ctx, Check *check, Str path)
         Str above = str_sub(path, 0, i);
         if (known || str_cmp(above, buf_str(&check->stretch)) >= 0)
             continue;
-        TRY(tree_cursor_seek(ctx, check->probe, above, STR("")));
-        const TreeEntry *entry = tree_cursor_entry(check->probe);
+        TRY(tree_cursor_seek(ctx, cursor, above, STR("")));
+        const TreeEntry *entry = tree_cursor_entry(cursor);
         if (entry && str_eq(entry->path, above))
             TRY(probe_below(ctx, check, above));
     }
     return OK;
 }
 
+/* The probes above come first, by the cursor that moves anyway: what they read is mostly what it
+ * reads then. */
+static Status jump(Ctx *ctx, Check *check, Str path)
+{
+    buf_clear(&check->stretch);
+    buf_add_str(&check->stretch, path);
+    TRY(probe_above(ctx, check, check->total, path));
+    TRY(tree_cursor_seek(ctx, check->total, path, STR("")));
+    collision_watch_restart(&check->watch);
+    check->placed = true;
+    observe(ctx, check);
+    return OK;
+}
+
+/* By steps, or by a jump. */
+static Status move_to(Ctx *ctx, Check *check, Str path)
+{
+    for (int i = 0; check->placed && i < STEPS_MAX; i++) {
+        const TreeEntry *entry = tree_cursor_entry(check->total);
+        if (!entry)
+            break;
+        if (str_cmp(entry->path, path) >= 0)
+            return probe_above(ctx, check, check->probe, path);
+        TRY(step(ctx, check));
+    }
+    return jump(ctx, check, path);
+}
+
 static Status check_path(Ctx *ctx, Check *check, Str path)
 {
     TRY(move_to(ctx, check, path));
-    TRY(probe_above(ctx, check, path));
     const TreeEntry *entry;
     do {
         TRY(step(ctx, check));

@@ -119,7 +119,7 @@ bool blob_cache_get(BlobCache *cache, const Hash *hash, Buf *out)
 void blob_cache_put(BlobCache *cache, const Hash *hash, Bytes plain)
 {
     size_t bytes = sizeof(Entry) + plain.size;
-    if (plain.size > CACHE_BLOB_BYTES_MAX || bytes > cache->shard_bytes_max)
+    if (bytes > cache->shard_bytes_max)
         return;
     Shard *shard = shard_of(cache, hash);
     LOCKED(&shard->lock);

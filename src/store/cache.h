@@ -6,9 +6,6 @@
 
 typedef struct BlobCache BlobCache;
 
-/* Larger blobs are not kept: few reads would fill it. */
-#define CACHE_BLOB_BYTES_MAX (64 * KiB)
-
 BlobCache *blob_cache_new(size_t bytes_max);
 BlobCache *blob_cache_free(BlobCache *cache);
 bool blob_cache_get(BlobCache *cache, const Hash *hash, Buf *out); /* appends; false: not there */

@@ -166,7 +166,11 @@ Status store_put(Ctx *ctx, Store *store, Bytes data, const Hash *hash, Hash *out
 
 /* --- getting ---------------------------------------------------------------------------------- */
 
-Status store_get(Ctx *ctx, Store *store, const Hash *hash, Buf *out)
+/* What is got and no larger stays at hand; few reads of larger ones, which are mostly pieces of
+ * files, would drive all else out. */
+#define KEPT_BYTES_MAX (64 * KiB)
+
+static Status get(Ctx *ctx, Store *store, const Hash *hash, size_t kept_bytes_max, Buf *out)
 {
     if (blob_cache_get(store->cache, hash, out))
         return OK;
@@ -174,8 +178,24 @@ Status store_get(Ctx *ctx, Store *store, const Hash *hash, Buf *out)
     size_t before = out->size;
     TRY(find(ctx, store, hash, &place));
     TRY(pack_read(ctx, store, hash, &place, out));
-    blob_cache_put(store->cache, hash, bytes(out->data + before, out->size - before));
+    if (out->size - before <= kept_bytes_max)
+        store_keep(store, hash, bytes(out->data + before, out->size - before));
     return OK;
+}
+
+Status store_get(Ctx *ctx, Store *store, const Hash *hash, Buf *out)
+{
+    return get(ctx, store, hash, KEPT_BYTES_MAX, out);
+}
+
+Status store_get_kept(Ctx *ctx, Store *store, const Hash *hash, Buf *out)
+{
+    return get(ctx, store, hash, CHUNK_BYTES_MAX, out);
+}
+
+void store_keep(Store *store, const Hash *hash, Bytes plain)
+{
+    blob_cache_put(store->cache, hash, plain);
 }
 
 Status store_forget(Ctx *ctx, Store *store, const Hash *hashes, size_t n)

@@ -44,7 +44,7 @@ typedef struct StoreIndex {
 typedef struct StoreConfig {
     const char *dir;         /* packs live in dir/packs */
     uint64_t pack_bytes_max; /* a pack is sealed when it reaches this; 0: STORE_PACK_BYTES */
-    size_t cache_bytes_max;  /* plaintext of recently read small blobs; 0: STORE_CACHE_BYTES */
+    size_t cache_bytes_max;  /* plaintext of recently used blobs; 0: STORE_CACHE_BYTES */
 } StoreConfig;
 
 #define STORE_PACK_BYTES  (256 * MiB)
@@ -71,6 +71,10 @@ Status store_put(Ctx *ctx, Store *store, Bytes data, const Hash *hash, Hash *out
 /* Appends the blob's plaintext to out, verified. Errors: NOT_FOUND, DATA_LOSS (naming the blob and
  * pack). */
 Status store_get(Ctx *ctx, Store *store, const Hash *hash, Buf *out);
+/* As store_get, and the blob stays at hand also when it is large: for what is soon read again, as
+ * nodes of trees are. store_keep does that to a blob that was put. */
+Status store_get_kept(Ctx *ctx, Store *store, const Hash *hash, Buf *out);
+void store_keep(Store *store, const Hash *hash, Bytes plain);
 Status store_has(Ctx *ctx, Store *store, const Hash *hash, bool *out);
 Status store_sync(Ctx *ctx, Store *store);
 

@@ -16,13 +16,9 @@
 /* They could also make each child a boundary, and a tree as high as it is wide. */
 #define CHILDREN_MIN 2
 
-/* Of each byte of key, what is left of its neighbours' bytes; and the item's own overhead. */
-#define KEY_PART      4
-#define ITEM_OVERHEAD 8
-
-/* An item takes at most KEY_PART times its weight, and the item that ends a node at the limit comes
- * on top. */
-static_assert((TARGETS_MAX * LEAF_TARGET + TREE_PATH_MAX + TREE_TAG_MAX) * KEY_PART <
+/* An item takes at most WEIGHT_KEY_PART times its weight, and the item that ends a node at the
+ * limit comes on top. */
+static_assert((TARGETS_MAX * LEAF_TARGET + TREE_PATH_MAX + TREE_TAG_MAX) * WEIGHT_KEY_PART <
                   CHUNK_BYTES_MAX,
               "every node fits into a blob");
 
@@ -91,15 +87,25 @@ static uint64_t key_hash(unsigned level, Str path, Str tag)
     return sip_finish(&s);
 }
 
-size_t item_weight(const TreeItem *item)
+static size_t item_weight(const TreeItem *item)
 {
-    return ITEM_OVERHEAD + item->value.size + (item->path.size + item->tag.size) / KEY_PART;
+    return weight_of(item->path.size, item->tag.size, item->value.size);
+}
+
+static size_t target_of(unsigned level)
+{
+    return level == 0 ? LEAF_TARGET : INNER_TARGET;
+}
+
+bool node_is_full(unsigned level, size_t weight)
+{
+    return weight >= TARGETS_MAX * target_of(level);
 }
 
 bool node_ends_after(unsigned level, const TreeItem *item, size_t count, size_t weight)
 {
-    size_t target = level == 0 ? LEAF_TARGET : INNER_TARGET;
-    if (weight >= TARGETS_MAX * target)
+    size_t target = target_of(level);
+    if (node_is_full(level, weight))
         return true;
     if (level > 0 && count < CHILDREN_MIN)
         return false;

@@ -142,6 +142,24 @@ Status builder_copy(Ctx *ctx, TreeBuilder *builder, const TreeItem *entry)
     return level_add(ctx, builder, 0, entry);
 }
 
+Status builder_copy_run(Ctx *ctx, TreeBuilder *builder, const TreeNode *leaf, size_t from,
+                        size_t to)
+{
+    assert(to < leaf->count);
+    TreeNodeWriter *writer = &builder->levels[0].writer;
+    CLEANUP(buf_done) Buf path = { 0 };
+    while (from < to) {
+        from = node_writer_add_run(writer, leaf, from, to);
+        TreeItem last = node_item(leaf, from - 1, &path);
+        builder_advance_from_tree(builder, &last);
+        if (!node_is_full(0, writer->weight))
+            continue;
+        TRY(level_close(ctx, builder, 0, &last));
+        TRY(level_add(ctx, builder, 1, &last));
+    }
+    return OK;
+}
+
 bool builder_is_aligned(const TreeBuilder *builder, unsigned level)
 {
     for (unsigned i = 0; i <= level; i++) {

@@ -7,6 +7,9 @@
  */
 #include "tree/tree_priv.h"
 
+/* So many entries are copied one by one before the end of a run of them is looked for. */
+#define STEPS_MAX 4
+
 typedef struct Patch {
     TreeWalker base;
     TreeBuilder *out;
@@ -44,16 +47,32 @@ static bool patch_may_splice(const Patch *patch, const TreeWalker *from, bool is
            !(is_followed && walker_on_last(from));
 }
 
+/* Takes over the leaf's entries from the base's place up to the key. */
+static Status patch_take_entries(Ctx *ctx, Patch *patch, const TreeItem *key)
+{
+    TreeWalker *base = &patch->base;
+    const TreeFrame *at = &base->frames[base->depth];
+    size_t from = at->index, last = at->node.count - 1;
+    size_t to = key ? MIN(node_find(&at->node, key->path, key->tag), last) : last;
+    if (from == last) /* which may end a node */
+        return patch_take(ctx, patch, base);
+    TRY(builder_copy_run(ctx, patch->out, &at->node, from, to));
+    walker_skip_run(base, to - from);
+    return OK;
+}
+
 /* Copies the base up to the key (NULL: to its end). Then the base is at its end, or on an entry at
  * or after it. */
 static Status patch_to(Ctx *ctx, Patch *patch, const TreeItem *key)
 {
     TreeWalker *base = &patch->base;
-    while (!base->at_end) {
+    for (size_t steps = 0; !base->at_end; steps++) {
         bool is_before = !key || item_cmp(&base->item, key) < 0;
         if (walker_on_entry(base) && !is_before)
             break;
-        if (is_before && (walker_on_entry(base) || patch_may_splice(patch, base, key != NULL)))
+        if (walker_on_entry(base) && steps >= STEPS_MAX)
+            TRY(patch_take_entries(ctx, patch, key));
+        else if (is_before && (walker_on_entry(base) || patch_may_splice(patch, base, key != NULL)))
             TRY(patch_take(ctx, patch, base));
         else
             TRY(walker_descend(ctx, base));

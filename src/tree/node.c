@@ -4,6 +4,7 @@
 #include "tree/tree_priv.h"
 
 #define NODE_VERSION 1
+#define VARINT_ROOM  4 /* of an item's sizes, mostly */
 
 /* An item before its value. */
 typedef struct ItemHead {
@@ -51,9 +52,14 @@ static size_t item_end(const TreeNode *node, size_t index)
     return load_le32(node->ends + 4 * index);
 }
 
+static size_t item_start(const TreeNode *node, size_t index)
+{
+    return index ? item_end(node, index - 1) : 0;
+}
+
 static Bytes item_bytes(const TreeNode *node, size_t index)
 {
-    size_t start = index ? item_end(node, index - 1) : 0;
+    size_t start = item_start(node, index);
     return bytes(node->items.data + start, item_end(node, index) - start);
 }
 
@@ -187,18 +193,40 @@ static TreeItemSizes sizes_at(const TreeNodeWriter *writer, size_t index)
     return sizes;
 }
 
-void node_writer_add(TreeNodeWriter *writer, unsigned level, const TreeItem *item)
+/* The item's path is prefix + suffix. */
+static void writer_add(TreeNodeWriter *writer, unsigned level, Str prefix, const ItemHead *item)
 {
-    TreeItemSizes sizes = { (uint32_t)item->path.size, (uint32_t)item->tag.size,
+    size_t path_size = prefix.size + item->suffix.size;
+    TreeItemSizes sizes = { (uint32_t)path_size, (uint32_t)item->tag.size,
                             (uint32_t)item->value.size };
     buf_add(&writer->sizes, &sizes, sizeof(sizes));
-    buf_add_str(&writer->keys, item->path);
+    buf_add_str(&writer->keys, prefix);
+    buf_add_str(&writer->keys, item->suffix);
     buf_add_str(&writer->keys, item->tag);
     buf_add_bytes(&writer->values, item->value);
     writer->count++;
-    writer->weight += item_weight(item);
+    writer->weight += weight_of(path_size, item->tag.size, item->value.size);
     writer->is_mixed |= !value_is_plain(item->value);
     sum_add(&writer->sum, value_sum(level, item->value));
+}
+
+void node_writer_add(TreeNodeWriter *writer, unsigned level, const TreeItem *item)
+{
+    writer_add(writer, level, STR(""), &(ItemHead){ item->path, item->tag, item->value });
+}
+
+size_t node_writer_add_run(TreeNodeWriter *writer, const TreeNode *leaf, size_t from, size_t to)
+{
+    assert(leaf->level == 0 && from < to && to <= leaf->count);
+    size_t n = to - from, size = item_end(leaf, to - 1) - item_start(leaf, from);
+    buf_reserve(&writer->sizes, n * sizeof(TreeItemSizes));
+    buf_reserve(&writer->keys, n * (leaf->prefix.size + leaf->tag.size) + size);
+    buf_reserve(&writer->values, size);
+    do {
+        ItemHead item = item_head(leaf, from++);
+        writer_add(writer, 0, leaf->prefix, &item);
+    } while (from < to && !node_is_full(0, writer->weight));
+    return from;
 }
 
 /* Paths are in order, so what the first and the last begin with, all do. */
@@ -227,7 +255,7 @@ static void encode_items(const TreeNodeWriter *writer, size_t prefix_size, Str d
                          Buf *out)
 {
     size_t ends_at = out->size;
-    buf_reserve(out, 4 * writer->count + writer->keys.size + writer->values.size);
+    buf_reserve(out, (4 + VARINT_ROOM) * writer->count + writer->keys.size + writer->values.size);
     out->size += 4 * writer->count;
     size_t items_at = out->size;
     Str keys = buf_str(&writer->keys);

@@ -21,33 +21,36 @@ bool key_is_valid(Str path, Str tag)
            path.data[path.size - 1] != '/' && tag.size <= TREE_TAG_MAX;
 }
 
+static const char *data_problem(TreeForm form, uint64_t size, size_t data_size)
+{
+    switch (form) {
+    case TREE_INLINE:
+        if (size > TREE_INLINE_MAX)
+            return "too large to be inline";
+        return data_size == size ? NULL : "inline data is not of the content's size";
+    case TREE_BLOB:
+        return data_size == 0 ? NULL : "a blob has no data of its own";
+    case TREE_LIST:
+        if (data_size > LIST_BYTES_MAX)
+            return "too many chunks to be listed inline";
+        return data_size > 0 ? NULL : "chunk list is empty";
+    case TREE_LIST_BLOB:
+        if (data_size > TREE_LIST_BLOBS_MAX * HASH_SIZE)
+            return "too many blobs of chunk lists";
+        return data_size > 0 && data_size % HASH_SIZE == 0 ? NULL
+                                                           : "chunk list's hash is cut short";
+    default:
+        return "unknown form";
+    }
+}
+
 const char *record_problem(const TreeRecord *record)
 {
     if ((unsigned)record->op > TREE_DELETE)
         return "unknown operation";
     if (record->op == TREE_DELETE)
         return NULL;
-    switch (record->form) {
-    case TREE_INLINE:
-        if (record->size > TREE_INLINE_MAX)
-            return "too large to be inline";
-        return record->data.size == record->size ? NULL
-                                                 : "inline data is not of the content's size";
-    case TREE_BLOB:
-        return record->data.size == 0 ? NULL : "a blob has no data of its own";
-    case TREE_LIST:
-        if (record->data.size > LIST_BYTES_MAX)
-            return "too many chunks to be listed inline";
-        return record->data.size > 0 ? NULL : "chunk list is empty";
-    case TREE_LIST_BLOB:
-        if (record->data.size > TREE_LIST_BLOBS_MAX * HASH_SIZE)
-            return "too many blobs of chunk lists";
-        return record->data.size > 0 && record->data.size % HASH_SIZE == 0
-                   ? NULL
-                   : "chunk list's hash is cut short";
-    default:
-        return "unknown form";
-    }
+    return data_problem(record->form, record->size, record->data.size);
 }
 
 void record_encode(const TreeRecord *record, Buf *out)
@@ -79,19 +82,34 @@ static bool read_hash(Bytes value, size_t *at, Hash *out)
     return true;
 }
 
+/* Checks a record and finds its size and, at *at, its hash; a deletion has neither. */
+static bool record_scan(Bytes value, uint64_t *out_size, size_t *at)
+{
+    if (value.size == 0 || value.data[0] > KIND_MAX || (value.data[0] & OP_MASK) > TREE_DELETE)
+        return false;
+    *at = 1;
+    *out_size = 0;
+    if ((value.data[0] & OP_MASK) == TREE_DELETE)
+        return value.size == 1 && value.data[0] == TREE_DELETE;
+    return bytes_read_varint(value, at, out_size) && value.size - *at >= HASH_SIZE &&
+           !data_problem((TreeForm)(value.data[0] >> OP_BITS), *out_size,
+                         value.size - *at - HASH_SIZE);
+}
+
 static bool record_read(Bytes value, TreeRecord *out)
 {
-    if (value.size == 0 || value.data[0] > KIND_MAX)
+    uint64_t size;
+    size_t at;
+    if (!record_scan(value, &size, &at))
         return false;
     *out = (TreeRecord){ .op = (TreeOp)(value.data[0] & OP_MASK),
-                         .form = (TreeForm)(value.data[0] >> OP_BITS) };
+                         .form = (TreeForm)(value.data[0] >> OP_BITS),
+                         .size = size };
     if (out->op == TREE_DELETE)
-        return value.size == 1 && out->form == 0;
-    size_t at = 1;
-    if (!bytes_read_varint(value, &at, &out->size) || !read_hash(value, &at, &out->hash))
-        return false;
+        return true;
+    read_hash(value, &at, &out->hash);
     out->data = bytes(value.data + at, value.size - at);
-    return record_problem(out) == NULL;
+    return true;
 }
 
 static bool child_read(Bytes value, TreeChild *out)
@@ -130,9 +148,10 @@ TreeEntry item_entry(const TreeItem *item)
 
 bool value_is_valid(unsigned level, Bytes value)
 {
-    TreeRecord record;
+    uint64_t size;
+    size_t at;
     TreeChild child;
-    return level == 0 ? record_read(value, &record) : child_read(value, &child);
+    return level == 0 ? record_scan(value, &size, &at) : child_read(value, &child);
 }
 
 bool value_is_plain(Bytes value)
@@ -140,11 +159,16 @@ bool value_is_plain(Bytes value)
     return (value.data[0] & OP_MASK) == TREE_PUT;
 }
 
+/* Of a record, the size follows the first byte. */
 TreeSum value_sum(unsigned level, Bytes value)
 {
     if (level > 0)
         return child_decode(value).sum;
-    return (TreeSum){ .files = 1, .bytes = record_decode(value).size };
+    TreeSum sum = { .files = 1 };
+    size_t at = 1;
+    if ((value.data[0] & OP_MASK) != TREE_DELETE)
+        bytes_read_varint(value, &at, &sum.bytes);
+    return sum;
 }
 
 void sum_add(TreeSum *sum, TreeSum more)

@@ -53,13 +53,23 @@ bool list_next(Bytes list, size_t *at, TreeChunk *out);
 
 /* --- boundary.c: where nodes end ------------------------------------------------------------- */
 
+/* Of each byte of key, what is left of its neighbours' bytes; and the item's own overhead. */
+#define WEIGHT_KEY_PART 4
+#define WEIGHT_OVERHEAD 8
+
 /* An item's share of its node's size: its value, and a guess at what prefix compression leaves of
  * its key. */
-size_t item_weight(const TreeItem *item);
+static inline size_t weight_of(size_t path_size, size_t tag_size, size_t value_size)
+{
+    return WEIGHT_OVERHEAD + value_size + (path_size + tag_size) / WEIGHT_KEY_PART;
+}
 
 /* Does the node of this level end after this item, which brings it to `count` items of `weight`
  * together? */
 bool node_ends_after(unsigned level, const TreeItem *item, size_t count, size_t weight);
+
+/* Does a node of this level end at this weight, whatever its last item? */
+bool node_is_full(unsigned level, size_t weight);
 
 /* --- node.c: a node in memory ---------------------------------------------------------------- */
 
@@ -97,6 +107,9 @@ typedef struct TreeNodeWriter {
 } TreeNodeWriter;
 
 void node_writer_add(TreeNodeWriter *writer, unsigned level, const TreeItem *item);
+/* Takes over items [from, to) of a leaf, one at least, until the node is full. Returns the first
+ * index that was not taken. */
+size_t node_writer_add_run(TreeNodeWriter *writer, const TreeNode *leaf, size_t from, size_t to);
 /* Appends the node to out. */
 void node_writer_encode(const TreeNodeWriter *writer, unsigned level, Buf *out);
 void node_writer_clear(TreeNodeWriter *writer);
@@ -132,6 +145,7 @@ Status walker_seek(Ctx *ctx, TreeWalker *walker, Str path, Str tag); /* on the f
 Status walker_seek_last(Ctx *ctx, TreeWalker *walker);               /* on the last entry */
 Status walker_descend(Ctx *ctx, TreeWalker *walker); /* into the subtree: on its first item */
 void walker_skip(TreeWalker *walker);                /* past the entry or subtree */
+void walker_skip_run(TreeWalker *walker, size_t n);  /* past n entries of the leaf, not its last */
 Status walker_prev(Ctx *ctx, TreeWalker *walker);    /* from an entry to the one before */
 
 bool walker_on_entry(const TreeWalker *walker);   /* false at the end, too */
@@ -146,6 +160,11 @@ bool walker_on_last(const TreeWalker *walker);
 
 /* Adds an entry that another tree holds. */
 Status builder_copy(Ctx *ctx, TreeBuilder *builder, const TreeItem *entry);
+
+/* Adds entries [from, to) of a leaf of another tree. Not its last one: of the others it is known
+ * that they end no node, unless by its weight. */
+Status builder_copy_run(Ctx *ctx, TreeBuilder *builder, const TreeNode *leaf, size_t from,
+                        size_t to);
 
 /* May a subtree of this level be added whole? Only where no node of that level or below is half
  * made. */

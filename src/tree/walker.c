@@ -93,7 +93,8 @@ static bool child_is_after(const TreeWalker *walker, const TreeNode *child)
     return item_cmp(&before, &first) < 0;
 }
 
-/* Is the child what its parent says: of the next level, between its neighbours, with this last key? */
+/* Is the child what its parent says: of the next level, between its neighbours, with this last key?
+ */
 static Status check_child(Ctx *ctx, const TreeWalker *walker, const TreeNode *child,
                           const TreeItem *expected)
 {
@@ -193,6 +194,14 @@ void walker_skip(TreeWalker *walker)
         }
         walker->depth--;
     }
+    walker_settle(walker);
+}
+
+void walker_skip_run(TreeWalker *walker, size_t n)
+{
+    assert(walker_on_entry(walker) && !walker->to.size);
+    frame(walker)->index += n;
+    assert(frame(walker)->index < frame(walker)->node.count);
     walker_settle(walker);
 }
 

@@ -1,4 +1,4 @@
-/* The cache of small blobs: within its bound, the least recently used goes first. */
+/* The cache of blobs: within its bound, the least recently used goes first. */
 #include "store/cache.h"
 
 #include "fixture.h"
@@ -43,13 +43,13 @@ static void what_is_used_stays(void **state)
 static void what_does_not_fit_is_not_kept(void **state)
 {
     (void)state;
-    static const uint8_t zeros[CACHE_BLOB_BYTES_MAX + 1];
-    BlobCache *cache = blob_cache_new(8 * MiB), *tiny = blob_cache_new(0);
+    static const uint8_t zeros[8 * KiB + 1]; /* more than one of eight shards */
+    BlobCache *cache = blob_cache_new(64 * KiB), *tiny = blob_cache_new(0);
     Hash hash = { { 1 } };
     Buf out = { 0 };
     blob_cache_put(cache, &hash, bytes(zeros, sizeof(zeros)));
     assert_false(blob_cache_get(cache, &hash, &out));
-    blob_cache_put(cache, &hash, bytes(zeros, sizeof(zeros) - 1));
+    blob_cache_put(cache, &hash, bytes(zeros, sizeof(zeros) / 2));
     assert_true(blob_cache_get(cache, &hash, &out));
     blob_cache_put(tiny, &hash, bytes(zeros, 1));
     assert_false(blob_cache_get(tiny, &hash, &out));
