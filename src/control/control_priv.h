@@ -23,6 +23,15 @@
 typedef struct JobRun JobRun;
 typedef struct Lease Lease;
 
+/* What came of a datum, as it is written. */
+typedef struct DoneDatum {
+    PlanRecord record;
+    RecordState state;
+    Hash key, output_root;
+    uint64_t output_bytes;
+    RecordStats stats;
+} DoneDatum;
+
 /* A range of a job's todo list that one worker runs at once. */
 typedef struct DatumRange {
     uint64_t from, to;
@@ -66,11 +75,15 @@ struct JobRun {
     size_t leases; /* out now */
     size_t ranges_done;
     JobCounters counters;
-    DatumRecord *results; /* [result_count], not yet in plan.done; memory in results_arena */
+    DoneDatum *results; /* [result_count], not yet written; memory in results_arena */
     size_t result_count, result_capacity;
     Arena *results_arena; /* changes hands at a flush */
     bool flushing;
     int64_t last_flush_ns;
+    /* Of who flushes: */
+    PlanResults *unlaid; /* written, but not in plan.done */
+    int64_t last_lay_ns, lay_took_ns;
+    /* Under the lock again: */
     char failed_datum[HASH_HEX_SIZE]; /* the first that failed; "" none */
     char *broken;         /* why sets cannot run at all, on the heap; NULL while they can */
     pthread_cond_t moved; /* a set ended, or the run is killed */
@@ -265,7 +278,7 @@ Status order_recipe(Ctx *ctx, Control *control, const PpsJobRow *job, const PpsP
 Status order_add_datum(Ctx *ctx, Control *control, const DatumRecord *record,
                        Procavia__Work__WorkSet *set);
 
-/* result.c: durable results. flush writes what was gathered so far. */
+/* result.c: durable results. flush writes what was gathered so far; the plan has all of it then. */
 Status result_add(Ctx *ctx, Lease *lease, const Procavia__Work__WorkResult *result);
 Status result_flush(Ctx *ctx, JobRun *run);
 /* The same when the last was a while ago: results do not wait for a datum that takes long. */
@@ -276,15 +289,16 @@ Status result_copy_record(Arena *arena, const DatumRecord *record, DatumRecord *
  * end.
  */
 typedef struct ResultBatch {
-    DatumRecord *records;
+    DoneDatum *results;
     size_t n; /* 0: nothing was gathered */
     Arena *arena;
     JobCounters counters;
-    Hash done; /* the plan with these, once laid; blobs that are not synced */
+    Hash done; /* the plan, with these once laid; blobs that are not synced */
     PpsLogBatch *log;
     bool written;
 } ResultBatch;
 void result_take(JobRun *run, ResultBatch *out);
-Status result_lay(Ctx *ctx, JobRun *run, ResultBatch *batch);
+typedef enum LayWhen { LAY_NOW, LAY_WHEN_DUE } LayWhen;
+Status result_lay(Ctx *ctx, JobRun *run, ResultBatch *batch, LayWhen when);
 Status result_write(Ctx *ctx, PfsTx *tx, JobRun *run, ResultBatch *batch);
 void result_end(JobRun *run, const ResultBatch *batch, Status how);

@@ -297,7 +297,7 @@ static Status write_finish(JobRun *run, ResultBatch *batch, const char *error,
     else
         job_note(run, "job successful, closing commits");
     Hash layer;
-    TRY(result_lay(ctx, run, batch));
+    TRY(result_lay(ctx, run, batch, LAY_NOW));
     TRY(control_output_layer(ctx, run->control, &run->base_plan, &batch->done, &layer));
     TRY(store_sync(ctx, pfs_store(pfs)));
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
@@ -417,6 +417,7 @@ static void job_run_free(JobRun *run)
     pthread_cond_destroy(&run->moved);
     cancel_unref(run->cancel);
     arena_free(run->results_arena);
+    plan_results_free(run->unlaid);
     free(run->ranges);
     free(run->returned);
     free(run->broken);
@@ -482,6 +483,7 @@ static JobRun *job_run_new(Control *control, const PpsJobRow *job, bool serves)
         snprintf(run->group, sizeof(run->group), ENGINE_GROUP_LOCAL);
     run->cancel = cancel_new();
     run->results_arena = arena_new(0);
+    run->unlaid = plan_results_new(&control->content.io, control->spill_dir);
     ctx_init(&run->ctx);
     run->ctx.cancel = run->cancel;
     pthread_condattr_t attr;

@@ -2,13 +2,21 @@
  * their record in the plan.
  *
  * Results of a run gather and are written together (result_flush): at least twice a second, so that
- * progress shows and a crash costs little, and with the end of the job. */
+ * progress shows and a crash costs little, and with the end of the job.
+ *
+ * Laying them over the plan costs what the plan has, not what they are. So the plan of a job with
+ * very many datums gets them more rarely: as often as that takes a tenth of the time. Until then a
+ * listing shows them as they were, and a crash loses them where the job's rule does not ask the
+ * cache of results. */
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "base/text.h"
 #include "control/control_priv.h"
 #include "pfs/write.h"
 
-#define FLUSH_NS (NS_PER_SEC / 2)
+#define FLUSH_NS  (NS_PER_SEC / 2)
+#define LAY_SHARE 10 /* of the time, one part at most goes into laying results over the plan */
 
 /* --- output ----------------------------------------------------------------------------------- */
 
@@ -126,11 +134,12 @@ Status control_pending_datum(void *self, Ctx *ctx, int64_t job, uint64_t index, 
     return hash_eq(&out->datum.id, id) ? OK : STATUS(NOT_FOUND); /* planned anew since */
 }
 
-static Status gather(JobRun *run, const DatumRecord *record)
+static Status gather(JobRun *run, const DoneDatum *done)
 {
+    Arena *arena = run->results_arena;
     if (run->result_count == run->result_capacity) {
         size_t capacity = MAX(run->result_capacity * 2, (size_t)64);
-        DatumRecord *results = ARENA_NEW(run->results_arena, DatumRecord, capacity);
+        DoneDatum *results = ARENA_NEW(arena, DoneDatum, capacity);
         if (!results)
             return STATUS(RESOURCE_EXHAUSTED);
         if (run->result_count)
@@ -138,8 +147,10 @@ static Status gather(JobRun *run, const DatumRecord *record)
         run->results = results;
         run->result_capacity = capacity;
     }
-    TRY(result_copy_record(run->results_arena, record, &run->results[run->result_count]));
-    run->result_count++;
+    DoneDatum *kept = &run->results[run->result_count++];
+    Bytes data = done->record.stored.data;
+    *kept = *done;
+    kept->record.stored.data = bytes(arena_memdup(arena, data.data, data.size), data.size);
     return OK;
 }
 
@@ -173,9 +184,15 @@ Status result_add(Ctx *ctx, Lease *lease, const Procavia__Work__WorkResult *resu
     record->output_bytes = record->stats.upload_bytes;
     record->run_job = job_run_text(ctx, run);
     record->image_id = run->spec.image_digest;
+    DoneDatum done = { .state = record->head.state,
+                       .key = record->head.key,
+                       .output_root = record->head.output_root,
+                       .output_bytes = record->output_bytes,
+                       .stats = record->stats };
+    TRY(plan_encode(ctx, &control->content.io, record, &done.record));
     {
         LOCKED(&control->lock);
-        TRY(gather(run, record));
+        TRY(gather(run, &done));
         count(run, record);
     }
     return result_flush_due(ctx, run);
@@ -189,7 +206,7 @@ void result_take(JobRun *run, ResultBatch *out)
     LOCKED(&run->control->lock);
     while (run->flushing)
         pthread_cond_wait(&run->moved, &run->control->lock);
-    *out = (ResultBatch){ .records = run->results,
+    *out = (ResultBatch){ .results = run->results,
                           .n = run->result_count,
                           .arena = run->results_arena,
                           .counters = run->counters,
@@ -200,29 +217,64 @@ void result_take(JobRun *run, ResultBatch *out)
     run->flushing = true;
 }
 
-/* What the datums logged goes along: a result that is durable has its log. */
-Status result_lay(Ctx *ctx, JobRun *run, ResultBatch *batch)
+static bool is_lay_due(const JobRun *run)
+{
+    return clock_mono_ns() - run->last_lay_ns >= run->lay_took_ns * (LAY_SHARE - 1);
+}
+
+static Status lay_over_plan(Ctx *ctx, JobRun *run, ResultBatch *batch)
 {
     const Hash before = batch->done;
-    if (batch->n)
-        TRY(plan_finish(ctx, &run->control->content.io, &before, batch->records, batch->n,
-                        &batch->done));
+    int64_t start_ns = clock_mono_ns();
+    TRY(plan_results_lay(ctx, run->unlaid, &before, &batch->done));
+    run->last_lay_ns = clock_mono_ns();
+    run->lay_took_ns = run->last_lay_ns - start_ns;
+    return OK;
+}
+
+/* What the datums logged goes along: a result that is durable has its log. */
+Status result_lay(Ctx *ctx, JobRun *run, ResultBatch *batch, LayWhen when)
+{
+    for (size_t i = 0; i < batch->n; i++)
+        TRY(plan_results_add(ctx, run->unlaid, &batch->results[i].record));
+    if (when == LAY_NOW || is_lay_due(run))
+        TRY(lay_over_plan(ctx, run, batch));
     return pps_log_take(ctx, run->control->pps, run->pipeline, run->id, &batch->log);
 }
 
-static Status cache_results(Ctx *ctx, PfsTx *tx, const ResultBatch *batch)
+static int by_key(const void *a, const void *b)
 {
+    const DoneDatum *const *x = a, *const *y = b;
+    return hash_cmp(&(*x)->key, &(*y)->key);
+}
+
+/* In order of their keys, which is how their index lies on disk. */
+static const DoneDatum **sort_by_key(const ResultBatch *batch)
+{
+    const DoneDatum **sorted = ARENA_NEW(batch->arena, const DoneDatum *, batch->n);
+    for (size_t i = 0; sorted && i < batch->n; i++)
+        sorted[i] = &batch->results[i];
+    if (sorted && batch->n)
+        qsort(sorted, batch->n, sizeof(*sorted), by_key);
+    return sorted;
+}
+
+static Status cache_results(Ctx *ctx, PfsTx *tx, const JobRun *run, const ResultBatch *batch)
+{
+    PlanResultHit hit = { .made_at_ns = pfs_tx_time_ns(tx),
+                          .run_job = job_run_text(ctx, run),
+                          .image_id = run->spec.image_digest };
+    const DoneDatum **sorted = sort_by_key(batch);
+    if (!sorted)
+        return STATUS(RESOURCE_EXHAUSTED);
     for (size_t i = 0; i < batch->n; i++) {
-        const DatumRecord *record = &batch->records[i];
-        if (record->head.state != RECORD_PROCESSED || hash_is_zero(&record->head.key))
+        const DoneDatum *done = sorted[i];
+        if (done->state != RECORD_PROCESSED || hash_is_zero(&done->key))
             continue;
-        const PlanResultHit hit = { .made_at_ns = pfs_tx_time_ns(tx),
-                                    .output_root = record->head.output_root,
-                                    .output_bytes = record->output_bytes,
-                                    .stats = record->stats,
-                                    .run_job = record->run_job,
-                                    .image_id = record->image_id };
-        TRY(pps_cache_put(ctx, tx, &record->head.key, &hit));
+        hit.output_root = done->output_root;
+        hit.output_bytes = done->output_bytes;
+        hit.stats = done->stats;
+        TRY(pps_cache_put(ctx, tx, &done->key, &hit));
     }
     return OK;
 }
@@ -238,7 +290,7 @@ Status result_write(Ctx *ctx, PfsTx *tx, JobRun *run, ResultBatch *batch)
 {
     show_done(run, &batch->done);
     batch->written = true;
-    TRY(cache_results(ctx, tx, batch));
+    TRY(cache_results(ctx, tx, run, batch));
     TRY(pps_log_write(ctx, tx, batch->log));
     return pps_job_progress(ctx, tx, run->id, &batch->counters, &batch->done, &run->basis);
 }
@@ -257,12 +309,12 @@ void result_end(JobRun *run, const ResultBatch *batch, Status how)
     arena_free(batch->arena);
 }
 
-static Status write_batch(Ctx *ctx, JobRun *run, ResultBatch *batch)
+static Status write_batch(Ctx *ctx, JobRun *run, ResultBatch *batch, LayWhen when)
 {
     Pfs *pfs = pps_pfs(run->control->pps);
-    if (!batch->n)
+    if (!batch->n && when == LAY_WHEN_DUE)
         return OK;
-    TRY(result_lay(ctx, run, batch));
+    TRY(result_lay(ctx, run, batch, when));
     TRY(store_sync(ctx, pfs_store(pfs)));
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_write(ctx, pfs, NULL, &tx));
@@ -270,13 +322,18 @@ static Status write_batch(Ctx *ctx, JobRun *run, ResultBatch *batch)
     return pfs_commit(ctx, STEAL(tx));
 }
 
-Status result_flush(Ctx *ctx, JobRun *run)
+static Status flush(Ctx *ctx, JobRun *run, LayWhen when)
 {
     ResultBatch batch;
     result_take(run, &batch);
-    Status s = write_batch(ctx, run, &batch);
+    Status s = write_batch(ctx, run, &batch, when);
     result_end(run, &batch, s);
     return s;
+}
+
+Status result_flush(Ctx *ctx, JobRun *run)
+{
+    return flush(ctx, run, LAY_NOW);
 }
 
 Status result_flush_due(Ctx *ctx, JobRun *run)
@@ -286,5 +343,5 @@ Status result_flush_due(Ctx *ctx, JobRun *run)
         LOCKED(&run->control->lock);
         due = run->result_count && clock_mono_ns() - run->last_flush_ns > FLUSH_NS;
     }
-    return due ? result_flush(ctx, run) : OK;
+    return due ? flush(ctx, run, LAY_WHEN_DUE) : OK;
 }

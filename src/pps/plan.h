@@ -7,8 +7,8 @@
  *   todo      the datums to run, as PENDING records at "/<position, 16 hex digits>", in processing
  *             order; positions count from 0 without gaps, so a set of datums is a range of them
  *
- * As sets of datums finish, plan_finish lays their records over done; when all have, done is the
- * job's plan and the base of the next. Everything a job does to its output follows from
+ * As sets of datums finish, plan_results_lay lays their records over done; when all have, done is
+ * the job's plan and the base of the next. Everything a job does to its output follows from
  * plan_diff(base, done).
  *
  * A planner takes either all datums of now, or (delta) only what changed since base. Delta needs
@@ -115,12 +115,34 @@ Status plan_each_unsettled(Ctx *ctx, const TreeIo *io, const Hash *plan, PlanFn 
 Status plan_each_todo(Ctx *ctx, const TreeIo *io, const Hash *todo, uint64_t from, uint64_t to,
                       PlanFn fn, void *arg);
 
-/* Lays records[n] of datums that ran over done. */
-Status plan_finish(Ctx *ctx, const TreeIo *io, const Hash *done, const DatumRecord *records,
-                   size_t n, Hash *out_done);
-
 /* Records that differ, in order of id; one side is NULL when absent. O(changes × log n). */
 typedef Status (*PlanDiffFn)(void *arg, Ctx *ctx, const DatumRecord *old_record,
                              const DatumRecord *new_record);
 Status plan_diff(Ctx *ctx, const TreeIo *io, const Hash *old_plan, const Hash *new_plan,
                  PlanDiffFn fn, void *arg);
+
+/* --- results ---------------------------------------------------------------------------------- */
+
+/* A record as plans keep it. */
+typedef struct PlanRecord {
+    Hash id;
+    TreeRecord stored;
+} PlanRecord;
+/* Memory in ctx's arena. */
+Status plan_encode(Ctx *ctx, const TreeIo *io, const DatumRecord *record, PlanRecord *out);
+
+/* Records of datums that ran, until they are laid over a plan. As ids are spread evenly, few of them
+ * touch most of a plan already, and all at once cost little more than a few: lay rarely. Memory is
+ * bounded by PLAN_RESULTS_BYTES; what is more goes to a file, as with PlanParams.spill_dir. */
+typedef struct PlanResults PlanResults;
+PlanResults *plan_results_new(const TreeIo *io, const char *spill_dir);
+PlanResults *plan_results_free(PlanResults *results);
+static inline void plan_results_freep(PlanResults **results)
+{
+    *results = plan_results_free(*results);
+}
+#define PLAN_RESULTS_BYTES (16 * MiB)
+/* In any order; of records with one id the first counts. */
+Status plan_results_add(Ctx *ctx, PlanResults *results, const PlanRecord *record);
+/* Lays them over done. Leaves none, also when it fails. */
+Status plan_results_lay(Ctx *ctx, PlanResults *results, const Hash *done, Hash *out_done);

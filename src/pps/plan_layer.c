@@ -1,8 +1,6 @@
 /* plan_layer.c - laying changed records over a plan; see plan_priv.h. */
 #include "pps/plan_priv.h"
 
-#include <stdlib.h>
-
 /* --- scratch ---------------------------------------------------------------------------------- */
 
 void scratch_open(Scratch *scratch, const Ctx *ctx)
@@ -48,15 +46,23 @@ static void note_mark(PlanLayer *layer, const Hash *id, TreeOp op)
     buf_add(&layer->marks, &mark, sizeof(mark));
 }
 
-Status plan_layer_put(Ctx *ctx, PlanLayer *layer, const DatumRecord *record)
+Status plan_layer_put_stored(Ctx *ctx, PlanLayer *layer, const PlanRecord *record,
+                             RecordState state)
 {
     char path[RECORD_PATH_SIZE];
-    TreeEntry entry = { .path = record_path(&record->datum.id, path), .tag = STR("") };
-    TRY(record_store(ctx, layer->io, record, &entry.record));
-    note_mark(layer, &record->datum.id,
-              record->head.state == RECORD_PROCESSED ? TREE_DELETE : TREE_PUT);
+    TreeEntry entry = { .path = record_path(&record->id, path),
+                        .tag = STR(""),
+                        .record = record->stored };
+    note_mark(layer, &record->id, state == RECORD_PROCESSED ? TREE_DELETE : TREE_PUT);
     layer->entries++;
     return tree_builder_add(ctx, layer->builder, &entry);
+}
+
+Status plan_layer_put(Ctx *ctx, PlanLayer *layer, const DatumRecord *record)
+{
+    PlanRecord encoded;
+    TRY(plan_encode(ctx, layer->io, record, &encoded));
+    return plan_layer_put_stored(ctx, layer, &encoded, record->head.state);
 }
 
 Status plan_layer_delete(Ctx *ctx, PlanLayer *layer, const Hash *id)
@@ -94,32 +100,4 @@ Status plan_layer_apply(Ctx *ctx, PlanLayer *layer, const Hash *plan, Hash *out)
     Hash root;
     TRY(tree_builder_finish(ctx, layer->builder, &root));
     return tree_apply(ctx, layer->io, NULL, plan, &root, out);
-}
-
-/* --- results ---------------------------------------------------------------------------------- */
-
-static int record_cmp(const void *a, const void *b)
-{
-    const DatumRecord *const *x = a, *const *y = b;
-    return hash_cmp(&(*x)->datum.id, &(*y)->datum.id);
-}
-
-Status plan_finish(Ctx *ctx, const TreeIo *io, const Hash *done, const DatumRecord *records,
-                   size_t n, Hash *out_done)
-{
-    const DatumRecord **sorted = ARENA_NEW(ctx->arena, const DatumRecord *, n);
-    if (!sorted)
-        return STATUS(RESOURCE_EXHAUSTED);
-    for (size_t i = 0; i < n; i++)
-        sorted[i] = &records[i];
-    if (n)
-        qsort(sorted, n, sizeof(*sorted), record_cmp);
-
-    CLEANUP(plan_layer_done) PlanLayer layer;
-    plan_layer_open(&layer, io);
-    CLEANUP(scratch_done) Scratch scratch;
-    scratch_open(&scratch, ctx);
-    for (size_t i = 0; i < n; i++)
-        TRY(status_copy(ctx, plan_layer_put(scratch_turn(&scratch), &layer, sorted[i])));
-    return plan_layer_apply(ctx, &layer, done, out_done);
 }

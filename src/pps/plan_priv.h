@@ -52,6 +52,8 @@ typedef struct PlanLayer {
 void plan_layer_open(PlanLayer *layer, const TreeIo *io);
 void plan_layer_done(PlanLayer *layer);
 Status plan_layer_put(Ctx *ctx, PlanLayer *layer, const DatumRecord *record);
+Status plan_layer_put_stored(Ctx *ctx, PlanLayer *layer, const PlanRecord *record,
+                             RecordState state);
 Status plan_layer_delete(Ctx *ctx, PlanLayer *layer, const Hash *id);
 /* The layer laid over plan. */
 Status plan_layer_apply(Ctx *ctx, PlanLayer *layer, const Hash *plan, Hash *out);

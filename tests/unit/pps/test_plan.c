@@ -96,7 +96,7 @@ static Plan plan_job(Fixture *fx)
 
 typedef struct Finishing {
     Fixture *fx;
-    Hash *done;
+    PlanResults *results;
 } Finishing;
 
 static Status run_datum(void *arg, Ctx *ctx, const DatumRecord *pending)
@@ -115,7 +115,9 @@ static Status run_datum(void *arg, Ctx *ctx, const DatumRecord *pending)
         fx->cache.items[at].output = record.head.output_root;
         fx->cache.items[at].made_at_ns = fx->now_ns;
     }
-    return plan_finish(ctx, &fx->blobs.io, finishing->done, &record, 1, finishing->done);
+    PlanRecord encoded;
+    TRY(plan_encode(ctx, &fx->blobs.io, &record, &encoded));
+    return plan_results_add(ctx, finishing->results, &encoded);
 }
 
 /* Plans and runs a job upon the last one; the files of now become those of before. */
@@ -123,8 +125,10 @@ static PlanCounts run_job(Fixture *fx)
 {
     Plan plan = plan_job(fx);
     buf_clear(&fx->ran);
-    Finishing finishing = { fx, &plan.done };
+    Finishing finishing = { fx, plan_results_new(&fx->blobs.io, NULL) };
     assert_ok(plan_each_todo(&fx->ctx, &fx->blobs.io, &plan.todo, 0, UINT64_MAX, run_datum, &finishing));
+    assert_ok(plan_results_lay(&fx->ctx, finishing.results, &plan.done, &plan.done));
+    plan_results_free(finishing.results);
     fx->params.base = plan.done;
     fx->fake.before = fx->fake.now;
     return plan.counts;
@@ -519,6 +523,63 @@ static void differences_are_what_the_job_did(void **state)
     assert_string_equal(sorted_lines(&fx->ctx, buf_str(&text)), "- -> a:/w\na:/x -> -\na:/y -> a:/y\n");
 }
 
+/* --- results ------------------------------------------------------------------------------------------------- */
+
+/* The result of a datum that is not in any input: its id is that of the number. */
+static PlanRecord result_of(Fixture *fx, uint64_t number, RecordState state)
+{
+    DatumRecord record = { .head = { .state = state }, .run_job = "default/p@2", .reason = "", .image_id = "" };
+    record.datum.id = hash_of(bytes(&number, sizeof(number)));
+    record.datum.index = number;
+    PlanRecord encoded;
+    assert_ok(plan_encode(&fx->ctx, &fx->blobs.io, &record, &encoded));
+    return encoded;
+}
+
+/* Lays them, `at_once` together, over nothing: every second failed at first, and every third comes twice. */
+static Hash lay_results(Fixture *fx, size_t at_once)
+{
+    Hash done = { 0 };
+    CLEANUP(plan_results_freep) PlanResults *results = plan_results_new(&fx->blobs.io, NULL);
+    for (size_t i = 0; i < 600; i++) {
+        PlanRecord record = result_of(fx, i % 400, i < 400 && i % 2 ? RECORD_FAILED : RECORD_PROCESSED);
+        PlanRecord again = result_of(fx, i % 400, RECORD_RECOVERED);
+        assert_ok(plan_results_add(&fx->ctx, results, &record));
+        if (i % 3 == 0)
+            assert_ok(plan_results_add(&fx->ctx, results, &again));
+        if ((i + 1) % at_once == 0)
+            assert_ok(plan_results_lay(&fx->ctx, results, &done, &done));
+    }
+    assert_ok(plan_results_lay(&fx->ctx, results, &done, &done));
+    return done;
+}
+
+static Status count_record(void *arg, Ctx *ctx UNUSED, const DatumRecord *record)
+{
+    size_t *counts = arg;
+    counts[record->head.state]++;
+    return OK;
+}
+
+static void results_are_laid_together_or_one_by_one(void **state)
+{
+    Fixture *fx = *state;
+    Hash one_by_one = lay_results(fx, 200), some = lay_results(fx, 50);
+    assert_true(hash_eq(&one_by_one, &some));
+    size_t all[4] = { 0 }, unsettled[4] = { 0 };
+    assert_ok(plan_each(&fx->ctx, &fx->blobs.io, &some, NULL, false, count_record, all));
+    assert_ok(plan_each_unsettled(&fx->ctx, &fx->blobs.io, &some, count_record, unsettled));
+    /* Those from 200 came once, and every second failed. */
+    assert_int_equal(all[RECORD_PROCESSED], 300);
+    assert_int_equal(all[RECORD_FAILED], 100);
+    assert_int_equal(unsettled[RECORD_FAILED], 100);
+    assert_int_equal(all[RECORD_RECOVERED] + unsettled[RECORD_RECOVERED] + unsettled[RECORD_PROCESSED], 0);
+
+    CLEANUP(plan_results_freep) PlanResults *none = plan_results_new(&fx->blobs.io, NULL);
+    assert_ok(plan_results_lay(&fx->ctx, none, &some, &one_by_one));
+    assert_true(hash_eq(&one_by_one, &some));
+}
+
 static void a_basis_is_what_plans_share(void **state)
 {
     Fixture *fx = *state;
@@ -586,6 +647,7 @@ int main(void)
         PLAN_TEST(pages_follow_one_another_both_ways),
         PLAN_TEST(todo_is_cut_by_position),
         PLAN_TEST(differences_are_what_the_job_did),
+        PLAN_TEST(results_are_laid_together_or_one_by_one),
         PLAN_TEST(a_basis_is_what_plans_share),
         PLAN_TEST(planning_meets_faults),
     };
