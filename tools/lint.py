@@ -60,6 +60,15 @@ def rule_floors():
                 yield path, number, f"'{match.group(1)}' is private to its module"
 
 
+def rule_banners():
+    """The line that heads a part of a file is one line: too long, it would be broken in two."""
+    for path in tracked('src/*.[ch]', 'tests/*.[ch]', 'bench/*.[ch]'):
+        text = lines(path)
+        for number, (line, after) in enumerate(zip(text, text[1:]), 1):
+            if line.startswith('/* ---') and re.match(r' \*( -*( \*)?)?/?$', after):
+                yield path, number, 'the banner goes on in the next line'
+
+
 def rule_sizes():
     """Functions stay under FUNCTION_LINES_MAX lines and files under FILE_LINES_MAX."""
     sources = tracked('src/*.c', 'src/*.h', 'bench/*.c')
@@ -120,7 +129,7 @@ def rule_docs():
                     yield path, number, f"dependency '{name}' has no reason in docs/dependencies.md"
 
 
-RULES = [rule_floors, rule_sizes, rule_headers, rule_words, rule_columns, rule_docs]
+RULES = [rule_floors, rule_banners, rule_sizes, rule_headers, rule_words, rule_columns, rule_docs]
 
 
 def main():

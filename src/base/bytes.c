@@ -28,13 +28,33 @@ size_t str_find(Str s, char c)
     return hit ? (size_t)(hit - s.data) : s.size;
 }
 
+static bool is_one_of(char c, const char *any)
+{
+    return c && strchr(any, c);
+}
+
 size_t str_find_any(Str s, const char *any)
 {
-    for (size_t i = 0; i < s.size; i++) {
-        if (s.data[i] && strchr(any, s.data[i]))
-            return i;
-    }
-    return s.size;
+    size_t i = 0;
+    while (i < s.size && !is_one_of(s.data[i], any))
+        i++;
+    return i;
+}
+
+Str str_trim(Str s, const char *any)
+{
+    while (s.size && is_one_of(s.data[0], any))
+        s = str_sub(s, 1, s.size);
+    while (s.size && is_one_of(s.data[s.size - 1], any))
+        s.size--;
+    return s;
+}
+
+Str str_cut(Str *rest, char c)
+{
+    Str head = str_sub(*rest, 0, str_find(*rest, c));
+    *rest = str_sub(*rest, head.size + 1, rest->size);
+    return head;
 }
 
 bool str_to_i64(Str s, int64_t *out)

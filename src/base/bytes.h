@@ -71,6 +71,8 @@ static inline Str str_sub(Str s, size_t from, size_t to) /* [from, to), both cla
 }
 size_t str_find(Str s, char c);              /* index of the first c, or s.size */
 size_t str_find_any(Str s, const char *any); /* index of the first of `any`, or s.size */
+Str str_trim(Str s, const char *any);        /* without those of `any` at both ends */
+Str str_cut(Str *rest, char c);              /* what is before c, or all; *rest is what is after */
 bool str_to_i64(Str s, int64_t *out);        /* the whole of s, decimal; false on overflow */
 char *str_z(Arena *arena, Str s);            /* NUL-terminated copy */
 

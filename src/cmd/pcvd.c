@@ -199,9 +199,7 @@ static Status open_floors(Ctx *ctx, Server *server)
     return OK;
 }
 
-/* --- who serves what
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- who serves what -------------------------------------------------------------------------- */
 
 /* HTTP on the port that serves all. */
 static Status serve_http(void *self, Ctx *ctx, WireHttp *http)

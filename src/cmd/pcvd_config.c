@@ -55,7 +55,8 @@ static const Setting settings[] = {
     { "allow-file-urls", "0|1", SETTING_NUMBER, FIELD(allow_file_urls), "0", 0, 1,
       "let file:// URLs read and write files, as this server" },
     { "url-hosts", "LIST", SETTING_TEXT, FIELD(url_hosts), "", 0, 0,
-      "hosts that URLs may reach: names, *.suffix, addresses, ADDR/BITS (default: not link-local)" },
+      "hosts that URLs may reach: names, *.suffix, addresses, ADDR/BITS (default: not "
+      "link-local)" },
     { "url-tries", "N", SETTING_NUMBER, FIELD(url_tries), "5", 1, 100,
       "how often a request to a URL is tried" },
     { "url-stall-seconds", "N", SETTING_NUMBER, FIELD(url_stall_seconds), "60", 1, 86400,
@@ -115,28 +116,20 @@ static Status set(Ctx *ctx, PcvdConfig *config, const Setting *setting, const ch
     }
 }
 
-static Str trim(Str s)
-{
-    while (s.size && strchr(" \t\r", s.data[0]))
-        s = str_sub(s, 1, s.size);
-    while (s.size && strchr(" \t\r", s.data[s.size - 1]))
-        s.size--;
-    return s;
-}
-
 static Status read_line(Ctx *ctx, PcvdConfig *config, Str line)
 {
-    line = trim(str_sub(line, 0, str_find(line, '#')));
+    line = str_trim(str_sub(line, 0, str_find(line, '#')), " \t\r");
     if (!line.size)
         return OK;
     size_t equals = str_find(line, '=');
     if (equals == line.size)
         return FAIL(ctx, INVALID_ARGUMENT, "'" STR_FMT "' is not `name = value`", STR_ARG(line));
-    Str name = trim(str_sub(line, 0, equals));
+    Str name = str_trim(str_sub(line, 0, equals), " \t\r");
     const Setting *setting = find(name);
     if (!setting || setting->kind == SETTING_FLAG || setting->offset == FIELD(config))
         return unknown(ctx, "setting", name);
-    return set(ctx, config, setting, str_z(ctx->arena, trim(str_sub(line, equals + 1, line.size))));
+    return set(ctx, config, setting,
+               str_z(ctx->arena, str_trim(str_sub(line, equals + 1, line.size), " \t\r")));
 }
 
 static Status read_file(Ctx *ctx, PcvdConfig *config, const char *path)

@@ -49,8 +49,7 @@ static Status next_datum(Ctx *ctx, Door *door, WireCall *call, Bytes request)
     return send(ctx, call, &response->base);
 }
 
-/* --- what is at work: with the door's lock held, as the set goes when it is done
- * ---------------- */
+/* --- what is at work: with the door's lock held, as the set goes when it is done -------------- */
 
 /* The datum whose process runs; NULL none. *out_started_ns: wall clock. */
 static const Procavia__Work__WorkDatum *running_datum(Door *door, int64_t *out_started_ns)

@@ -147,28 +147,14 @@ static Status parse_field(Ctx *ctx, Str list, const FieldKind *kind, Field *out)
 
 /* --- whole schedules -------------------------------------------------------------------------- */
 
-static bool is_blank(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static Str trimmed(Str s)
-{
-    while (s.size && is_blank(s.data[0]))
-        s = str_sub(s, 1, s.size);
-    while (s.size && is_blank(s.data[s.size - 1]))
-        s.size--;
-    return s;
-}
+#define BLANKS " \t\n\v\f\r"
 
 /* The first words, at most FIELD_COUNT of them; returns how many there are. */
 static size_t split_words(Str s, Str words[FIELD_COUNT])
 {
     size_t count = 0;
-    for (s = trimmed(s); s.size; s = trimmed(s)) {
-        size_t size = 0;
-        while (size < s.size && !is_blank(s.data[size]))
-            size++;
+    for (s = str_trim(s, BLANKS); s.size; s = str_trim(s, BLANKS)) {
+        size_t size = str_find_any(s, BLANKS);
         if (count < FIELD_COUNT)
             words[count] = str_sub(s, 0, size);
         count++;
@@ -222,7 +208,7 @@ static const struct {
 Status cron_parse(Ctx *ctx, Str spec, Cron *out)
 {
     static const char every[] = "@every ";
-    if (str_eq_c(trimmed(spec), "@never")) {
+    if (str_eq_c(str_trim(spec, BLANKS), "@never")) {
         *out = (Cron){ .kind = CRON_NEVER };
         return OK;
     }

@@ -4,7 +4,7 @@
 #include "base/text.h"
 #include "control/meta_priv.h"
 
-/* --- where inputs are ---------------------------------------------------------------------------- */
+/* --- where inputs are ------------------------------------------------------------------------- */
 
 typedef struct MetaView {
     const char *project, *repo, *type, *set_id;
@@ -59,20 +59,12 @@ static Status find_view(Ctx *ctx, const MetaSource *source, MetaViews *views,
     return status_copy(ctx, open_view(ctx, source, views, from, set_id, out));
 }
 
-/* --- one input ----------------------------------------------------------------------------------- */
+/* --- one input -------------------------------------------------------------------------------- */
 
 static TreeRecord text_record(Bytes text)
 {
-    return (TreeRecord){
-        .form = TREE_INLINE, .size = text.size, .hash = hash_of(text), .data = text
-    };
-}
-
-static TreeRecord copy_record(Ctx *ctx, const TreeRecord *record)
-{
-    TreeRecord copy = *record;
-    copy.data.data = arena_memdup(ctx->arena, record->data.data, record->data.size);
-    return copy;
+    return (
+        TreeRecord){ .form = TREE_INLINE, .size = text.size, .hash = hash_of(text), .data = text };
 }
 
 /* Does the view have what the datum read? */
@@ -83,10 +75,10 @@ static Status look_at_file(Ctx *ctx, const PfsView *view, const DatumInput *inpu
     TreeCursor *cursor = tree_cursor_new(&view->content->io, &view->root);
     TRY(tree_cursor_seek(ctx, cursor, input->path, STR("")));
     const TreeEntry *entry = tree_cursor_entry(cursor);
-    *out_found = entry && str_eq(entry->path, input->path) &&
-                 hash_eq(&entry->record.hash, &input->hash);
+    *out_found =
+        entry && str_eq(entry->path, input->path) && hash_eq(&entry->record.hash, &input->hash);
     if (*out_found)
-        part->record = copy_record(ctx, &entry->record);
+        part->record = tree_record_copy(ctx, &entry->record);
     return OK;
 }
 
@@ -140,7 +132,7 @@ static Status add_input(Ctx *ctx, const MetaSource *source, MetaViews *views, co
     return OK;
 }
 
-/* --- all of a datum ------------------------------------------------------------------------------ */
+/* --- all of a datum --------------------------------------------------------------------------- */
 
 static int compare_parts(const void *a, const void *b)
 {
@@ -212,8 +204,8 @@ Status meta_parts(Ctx *ctx, const MetaSource *source, MetaViews *views, MetaSect
                   const DatumRecord *record, MetaPart **out, size_t *out_n)
 {
     char id[HASH_HEX_SIZE];
-    const char *dir =
-        text_printf(ctx->arena, "%s%s/", meta_sections[section].data, hash_hex(&record->datum.id, id));
+    const char *dir = text_printf(ctx->arena, "%s%s/", meta_sections[section].data,
+                                  hash_hex(&record->datum.id, id));
     MetaPart *parts = ARENA_NEW(ctx->arena, MetaPart, record->datum.input_count + 2);
     if (!parts)
         return STATUS(RESOURCE_EXHAUSTED);

@@ -5,12 +5,6 @@
 
 #include <stdlib.h>
 
-static bool is_up(PpsV2__PipelineState state)
-{
-    return state == PPS_V2__PIPELINE_STATE__PIPELINE_RUNNING ||
-           state == PPS_V2__PIPELINE_STATE__PIPELINE_CRASHING;
-}
-
 void spouts_want(Control *control, int64_t pipeline)
 {
     for (const WantedSpout *spout = control->spouts; spout; spout = spout->next) {
@@ -36,7 +30,7 @@ void spouts_forget(Control *control)
 static Status see_pipeline(void *arg, Ctx *ctx, const PpsPipelineRow *row)
 {
     (void)ctx;
-    if (pps_is_spout(row->info) && is_up(row->state))
+    if (pps_is_spout(row->info) && pipeline_has_workers(row->state))
         spouts_want(arg, row->id);
     return OK;
 }
@@ -64,7 +58,8 @@ static Status look_at_one(Ctx *ctx, Control *control, int64_t pipeline, bool *ou
         CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
         TRY(pfs_begin_read(ctx, pps_pfs(control->pps), &tx));
         Status s = pps_pipeline_row(ctx, tx, pipeline, &row);
-        *out_up = status_ok(s) && pps_is_spout(row.info) && is_up(row.state) && !row.stopped;
+        *out_up = status_ok(s) && pps_is_spout(row.info) && pipeline_has_workers(row.state) &&
+                  !row.stopped;
         if (!*out_up)
             return s.code == STATUS_NOT_FOUND ? OK : s;
     }

@@ -20,32 +20,22 @@ static const char *either(const char *first, const char *second)
     return *first ? first : second;
 }
 
-/* --- ~/.aws
- * ------------------------------------------------------------------------------------- */
-
-static Str trim(Str s)
-{
-    while (s.size && strchr(" \t\r", s.data[0]))
-        s = str_sub(s, 1, s.size);
-    while (s.size && strchr(" \t\r", s.data[s.size - 1]))
-        s.size--;
-    return s;
-}
+/* --- ~/.aws ----------------------------------------------------------------------------------- */
 
 const char *ini_value(Ctx *ctx, Str text, const char *section, const char *name)
 {
     bool inside = false;
     while (text.size) {
         size_t end = str_find(text, '\n');
-        Str line = trim(str_sub(text, 0, end));
+        Str line = str_trim(str_sub(text, 0, end), " \t\r");
         text = str_sub(text, end + 1, text.size);
         if (str_starts(line, STR("["))) {
-            inside = str_eq_c(trim(str_sub(line, 1, str_find(line, ']'))), section);
+            inside = str_eq_c(str_trim(str_sub(line, 1, str_find(line, ']')), " \t\r"), section);
             continue;
         }
         size_t equals = str_find(line, '=');
-        if (inside && str_eq_c(trim(str_sub(line, 0, equals)), name))
-            return str_z(ctx->arena, trim(str_sub(line, equals + 1, line.size)));
+        if (inside && str_eq_c(str_trim(str_sub(line, 0, equals), " \t\r"), name))
+            return str_z(ctx->arena, str_trim(str_sub(line, equals + 1, line.size), " \t\r"));
     }
     return "";
 }
@@ -80,8 +70,7 @@ static const char *setting(Ctx *ctx, const char *name)
     return file_value(ctx, "AWS_CONFIG_FILE", "config", "profile ", name);
 }
 
-/* --- each kind of store
- * ------------------------------------------------------------------------- */
+/* --- each kind of store ----------------------------------------------------------------------- */
 
 static AwsKeys aws_keys(Ctx *ctx)
 {

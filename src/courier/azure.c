@@ -58,8 +58,7 @@ static void azure_done(Azure *azure)
     http_done(&azure->http);
 }
 
-/* --- signing
- * ------------------------------------------------------------------------------------ */
+/* --- signing ---------------------------------------------------------------------------------- */
 
 /* The value of one of the request's headers, "" when it has none of that name. */
 static const char *header(const Http *http, const char *name)
@@ -143,8 +142,7 @@ static Status sign(const void *arg, Http *http, CURL *curl)
     return OK;
 }
 
-/* --- one request
- * -------------------------------------------------------------------------------- */
+/* --- one request ------------------------------------------------------------------------------ */
 
 /* key NULL: the container. */
 static const char *url_of(const Azure *azure, const char *key)
@@ -190,8 +188,7 @@ static void set_body(Azure *azure, Bytes body, const char *type)
     http_add_header(&azure->http, "Content-Type: %s", type);
 }
 
-/* --- get, list, delete
- * -------------------------------------------------------------------------- */
+/* --- get, list, delete ------------------------------------------------------------------------ */
 
 static Status get(Transfer *transfer)
 {
@@ -247,8 +244,7 @@ static Status delete_blob(Transfer *transfer)
     return s.code == STATUS_NOT_FOUND && azure.http.status == 404 ? OK : s;
 }
 
-/* --- put
- * ---------------------------------------------------------------------------------------- */
+/* --- put -------------------------------------------------------------------------------------- */
 
 static const char writing[] = "writing to", bytes_type[] = "application/octet-stream";
 

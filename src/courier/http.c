@@ -73,8 +73,7 @@ void http_add_attempt_header(Http *http, const char *header)
     http->list = list;
 }
 
-/* --- while it runs
- * ------------------------------------------------------------------------------ */
+/* --- while it runs ---------------------------------------------------------------------------- */
 
 static void copy_text(char *out, size_t size, Str text)
 {
@@ -131,27 +130,18 @@ static void begin_answer(Http *http, Str line)
     copy_text(http->reason, sizeof(http->reason), str_sub(rest, str_find(rest, ' '), rest.size));
 }
 
-static Str trim(Str s)
-{
-    while (s.size && strchr(" \t\r\n", s.data[0]))
-        s = str_sub(s, 1, s.size);
-    while (s.size && strchr(" \t\r\n", s.data[s.size - 1]))
-        s.size--;
-    return s;
-}
-
 static size_t on_header(char *data, size_t one, size_t n, void *arg)
 {
     (void)one; /* always 1 */
     Http *http = arg;
-    Str line = trim((Str){ data, n });
+    Str line = str_trim((Str){ data, n }, " \t\r\n");
     if (str_starts(line, STR("HTTP/")))
         begin_answer(http, line);
     size_t colon = str_find(line, ':');
     for (size_t i = 0; i < ARRAY_LEN(known_headers); i++) {
         const char *name = known_headers[i].name;
         if (strlen(name) == colon && strncasecmp(name, line.data, colon) == 0)
-            known_headers[i].take(http, trim(str_sub(line, colon + 1, line.size)));
+            known_headers[i].take(http, str_trim(str_sub(line, colon + 1, line.size), " \t\r\n"));
     }
     return n;
 }
@@ -214,8 +204,7 @@ static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl
     return CURL_SOCKET_BAD;
 }
 
-/* --- one attempt
- * -------------------------------------------------------------------------------- */
+/* --- one attempt ------------------------------------------------------------------------------ */
 
 static void set_callbacks(Http *http, CURL *curl)
 {

@@ -14,8 +14,7 @@
 #define PIECE_BYTES (60 * KiB)
 #define DEPTH_MAX   64
 
-/* --- get
- * ---------------------------------------------------------------------------------------- */
+/* --- get -------------------------------------------------------------------------------------- */
 
 /* Regular files only: opening a pipe would wait for whoever writes it. */
 static Status open_regular(Ctx *ctx, const char *path, int *out)
@@ -51,8 +50,7 @@ static Status get(Transfer *transfer)
     return OK;
 }
 
-/* --- list
- * --------------------------------------------------------------------------------------- */
+/* --- list ------------------------------------------------------------------------------------- */
 
 static int wanted(const struct dirent *entry)
 {
@@ -106,8 +104,7 @@ static Status list(Transfer *transfer)
                        path, 0);
 }
 
-/* --- put, delete
- * -------------------------------------------------------------------------------- */
+/* --- put, delete ------------------------------------------------------------------------------ */
 
 static Status write_content(Transfer *transfer, int fd)
 {

@@ -20,8 +20,7 @@ struct RowReader {
     uint64_t count;
 };
 
-/* --- CSV
- * ---------------------------------------------------------------------------------------- */
+/* --- CSV -------------------------------------------------------------------------------------- */
 
 static size_t find(const Str *fields, size_t n, const char *name)
 {
@@ -69,8 +68,7 @@ static Status take_fields(void *arg, Ctx *ctx, const Str *fields, size_t n, uint
     return status_ok(s) ? OK : status_wrap(ctx, s, "line %llu", (unsigned long long)line);
 }
 
-/* --- JSON
- * --------------------------------------------------------------------------------------- */
+/* --- JSON ------------------------------------------------------------------------------------- */
 
 /* As a text that the database converts to the column's type. */
 static Str value_text(Ctx *ctx, const JsonValue *value)
@@ -139,8 +137,7 @@ static Status feed_json(Ctx *ctx, RowReader *reader, Bytes piece)
     return OK;
 }
 
-/* --- both
- * --------------------------------------------------------------------------------------- */
+/* --- both ------------------------------------------------------------------------------------- */
 
 RowReader *row_reader_new(const RowShape *shape, RowFn fn, void *arg)
 {

@@ -17,8 +17,7 @@ typedef struct S3 {
     Http http; /* the request at work */
 } S3;
 
-/* --- one request
- * -------------------------------------------------------------------------------- */
+/* --- one request ------------------------------------------------------------------------------ */
 
 static Status sign(const void *arg, Http *http, CURL *curl)
 {
@@ -92,8 +91,7 @@ static Status follow_region(S3 *s3, Status s, bool *out_again)
     return s3_bucket(ctx, &s3->transfer->at, arena_strdup(ctx->arena, region), &s3->bucket);
 }
 
-/* --- get, list, delete
- * -------------------------------------------------------------------------- */
+/* --- get, list, delete ------------------------------------------------------------------------ */
 
 static Status get(Transfer *transfer)
 {
@@ -172,8 +170,7 @@ static Status delete_object(Transfer *transfer)
     return OK;
 }
 
-/* --- put
- * ---------------------------------------------------------------------------------------- */
+/* --- put -------------------------------------------------------------------------------------- */
 
 static const char writing[] = "writing to";
 

@@ -17,8 +17,7 @@
 /* Above what one server may have open at once: those given up still end. */
 #define THREADS_MAX (2 * REMOTE_OPS_MAX)
 
-/* --- a transfer's socket
- * ------------------------------------------------------------------------ */
+/* --- a transfer's socket ---------------------------------------------------------------------- */
 
 static Status say(Transfer *transfer, const void *packet, size_t size)
 {
@@ -93,8 +92,7 @@ bool transfer_gone(const Transfer *transfer)
     return poll(&socket, 1, 0) > 0 && (socket.revents & (POLLHUP | POLLERR));
 }
 
-/* --- what is to be done
- * ------------------------------------------------------------------------- */
+/* --- what is to be done ----------------------------------------------------------------------- */
 
 static const PlaceOps *const places[] = {
     [REMOTE_HTTP] = &place_http, [REMOTE_S3] = &place_s3,       [REMOTE_GS] = &place_s3,
@@ -180,8 +178,7 @@ static void say_failure(Transfer *transfer, Status s)
     buf_done(&packet);
 }
 
-/* --- requests
- * ----------------------------------------------------------------------------------- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 typedef struct Order {
     int fd;

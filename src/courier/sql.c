@@ -57,8 +57,7 @@ static Status load_open(Load *load)
     return load->ops->open(transfer, &url, given, &load->db);
 }
 
-/* --- tables and files
- * --------------------------------------------------------------------------- */
+/* --- tables and files ------------------------------------------------------------------------- */
 
 static Status take_row(void *arg, Ctx *ctx, const Str *values, size_t n)
 {
@@ -154,8 +153,7 @@ static Status begin_file(Load *load, Bytes data)
     return OK;
 }
 
-/* --- the whole
- * ---------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 /* The answer is made before the commit: a failure after it would be a lie. */
 static Status finish(Load *load)

@@ -75,8 +75,7 @@ static Status open_db(Transfer *transfer, const RemoteDbUrl *url, const char *pa
     return run(ctx, db, STR("START TRANSACTION"));
 }
 
-/* --- tables
- * ------------------------------------------------------------------------------------- */
+/* --- tables ----------------------------------------------------------------------------------- */
 
 static void add_quoted(Buf *out, Str name)
 {
@@ -179,8 +178,7 @@ static Status begin(Transfer *transfer, void *arg, Str table, const char *const 
     return OK;
 }
 
-/* --- rows
- * --------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 static Status flush(Ctx *ctx, Mysql *db)
 {

@@ -142,8 +142,7 @@ static Status open_db(Transfer *transfer, const RemoteDbUrl *url, const char *pa
     return connect_by(ctx, db, &params, password);
 }
 
-/* --- tables
- * ------------------------------------------------------------------------------------- */
+/* --- tables ----------------------------------------------------------------------------------- */
 
 static const char *quoted(Ctx *ctx, const Postgres *db, Str name)
 {
@@ -219,8 +218,7 @@ static Status begin(Transfer *transfer, void *arg, Str table, const char *const 
                NULL, PGRES_COPY_IN, NULL);
 }
 
-/* --- rows
- * --------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 static Status flush(Ctx *ctx, Postgres *db)
 {

@@ -9,21 +9,12 @@
 static const char preset[] = "default-load-test-source:\n"
                              "default-load-test-pipeline: default-load-test-source\n";
 
-static Str trim(Str s)
-{
-    while (s.size && strchr(" \t\r", s.data[0]))
-        s = str_sub(s, 1, s.size);
-    while (s.size && strchr(" \t\r", s.data[s.size - 1]))
-        s.size--;
-    return s;
-}
-
 /* Cuts off what is before the first `end`. */
 static Str next_part(Str *rest, char end)
 {
     Str part = str_sub(*rest, 0, str_find(*rest, end));
     *rest = str_sub(*rest, MIN(part.size + 1, rest->size), rest->size);
-    return trim(part);
+    return str_trim(part, " \t\r");
 }
 
 static bool is_known(const LoadNodes *nodes, const char *name)
@@ -40,7 +31,7 @@ static Status read_inputs(Ctx *ctx, Str rest, const char *suffix, const LoadNode
     node->inputs = ARENA_NEW(ctx->arena, const char *, INPUTS_MAX);
     if (!node->inputs)
         return STATUS(RESOURCE_EXHAUSTED);
-    while (trim(rest).size) {
+    while (str_trim(rest, " \t\r").size) {
         Str input = next_part(&rest, ',');
         const char *name = text_printf(ctx->arena, STR_FMT "-%s", STR_ARG(input), suffix);
         if (!is_known(nodes, name))

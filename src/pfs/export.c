@@ -98,8 +98,7 @@ static Status export_finish(Ctx *ctx, Export *export)
     return OK;
 }
 
-/* --- what is exported
- * --------------------------------------------------------------------------- */
+/* --- what is exported ------------------------------------------------------------------------- */
 
 Status pfs_url_export(Ctx *ctx, Pfs *pfs, const PfsV2__GetFileRequest *request)
 {

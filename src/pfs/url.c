@@ -74,8 +74,7 @@ static Status fetch_one(Ctx *ctx, Fetch *fetch)
     return take_up(ctx, fetch, op, path);
 }
 
-/* --- recursive
- * ---------------------------------------------------------------------------------- */
+/* --- recursive -------------------------------------------------------------------------------- */
 
 /* An empty object whose name ends in a slash stands for a folder: there is nothing to fetch. */
 static bool is_folder(const RemoteObject *object)

@@ -18,8 +18,7 @@ void log_filter_done(LogFilter *filter)
     filter->arena = NULL;
 }
 
-/* --- what the datum read
- * ------------------------------------------------------------------------ */
+/* --- what the datum read ---------------------------------------------------------------------- */
 
 static PpsV2__InputFile *input_file(Ctx *ctx, const DatumInput *input)
 {
@@ -90,8 +89,7 @@ static Status load_files(Ctx *ctx, LogFilter *filter, const LogJob *job, const L
     return keep_files(filter, &record);
 }
 
-/* --- does it pass?
- * ------------------------------------------------------------------------------ */
+/* --- does it pass? ---------------------------------------------------------------------------- */
 
 static bool names_file(const char *wanted, const PpsV2__InputFile *file)
 {

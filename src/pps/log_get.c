@@ -61,8 +61,7 @@ static Status follow(Ctx *ctx, Getter *getter)
     }
 }
 
-/* --- what is asked for
- * -------------------------------------------------------------------------- */
+/* --- what is asked for ------------------------------------------------------------------------ */
 
 static bool is_same_pipeline(const PpsV2__Pipeline *a, const PpsV2__Pipeline *b)
 {

@@ -8,8 +8,7 @@
 #define SWEEP_ROWS_MAX                                                                             \
     256 /* deleted in one transaction: writers that wait behind it wait briefly */
 
-/* --- making -------------------------------------------------------------------------------------
- */
+/* --- making ----------------------------------------------------------------------------------- */
 
 static Status keep_lines(Ctx *ctx, Pps *pps, LogSegment *segment, Bytes lines)
 {
@@ -48,8 +47,7 @@ Status log_segments_make(Ctx *ctx, Pps *pps, Bytes lines, LogSegment **out, size
     return OK;
 }
 
-/* --- what a pipeline uses ------------------------------------------------------------------------
- */
+/* --- what a pipeline uses --------------------------------------------------------------------- */
 
 static Status add_use(Ctx *ctx, DbTx *db, int64_t pipeline, int64_t bytes)
 {
@@ -104,8 +102,7 @@ static Status trim(Ctx *ctx, DbTx *db, int64_t pipeline, int64_t bytes_max)
     return OK;
 }
 
-/* --- adding -------------------------------------------------------------------------------------
- */
+/* --- adding ----------------------------------------------------------------------------------- */
 
 static Status add_segment(Ctx *ctx, DbTx *db, const LogSegment *segment)
 {
@@ -157,8 +154,7 @@ Status log_stream_end(Ctx *ctx, PfsTx *tx, int64_t job, int64_t pipeline, uint64
     return s.code == STATUS_NOT_FOUND ? OK : s;
 }
 
-/* --- deleting -----------------------------------------------------------------------------------
- */
+/* --- deleting --------------------------------------------------------------------------------- */
 
 Status log_delete_job(Ctx *ctx, PfsTx *tx, int64_t job)
 {
@@ -234,8 +230,7 @@ Status pps_log_sweep(Ctx *ctx, Pps *pps, int64_t now_ns, int64_t *out_due_ns)
     return OK;
 }
 
-/* --- reading ------------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 #define SELECT_SEGMENTS                                                                            \
     "SELECT s.id, s.pipeline, s.job, s.begin_at, s.bytes, s.lines, s.first_ts, s.last_ts, "        \

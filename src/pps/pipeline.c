@@ -123,12 +123,6 @@ Status pps_any_live(Ctx *ctx, PfsTx *tx, bool *out)
     return OK;
 }
 
-static bool has_workers_up(PpsV2__PipelineState state)
-{
-    return state == PPS_V2__PIPELINE_STATE__PIPELINE_RUNNING ||
-           state == PPS_V2__PIPELINE_STATE__PIPELINE_CRASHING;
-}
-
 Status pps_set_pipeline_state(Ctx *ctx, PfsTx *tx, int64_t id, PpsV2__PipelineState state,
                               const char *reason)
 {
@@ -137,7 +131,7 @@ Status pps_set_pipeline_state(Ctx *ctx, PfsTx *tx, int64_t id, PpsV2__PipelineSt
     TRY(db_exec(ctx, pfs_tx_db(tx), NULL,
                 "UPDATE pps_pipeline SET state = ?, reason = ?, workers_started = ? WHERE id = ?",
                 "isii", (int64_t)state, reason,
-                has_workers_up(state) ? clock_wall_ns() : INT64_C(0), id));
+                pipeline_has_workers(state) ? clock_wall_ns() : INT64_C(0), id));
     pps_note_pipeline(tx, id, row.project, row.name);
     return OK;
 }
@@ -302,7 +296,7 @@ Status pps_inspect_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__InspectPipelineReq
     PpsV2__PipelineInfo__Details *details = row.info->details;
     if (!request->details)
         row.info->details = NULL;
-    else if (!has_workers_up(row.state))
+    else if (!pipeline_has_workers(row.state))
         details->workers_requested = 0;
     else
         details->workers_requested = details->workers_available =

@@ -96,3 +96,9 @@ const char *pipeline_fatal(const PpsV2__PipelineInfo *info)
         return "nothing to run: no transform.cmd";
     return port;
 }
+
+bool pipeline_has_workers(PpsV2__PipelineState state)
+{
+    return state == PPS_V2__PIPELINE_STATE__PIPELINE_RUNNING ||
+           state == PPS_V2__PIPELINE_STATE__PIPELINE_CRASHING;
+}

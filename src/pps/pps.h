@@ -268,7 +268,8 @@ typedef struct PpsSource {
 InputSource pps_source(PpsSource *source);
 void pps_source_done(PpsSource *source);
 /* Can what the inputs were in base_set still be told? A commit may have been squashed since. */
-Status pps_source_has_base(Ctx *ctx, const PpsSource *source, PpsV2__Input *input, bool *out) NODISCARD;
+Status pps_source_has_base(Ctx *ctx, const PpsSource *source, PpsV2__Input *input,
+                           bool *out) NODISCARD;
 /* The commit an input reads. */
 Status pps_input_view(Ctx *ctx, Pps *pps, const PpsV2__PFSInput *input, const char *set_id,
                       PfsView *out);
@@ -288,8 +289,7 @@ Status pps_list_datum(Ctx *ctx, Pps *pps, const PpsV2__ListDatumRequest *request
  * them; ascending by id within each 10,000. Ends early when fn fails. */
 Status pps_create_datum(Ctx *ctx, Pps *pps, const PpsV2__Input *input, PpsDatumFn fn, void *arg);
 
-/* --- the record (record_show.c)
- * ----------------------------------------------------------------- */
+/* --- the record (record_show.c) --------------------------------------------------------------- */
 
 /* Everything that made one file: the datum, its inputs and their commits, the job that ran it, the
  * version of the code, and all commits upstream. Errors: NOT_FOUND naming the file. */
@@ -328,8 +328,8 @@ Status pps_inspect_secret(Ctx *ctx, PfsTx *tx, const char *name, PpsV2__SecretIn
 /* Every secret by name, without values. */
 Status pps_list_secret(Ctx *ctx, PfsTx *tx, PpsV2__SecretInfos **out);
 /* One key's plaintext, for a worker. NOT_FOUND names what is missing. */
-/* The password that an egress's secret holds; when there is no such secret, the one that the server's
- * environment has for all (PACHYDERM_SQL_PASSWORD). In ctx's arena. Errors: NOT_FOUND. */
+/* The password that an egress's secret holds; when there is no such secret, the one that the
+ * server's environment has for all (PACHYDERM_SQL_PASSWORD). In ctx's arena. Errors: NOT_FOUND. */
 Status pps_egress_password(Ctx *ctx, Pps *pps, const PfsV2__SQLDatabaseEgress *target,
                            const char **out);
 Status pps_secret_value(Ctx *ctx, PfsTx *tx, const char *name, const char *key, Bytes *out);

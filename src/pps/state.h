@@ -48,6 +48,8 @@ typedef struct PipelineStep {
 /* A new version starts in PIPELINE_STARTING with PIPELINE_DO_START_WORKERS. */
 PipelineStep pipeline_step(const PipelineFacts *facts, PipelineEvent event);
 
+bool pipeline_has_workers(PpsV2__PipelineState state); /* not all of them, while it is crashing */
+
 /* Why a pipeline can never run, known before its first worker starts; NULL when nothing speaks
  * against it (§8.3, §8.6). */
 const char *pipeline_fatal(const PpsV2__PipelineInfo *info);

@@ -40,7 +40,7 @@ Status remote_check(Ctx *ctx, const RemoteConfig *config, const char *url,
 /* One transfer under way. Any number up to remote_ops_max() may be open; they run in parallel. */
 typedef struct RemoteOp RemoteOp;
 #define REMOTE_OPS_MAX 1001
-size_t remote_ops_max(void); /* fewer where the limit of open descriptors is low */
+size_t remote_ops_max(void);          /* fewer where the limit of open descriptors is low */
 RemoteOp *remote_close(RemoteOp *op); /* gives up what is not finished; NULL is fine */
 static inline void remote_closep(RemoteOp **op)
 {
@@ -75,8 +75,7 @@ Status remote_finish(Ctx *ctx, RemoteOp *op) NODISCARD; /* ends it if need be, a
 /* OK as well when there is no such object. Not for http. */
 Status remote_delete(Ctx *ctx, Remote *remote, const char *url, const char *key) NODISCARD;
 
-/* --- SQL
- * ---------------------------------------------------------------------------------------- */
+/* --- SQL -------------------------------------------------------------------------------------- */
 
 typedef enum RemoteRows { REMOTE_ROWS_CSV, REMOTE_ROWS_JSON } RemoteRows;
 

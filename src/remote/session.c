@@ -85,8 +85,7 @@ static Status start(Ctx *ctx, Remote *remote)
     return OK;
 }
 
-/* --- requests
- * ----------------------------------------------------------------------------------- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 static void add(Ctx *ctx, JsonValue *object, const char *name, JsonValue *value)
 {
@@ -186,8 +185,7 @@ RemoteOp *remote_close(RemoteOp *op)
     return NULL;
 }
 
-/* --- packets
- * ------------------------------------------------------------------------------------ */
+/* --- packets ---------------------------------------------------------------------------------- */
 
 static void raise_event(void *arg)
 {

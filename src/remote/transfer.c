@@ -90,8 +90,7 @@ Status remote_delete(Ctx *ctx, Remote *remote, const char *url, const char *key)
     return remote_await_done(ctx, op, &answer);
 }
 
-/* --- SQL
- * ---------------------------------------------------------------------------------------- */
+/* --- SQL -------------------------------------------------------------------------------------- */
 
 static const char *const formats[] = { [REMOTE_ROWS_CSV] = "csv", [REMOTE_ROWS_JSON] = "json" };
 

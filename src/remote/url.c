@@ -15,8 +15,7 @@ static const struct {
     { "wasb", REMOTE_AZURE }, { "file", REMOTE_FILE },
 };
 
-/* --- pieces of text
- * ---------------------------------------------------------------------------- */
+/* --- pieces of text --------------------------------------------------------------------------- */
 
 static bool only(Str s, const char *extra)
 {
@@ -55,37 +54,18 @@ void remote_encode(Buf *out, Str text, bool keep_slashes)
     }
 }
 
-static Str trim_slashes(Str s)
-{
-    while (s.size && s.data[0] == '/')
-        s = str_sub(s, 1, s.size);
-    while (s.size && s.data[s.size - 1] == '/')
-        s.size--;
-    return s;
-}
-
-/* What stands before `c` (all, if there is none); *rest is what follows it. */
-static Str split(Str *rest, char c)
-{
-    size_t at = str_find(*rest, c);
-    Str before = str_sub(*rest, 0, at);
-    *rest = str_sub(*rest, at + 1, rest->size);
-    return before;
-}
-
 bool remote_param_next(Ctx *ctx, Str *params, const char **out_name, const char **out_value)
 {
     while (params->size) {
-        Str value = split(params, '&');
-        Str name = split(&value, '=');
+        Str value = str_cut(params, '&');
+        Str name = str_cut(&value, '=');
         if (name.size && decode(ctx, name, out_name) && decode(ctx, value, out_value))
             return true;
     }
     return false;
 }
 
-/* --- any URL
- * ----------------------------------------------------------------------------------- */
+/* --- any URL ---------------------------------------------------------------------------------- */
 
 typedef struct Parts {
     const char *url; /* whole */
@@ -122,9 +102,9 @@ static Status take_apart(Ctx *ctx, const char *url, Parts *out)
     for (size_t i = 0; i < rest.size; i++)
         if ((unsigned char)rest.data[i] < ' ' || rest.data[i] == 0x7f)
             return wrong(ctx, url, "it has a control character");
-    rest = split(&rest, '#');
+    rest = str_cut(&rest, '#');
     Str params = rest;
-    rest = split(&params, '?');
+    rest = str_cut(&params, '?');
     size_t slash = str_find(rest, '/');
     out->authority = str_sub(rest, 0, slash);
     out->path = str_sub(rest, slash, rest.size);
@@ -151,20 +131,19 @@ const char *remote_url_shown(Ctx *ctx, const char *url)
 
 const char *remote_key_join(Ctx *ctx, const char *key, Str path)
 {
-    path = trim_slashes(path);
+    path = str_trim(path, "/");
     return text_printf(ctx->arena, "%s%s" STR_FMT, key, *key && path.size ? "/" : "",
                        STR_ARG(path));
 }
 
-/* --- each kind
- * --------------------------------------------------------------------------------- */
+/* --- each kind -------------------------------------------------------------------------------- */
 
 static Status set_key(Ctx *ctx, const Parts *parts, Str path, RemoteUrl *out)
 {
     const char *key;
     if (!decode(ctx, path, &key))
         return wrong(ctx, parts->url, "its path has a bad percent-escape");
-    out->key = str_z(ctx->arena, trim_slashes(str(key)));
+    out->key = str_z(ctx->arena, str_trim(str(key), "/"));
     return OK;
 }
 
@@ -210,7 +189,7 @@ static Status parse_minio(Ctx *ctx, const Parts *parts, RemoteUrl *out)
         return wrong(ctx, parts->url, "it names no valid host");
     out->host = str_z(ctx->arena, parts->authority);
     Str key = str_sub(parts->path, 1, parts->path.size);
-    TRY(set_bucket(ctx, parts, split(&key, '/'), out));
+    TRY(set_bucket(ctx, parts, str_cut(&key, '/'), out));
     TRY(set_params(ctx, parts, out));
     return set_key(ctx, parts, key, out);
 }
@@ -218,7 +197,7 @@ static Status parse_minio(Ctx *ctx, const Parts *parts, RemoteUrl *out)
 static Status parse_azure(Ctx *ctx, const Parts *parts, RemoteUrl *out)
 {
     Str account = parts->authority;
-    Str container = split(&account, '@');
+    Str container = str_cut(&account, '@');
     if (account.size && !only(account, "-."))
         return wrong(ctx, parts->url, "it names no valid account");
     out->host = str_z(ctx->arena, str_sub(account, 0, str_find(account, '.')));
@@ -256,8 +235,7 @@ Status remote_url_parse(Ctx *ctx, const char *url, RemoteUrl *out)
     return FAIL(ctx, UNKNOWN, "unrecognized object store: %s", parts.scheme);
 }
 
-/* --- databases
- * --------------------------------------------------------------------------------- */
+/* --- databases -------------------------------------------------------------------------------- */
 
 static const struct {
     const char *scheme, *name;
@@ -272,13 +250,13 @@ static bool set_server(Ctx *ctx, Str authority, RemoteDbUrl *out)
         user = str_sub(authority, 0, authority.size - host.size - 1);
     }
     Str password = user, port = host;
-    user = split(&password, ':');
+    user = str_cut(&password, ':');
     if (str_starts(host, STR("["))) {
-        host = split(&port, ']');
+        host = str_cut(&port, ']');
         host = str_sub(host, 1, host.size);
-        split(&port, ':');
+        str_cut(&port, ':');
     } else {
-        host = split(&port, ':');
+        host = str_cut(&port, ':');
     }
     return only(host, "-.:_") && (!port.size || only(port, "")) && decode(ctx, user, &out->user) &&
            decode(ctx, password, &out->password) && decode(ctx, host, &out->host) &&
@@ -297,7 +275,7 @@ Status remote_db_url_parse(Ctx *ctx, const char *url, RemoteDbUrl *out)
         return FAIL(ctx, UNKNOWN, "database protocol \"%s\" not supported", parts.scheme);
     if (!set_server(ctx, parts.authority, out))
         return wrong(ctx, url, "it names no valid server");
-    if (!decode(ctx, trim_slashes(parts.path), &out->name) || !*out->name)
+    if (!decode(ctx, str_trim(parts.path, "/"), &out->name) || !*out->name)
         return wrong(ctx, url, "it names no database");
     out->params = str_z(ctx->arena, parts.params);
     return OK;

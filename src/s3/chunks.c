@@ -68,20 +68,12 @@ static bool parse_header(Chunks *chunks)
             take_signature(str_sub(extension, name.size, extension.size), chunks->signature));
 }
 
-static Str trim(Str s)
-{
-    while (s.size && strchr(" \t", s.data[0]))
-        s = str_sub(s, 1, s.size);
-    while (s.size && strchr(" \t", s.data[s.size - 1]))
-        s.size--;
-    return s;
-}
-
 static bool parse_trailer(Chunks *chunks)
 {
     Str line = buf_str(&chunks->line);
     size_t colon = str_find(line, ':');
-    Str name = str_sub(line, 0, colon), value = trim(str_sub(line, colon + 1, line.size));
+    Str name = str_sub(line, 0, colon),
+        value = str_trim(str_sub(line, colon + 1, line.size), " \t");
     if (!name.size || colon == line.size ||
         chunks->trailers.size + line.size + 1 > CHUNKS_TRAILERS_BYTES_MAX)
         return false;

@@ -7,15 +7,6 @@
 
 /* --- conditions ------------------------------------------------------------------------------- */
 
-static Str trim(Str s)
-{
-    while (s.size && strchr(" \t", s.data[0]))
-        s = str_sub(s, 1, s.size);
-    while (s.size && strchr(" \t", s.data[s.size - 1]))
-        s.size--;
-    return s;
-}
-
 static Str unquoted(Str s)
 {
     return s.size >= 2 && s.data[0] == '"' && s.data[s.size - 1] == '"' ? str_sub(s, 1, s.size - 1)
@@ -27,7 +18,7 @@ static bool has_etag(const char *list, const char *etag, bool weakly)
 {
     Str rest = str(list);
     while (rest.size) {
-        Str item = trim(str_sub(rest, 0, str_find(rest, ',')));
+        Str item = str_trim(str_sub(rest, 0, str_find(rest, ',')), " \t");
         rest = str_sub(rest, str_find(rest, ',') + 1, rest.size);
         bool is_weak = str_starts(item, STR("W/"));
         if (is_weak)
@@ -92,7 +83,8 @@ static uint64_t number(Str s)
 static bool parse_range(Str text, uint64_t content_size, S3Range *out)
 {
     size_t dash = str_find(text, '-');
-    Str first = trim(str_sub(text, 0, dash)), last = trim(str_sub(text, dash + 1, text.size));
+    Str first = str_trim(str_sub(text, 0, dash), " \t"),
+        last = str_trim(str_sub(text, dash + 1, text.size), " \t");
     *out = (S3Range){ 0, 0 };
     if (dash == text.size || (first.size && !is_number(first)) || (last.size && !is_number(last)) ||
         (!first.size && !last.size))
@@ -121,7 +113,7 @@ S3RangeVerdict s3_ranges(Str header, uint64_t content_size, S3Range out[S3_RANGE
         return S3_WHOLE;
     for (Str rest = str_sub(header, unit.size, header.size); rest.size;) {
         S3Range range;
-        Str text = trim(str_sub(rest, 0, str_find(rest, ',')));
+        Str text = str_trim(str_sub(rest, 0, str_find(rest, ',')), " \t");
         rest = str_sub(rest, str_find(rest, ',') + 1, rest.size);
         if (!text.size)
             continue;

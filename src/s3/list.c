@@ -99,18 +99,12 @@ static Status read_keys(List *list)
 
 /* --- what is asked ---------------------------------------------------------------------------- */
 
-static const char *text_param(const S3Request *request, const char *name)
-{
-    const char *value = s3_param(request, name);
-    return value ? value : "";
-}
-
 /* Where a listing goes on: the key listed last, so that no state is kept. */
 static Status read_token(List *list)
 {
     Bytes key;
-    Str token = str(text_param(list->request, "continuation-token"));
-    list->after = text_param(list->request, "start-after");
+    Str token = str(s3_text_param(list->request, "continuation-token"));
+    list->after = s3_text_param(list->request, "start-after");
     if (!token.size)
         return OK;
     if (!base64_decode(list->request->ctx, token, &key))
@@ -123,18 +117,18 @@ static Status read_token(List *list)
 static Status read_params(List *list)
 {
     S3Request *request = list->request;
-    const char *delimiter = text_param(request, "delimiter");
-    list->v2 = strcmp(text_param(request, "list-type"), "2") == 0;
-    list->url_encoded = strcmp(text_param(request, "encoding-type"), "url") == 0;
-    list->owner = !list->v2 || strcmp(text_param(request, "fetch-owner"), "true") == 0;
-    list->prefix = text_param(request, "prefix");
+    const char *delimiter = s3_text_param(request, "delimiter");
+    list->v2 = strcmp(s3_text_param(request, "list-type"), "2") == 0;
+    list->url_encoded = strcmp(s3_text_param(request, "encoding-type"), "url") == 0;
+    list->owner = !list->v2 || strcmp(s3_text_param(request, "fetch-owner"), "true") == 0;
+    list->prefix = s3_text_param(request, "prefix");
     list->flat = strcmp(delimiter, "/") == 0;
     if (*delimiter && !list->flat)
         return s3_refuse(request, S3_INVALID_DELIMITER);
     TRY(s3_number_param(request, "max-keys", 0, KEYS_MAX, KEYS_DEFAULT, &list->max));
     if (list->v2)
         return read_token(list);
-    list->after = text_param(request, "marker");
+    list->after = s3_text_param(request, "marker");
     return OK;
 }
 
@@ -157,8 +151,8 @@ static void write_v1(const List *list, Buf *xml)
 
 static void write_v2(const List *list, Buf *xml)
 {
-    const char *token = text_param(list->request, "continuation-token");
-    const char *start_after = text_param(list->request, "start-after");
+    const char *token = s3_text_param(list->request, "continuation-token");
+    const char *start_after = s3_text_param(list->request, "start-after");
     xml_number(xml, "KeyCount", list->n);
     if (*token)
         xml_text(xml, "ContinuationToken", str(token));

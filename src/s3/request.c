@@ -7,6 +7,12 @@ const char *s3_param(const S3Request *request, const char *name)
     return sign_param(&request->query, name);
 }
 
+const char *s3_text_param(const S3Request *request, const char *name)
+{
+    const char *value = s3_param(request, name);
+    return value ? value : "";
+}
+
 const char *s3_header(const S3Request *request, const char *name)
 {
     const char *value = wire_http_header(request->http, name, 0);

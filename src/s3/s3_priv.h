@@ -89,7 +89,8 @@ void s3_set_header(S3Request *request, const char *name, const char *value);
 
 /* A parameter's value; NULL when it is not there. */
 const char *s3_param(const S3Request *request, const char *name);
-const char *s3_header(const S3Request *request, const char *name); /* "" when absent */
+const char *s3_text_param(const S3Request *request, const char *name); /* "" when absent */
+const char *s3_header(const S3Request *request, const char *name);     /* "" when absent */
 /* A number from min to max; `normal` when the parameter is not there or empty. Refuses with
  * InvalidArgument. */
 Status s3_number_param(S3Request *request, const char *name, int64_t min, int64_t max,

@@ -215,12 +215,6 @@ static void write_upload(Buf *xml, const PfsUpload *row)
     xml_close(xml, "Upload");
 }
 
-static const char *text_param(const S3Request *request, const char *name)
-{
-    const char *value = s3_param(request, name);
-    return value ? value : "";
-}
-
 Status s3_list_uploads(S3Request *request)
 {
     Upload upload;
@@ -228,9 +222,9 @@ Status s3_list_uploads(S3Request *request)
     size_t n;
     int64_t max;
     CLEANUP(buf_done) Buf xml = { 0 };
-    const char *key_marker = text_param(request, "key-marker");
-    const char *id_marker = text_param(request, "upload-id-marker");
-    const char *prefix = text_param(request, "prefix");
+    const char *key_marker = s3_text_param(request, "key-marker");
+    const char *id_marker = s3_text_param(request, "upload-id-marker");
+    const char *prefix = s3_text_param(request, "prefix");
     TRY(begin(request, &upload));
     TRY(s3_number_param(request, "max-uploads", 0, UPLOADS_LISTED_MAX, UPLOADS_LISTED_MAX, &max));
     TRY(pfs_upload_list(request->ctx, upload.pfs, place_of(&upload), prefix, key_marker, id_marker,

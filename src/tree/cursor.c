@@ -105,13 +105,6 @@ const TreeEntry *tree_cursor_entry(const TreeCursor *cursor)
     return cursor->place == CURSOR_ON ? &cursor->entry : NULL;
 }
 
-static TreeRecord record_copy(Ctx *ctx, const TreeRecord *record)
-{
-    TreeRecord copy = *record;
-    copy.data.data = arena_memdup(ctx->arena, record->data.data, record->data.size);
-    return copy;
-}
-
 static Status source_get(Ctx *ctx, const TreeIo *io, Str path, Str tag, TreeRecord *out)
 {
     const Hash none = { 0 };
@@ -120,7 +113,7 @@ static Status source_get(Ctx *ctx, const TreeIo *io, Str path, Str tag, TreeReco
     const TreeEntry *entry = tree_cursor_entry(cursor);
     if (!entry || !str_eq(entry->path, path) || !str_eq(entry->tag, tag))
         return STATUS(NOT_FOUND);
-    *out = record_copy(ctx, &entry->record);
+    *out = tree_record_copy(ctx, &entry->record);
     return OK;
 }
 
@@ -135,6 +128,6 @@ Status tree_get(Ctx *ctx, const TreeIo *io, const Hash *root, Str path, Str tag,
     if (walker.at_end || item_cmp(&walker.item, &wanted) != 0)
         return STATUS(NOT_FOUND);
     TreeRecord record = record_decode(walker.item.value);
-    *out = record_copy(ctx, &record);
+    *out = tree_record_copy(ctx, &record);
     return OK;
 }

@@ -123,6 +123,13 @@ static bool child_read(Bytes value, TreeChild *out)
            bytes_read_varint(value, &at, &out->sum.bytes) && at == value.size;
 }
 
+TreeRecord tree_record_copy(Ctx *ctx, const TreeRecord *record)
+{
+    TreeRecord copy = *record;
+    copy.data.data = arena_memdup(ctx->arena, record->data.data, record->data.size);
+    return copy;
+}
+
 TreeRecord record_decode(Bytes value)
 {
     TreeRecord record;

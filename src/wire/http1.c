@@ -40,16 +40,6 @@ static bool is_target(Str s)
     return s.size > 0;
 }
 
-static Str trim(Str s)
-{
-    size_t from = 0, to = s.size;
-    while (from < to && (s.data[from] == ' ' || s.data[from] == '\t'))
-        from++;
-    while (to > from && (s.data[to - 1] == ' ' || s.data[to - 1] == '\t'))
-        to--;
-    return str_sub(s, from, to);
-}
-
 static bool same_word(Str s, const char *word)
 {
     return s.size == strlen(word) && strncasecmp(s.data, word, s.size) == 0;
@@ -60,7 +50,7 @@ static bool has_word(Str list, const char *word)
 {
     while (list.size) {
         size_t comma = str_find(list, ',');
-        if (same_word(trim(str_sub(list, 0, comma)), word))
+        if (same_word(str_trim(str_sub(list, 0, comma), " \t"), word))
             return true;
         list = str_sub(list, comma + 1, list.size);
     }
@@ -133,7 +123,8 @@ static char *lower(Arena *arena, Str name)
 static Http1Error parse_field(Arena *arena, Str line, Http1Head *out)
 {
     size_t colon = str_find(line, ':');
-    Str name = str_sub(line, 0, colon), value = trim(str_sub(line, colon + 1, line.size));
+    Str name = str_sub(line, 0, colon),
+        value = str_trim(str_sub(line, colon + 1, line.size), " \t");
     if (colon == line.size || !is_token(name) || !is_value(value))
         return ERROR(400, "malformed header line"); /* folded lines begin with a blank: no token */
     fields_add(arena, &out->headers, str(lower(arena, name)), value);

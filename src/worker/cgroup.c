@@ -29,18 +29,10 @@ struct Cgroup {
     bool v2[CGROUP_CONTROLLER_COUNT];
 };
 
-/* Takes the text up to `separator` off the front of *rest. */
-static Str cut(Str *rest, char separator)
-{
-    Str head = str_sub(*rest, 0, str_find(*rest, separator));
-    *rest = str_sub(*rest, head.size + 1, rest->size);
-    return head;
-}
-
 static bool list_has(Str list, const char *item)
 {
     while (list.size) {
-        if (str_eq_c(cut(&list, ','), item))
+        if (str_eq_c(str_cut(&list, ','), item))
             return true;
     }
     return false;
@@ -50,8 +42,8 @@ static bool list_has(Str list, const char *item)
 static bool own_path(Str self_cgroup, const char *controller, Str *out)
 {
     while (self_cgroup.size) {
-        Str line = cut(&self_cgroup, '\n');
-        Str id = cut(&line, ':'), names = cut(&line, ':');
+        Str line = str_cut(&self_cgroup, '\n');
+        Str id = str_cut(&line, ':'), names = str_cut(&line, ':');
         if (controller ? list_has(names, controller) : str_eq_c(id, "0") && names.size == 0) {
             *out = line;
             return true;
@@ -68,13 +60,13 @@ typedef struct CgroupMount {
 static bool parse_mount(Str line, const char *controller, CgroupMount *out)
 {
     for (int i = 0; i < 3; i++)
-        cut(&line, ' ');
-    out->root = cut(&line, ' ');
-    out->point = cut(&line, ' ');
-    while (line.size && !str_eq_c(cut(&line, ' '), "-"))
+        str_cut(&line, ' ');
+    out->root = str_cut(&line, ' ');
+    out->point = str_cut(&line, ' ');
+    while (line.size && !str_eq_c(str_cut(&line, ' '), "-"))
         ;
-    Str type = cut(&line, ' ');
-    cut(&line, ' ');
+    Str type = str_cut(&line, ' ');
+    str_cut(&line, ' ');
     return controller ? str_eq_c(type, "cgroup") && list_has(line, controller)
                       : str_eq_c(type, "cgroup2");
 }
@@ -86,7 +78,7 @@ static const char *find_in(Ctx *ctx, Str self_cgroup, Str mountinfo, const char 
         return "";
     while (mountinfo.size) {
         CgroupMount mount;
-        if (!parse_mount(cut(&mountinfo, '\n'), controller, &mount))
+        if (!parse_mount(str_cut(&mountinfo, '\n'), controller, &mount))
             continue;
         Str below = str_eq_c(mount.root, "/")      ? path
                     : str_starts(path, mount.root) ? str_sub(path, mount.root.size, path.size)
@@ -245,7 +237,7 @@ static bool is_stale(const char *name)
     if (!str_starts(rest, STR(NAME_PREFIX)))
         return false;
     rest = str_sub(rest, strlen(NAME_PREFIX), rest.size);
-    return str_to_i64(cut(&rest, '-'), &pid) && pid > 0 && pid < INT32_MAX &&
+    return str_to_i64(str_cut(&rest, '-'), &pid) && pid > 0 && pid < INT32_MAX &&
            kill((pid_t)pid, 0) < 0 && errno == ESRCH;
 }
 
@@ -314,9 +306,9 @@ uint64_t cgroup_oom_kills(const Cgroup *cgroup)
     AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof(text));
     for (Str all = { text, size > 0 ? (size_t)size : 0 }; all.size;) {
-        Str line = cut(&all, '\n');
+        Str line = str_cut(&all, '\n');
         int64_t kills;
-        if (str_eq_c(cut(&line, ' '), "oom_kill") && str_to_i64(line, &kills))
+        if (str_eq_c(str_cut(&line, ' '), "oom_kill") && str_to_i64(line, &kills))
             return (uint64_t)kills;
     }
     return 0;

@@ -13,20 +13,13 @@ typedef struct Row {
     Str fields[FIELDS_MAX];
 } Row;
 
-static Str cut(Str *rest, char separator)
-{
-    Str head = str_sub(*rest, 0, str_find(*rest, separator));
-    *rest = str_sub(*rest, head.size + 1, rest->size);
-    return head;
-}
-
 static bool next_row(Str *text, Row *out)
 {
     if (text->size == 0)
         return false;
-    Str line = cut(text, '\n');
+    Str line = str_cut(text, '\n');
     for (size_t i = 0; i < FIELDS_MAX; i++)
-        out->fields[i] = cut(&line, ':');
+        out->fields[i] = str_cut(&line, ':');
     return true;
 }
 
@@ -65,7 +58,7 @@ Status user_resolve(Ctx *ctx, const UserFiles *files, const char *user, UserIds 
 {
     *out = (UserIds){ .home = "/" };
     Str group = str(user);
-    Str name = cut(&group, ':');
+    Str name = str_cut(&group, ':');
     Row row;
     bool is_number = parse_id(name, &out->uid);
     if (find_row(files->passwd, name.size ? name : STR("0"), true, &row)) {

@@ -160,9 +160,9 @@ typedef struct WorkerResult {
 Status worker_run_datum(Ctx *ctx, Worker *worker, WorkerIo *io, const WorkerSpec *spec,
                         const WorkerDatum *datum, WorkerResult *out) NODISCARD;
 
-/* --- many datums in one process (pps.md §17) --------------------------------------------------
- *
- * The process asks for one datum after the other, which also says how the last one went. How its
+/* --- many datums in one process (pps.md §17) -------------------------------------------------- */
+
+/* The process asks for one datum after the other, which also says how the last one went. How its
  * calls come in is the owner's business: a door, opened anew for each process, so that no call of
  * one that was killed is taken for the next one's. */
 
@@ -188,8 +188,7 @@ Status worker_run_batch(Ctx *ctx, Worker *worker, WorkerIo *io, const WorkerSpec
                         WorkerDoor *door, const WorkerDatum *datums, size_t n, WorkerDoneFn done,
                         void *arg) NODISCARD;
 
-/* --- a process that is kept running (pps.md §18, §19)
- * ------------------------------------------ */
+/* --- a process that is kept running (pps.md §18, §19) ----------------------------------------- */
 
 typedef struct WorkerService {
     uint16_t internal_port;  /* where the process listens; 0: it does not */

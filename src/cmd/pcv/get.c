@@ -84,24 +84,15 @@ static bool climbs(Str name)
     return false;
 }
 
-static Str strip_slashes(Str s)
-{
-    while (s.size && s.data[0] == '/')
-        s = str_sub(s, 1, s.size);
-    while (s.size && s.data[s.size - 1] == '/')
-        s.size--;
-    return s;
-}
-
 /* Where an entry goes; a file that was asked for by its own path is the output itself. */
 static Status local_path(Ctx *ctx, const Unpack *unpack, Str name, char **out)
 {
-    Str rest = strip_slashes(name);
+    Str rest = str_trim(name, "/");
     if (climbs(rest))
         return FAIL(ctx, INVALID_ARGUMENT, "the server sent a path with '..': '" STR_FMT "'",
                     STR_ARG(name));
     if (str_starts(rest, unpack->base))
-        rest = strip_slashes(str_sub(rest, unpack->base.size, rest.size));
+        rest = str_trim(str_sub(rest, unpack->base.size, rest.size), "/");
     *out = text_printf(ctx->arena, "%s%s" STR_FMT, unpack->output, rest.size ? "/" : "",
                        STR_ARG(rest));
     return OK;
@@ -161,7 +152,7 @@ static Status get_folder(Cli *cli, const PfsV2__GetFileRequest *request)
     inspect->file = request->file;
     TRY(cli_call(cli, "/pfs_v2.API/InspectFile", inspect, NULL));
     Unpack unpack = { .output = cli_text(cli, OPT_GET_OUTPUT),
-                      .base = strip_slashes(str(request->file->path)),
+                      .base = str_trim(str(request->file->path), "/"),
                       .fd = -1 };
     const TarSink sink = { on_entry, on_data, on_end, &unpack };
     CLEANUP(tar_reader_freep) TarReader *reader = tar_reader_new(&sink);
