@@ -61,9 +61,8 @@ PACHCTL = {
 # Verbs of pachctl that pcv has not: a first word stands for all that begin with it.
 MISSING = {
     'auth', 'buildinfo', 'completion', 'config import-kube', 'create snapshot', 'debug', 'delete snapshot',
-    'draw pipeline', 'enterprise', 'exit', 'idp', 'inspect snapshot', 'kube-events', 'license',
-    'list snapshot', 'logs2', 'loki', 'misc', 'mount', 'port-forward', 'run pfs-load-test',
-    'run pps-load-test', 'shell', 'unmount',
+    'enterprise', 'exit', 'idp', 'inspect snapshot', 'license',
+    'list snapshot', 'logs2', 'misc', 'mount', 'port-forward', 'shell', 'unmount',
 }
 
 # Verbs that are tested elsewhere, by what must stand in that file.
