@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-#define BLOCK_SIZE 128
-#define ROUNDS     12
+#define ROUNDS 12
 
 static const uint64_t iv[8] = {
     0x6a09e667f3bcc908, 0xbb67ae8584caa73b, 0x3c6ef372fe94f82b, 0xa54ff53a5f1d36f1,
@@ -31,31 +30,30 @@ static uint64_t rotate(uint64_t x, unsigned n)
 }
 
 /* G: mixes two words into four places of the state. */
-static void mix(uint64_t v[16], const uint8_t at[4], uint64_t x, uint64_t y)
+static inline void mix(uint64_t v[16], size_t a, size_t b, size_t c, size_t d, uint64_t x,
+                       uint64_t y)
 {
-    uint64_t a = v[at[0]], b = v[at[1]], c = v[at[2]], d = v[at[3]];
-    a += b + x;
-    d = rotate(d ^ a, 32);
-    c += d;
-    b = rotate(b ^ c, 24);
-    a += b + y;
-    d = rotate(d ^ a, 16);
-    c += d;
-    b = rotate(b ^ c, 63);
-    v[at[0]] = a;
-    v[at[1]] = b;
-    v[at[2]] = c;
-    v[at[3]] = d;
+    v[a] += v[b] + x;
+    v[d] = rotate(v[d] ^ v[a], 32);
+    v[c] += v[d];
+    v[b] = rotate(v[b] ^ v[c], 24);
+    v[a] += v[b] + y;
+    v[d] = rotate(v[d] ^ v[a], 16);
+    v[c] += v[d];
+    v[b] = rotate(v[b] ^ v[c], 63);
 }
 
-static void mix_round(uint64_t v[16], const uint64_t m[16], const uint8_t order[16])
+/* The places are written out so that the compiler can keep the state in registers. */
+static inline void mix_round(uint64_t v[16], const uint64_t m[16], const uint8_t order[16])
 {
-    static const uint8_t places[8][4] = {
-        { 0, 4, 8, 12 }, { 1, 5, 9, 13 },  { 2, 6, 10, 14 }, { 3, 7, 11, 15 },
-        { 0, 5, 10, 15 }, { 1, 6, 11, 12 }, { 2, 7, 8, 13 },  { 3, 4, 9, 14 },
-    };
-    for (size_t i = 0; i < 8; i++)
-        mix(v, places[i], m[order[2 * i]], m[order[2 * i + 1]]);
+    mix(v, 0, 4, 8, 12, m[order[0]], m[order[1]]);
+    mix(v, 1, 5, 9, 13, m[order[2]], m[order[3]]);
+    mix(v, 2, 6, 10, 14, m[order[4]], m[order[5]]);
+    mix(v, 3, 7, 11, 15, m[order[6]], m[order[7]]);
+    mix(v, 0, 5, 10, 15, m[order[8]], m[order[9]]);
+    mix(v, 1, 6, 11, 12, m[order[10]], m[order[11]]);
+    mix(v, 2, 7, 8, 13, m[order[12]], m[order[13]]);
+    mix(v, 3, 4, 9, 14, m[order[14]], m[order[15]]);
 }
 
 /* F: takes one block into the state h; `count` bytes were taken with it. */
@@ -75,19 +73,41 @@ static void compress(uint64_t h[8], const uint8_t *block, uint64_t count, bool l
         h[i] ^= v[i] ^ v[i + 8];
 }
 
+void blake2b_begin(Blake2b *b)
+{
+    *b = (Blake2b){ .filled = 0 };
+    memcpy(b->h, iv, sizeof(b->h));
+    b->h[0] ^= 0x01010000 ^ BLAKE2B_256_SIZE;
+}
+
+/* A full block waits until more comes: the last one is compressed in another way. */
+void blake2b_add(Blake2b *b, Bytes data)
+{
+    while (data.size) {
+        if (b->filled == BLAKE2B_BLOCK_SIZE) {
+            b->count += BLAKE2B_BLOCK_SIZE;
+            compress(b->h, b->block, b->count, false);
+            b->filled = 0;
+        }
+        size_t n = MIN(data.size, BLAKE2B_BLOCK_SIZE - b->filled);
+        memcpy(b->block + b->filled, data.data, n);
+        b->filled += n;
+        data = bytes(data.data + n, data.size - n);
+    }
+}
+
+void blake2b_end(Blake2b *b, uint8_t out[BLAKE2B_256_SIZE])
+{
+    memset(b->block + b->filled, 0, BLAKE2B_BLOCK_SIZE - b->filled);
+    compress(b->h, b->block, b->count + b->filled, true);
+    for (size_t i = 0; i < BLAKE2B_256_SIZE / 8; i++)
+        store_le64(out + 8 * i, b->h[i]);
+}
+
 void blake2b_256(Bytes data, uint8_t out[BLAKE2B_256_SIZE])
 {
-    uint64_t h[8], count = 0;
-    memcpy(h, iv, sizeof(h));
-    h[0] ^= 0x01010000 ^ BLAKE2B_256_SIZE;
-    while (data.size - count > BLOCK_SIZE) {
-        count += BLOCK_SIZE;
-        compress(h, data.data + count - BLOCK_SIZE, count, false);
-    }
-    uint8_t block[BLOCK_SIZE] = { 0 };
-    if (data.size > count)
-        memcpy(block, data.data + count, data.size - count);
-    compress(h, block, data.size, true);
-    for (size_t i = 0; i < BLAKE2B_256_SIZE / 8; i++)
-        store_le64(out + 8 * i, h[i]);
+    Blake2b b;
+    blake2b_begin(&b);
+    blake2b_add(&b, data);
+    blake2b_end(&b, out);
 }

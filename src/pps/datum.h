@@ -69,12 +69,12 @@ Status datum_each_change(Ctx *ctx, const InputSource *source, const PpsV2__Input
 
 /* --- identity --------------------------------------------------------------------------------- */
 
-/* SHA-256 over name, repo, branch and path of each input, each followed by its length (§10.3).
- * hasher is scratch. */
-Hash datum_id(Hasher *hasher, const DatumInput *const *inputs, size_t n);
+/* What users know a datum by, the same as in Pachyderm: BLAKE2b-256 over name, repo, branch and path
+ * of each input, each followed by its length (§10.3). */
+Hash datum_id(const DatumInput *const *inputs, size_t n);
 
 /* SHA-256 over the id in hex, the content hashes of inputs that are not `reference`, and the salt
- * (§10.4). */
+ * (§10.4). hasher is scratch. */
 Hash datum_hash(Hasher *hasher, const Datum *datum, const char *salt);
 
 /* Sum of its inputs' sizes in bytes. */

@@ -6,13 +6,7 @@ typedef struct Product {
     size_t n;
     size_t *at; /* [n] position in each list */
     const DatumInput **inputs;
-    Hasher *hasher;
 } Product;
-
-static void product_done(Product *product)
-{
-    product->hasher = hasher_free(product->hasher);
-}
 
 static Status product_new(Ctx *ctx, const DatumList *const *lists, size_t n, Product *out)
 {
@@ -31,7 +25,6 @@ static Status product_new(Ctx *ctx, const DatumList *const *lists, size_t n, Pro
     };
     if (!out->at || !out->inputs)
         return STATUS(RESOURCE_EXHAUSTED);
-    out->hasher = hasher_new();
     return OK;
 }
 
@@ -44,7 +37,7 @@ static Datum product_datum(Product *product, uint64_t index)
         count += part->input_count;
     }
     return (Datum){
-        .id = datum_id(product->hasher, product->inputs, count),
+        .id = datum_id(product->inputs, count),
         .index = index,
         .input_count = count,
         .inputs = product->inputs,
@@ -67,7 +60,7 @@ Status datum_cross(Ctx *ctx, const DatumList *const *lists, size_t n, DatumFn fn
     for (size_t i = 0; i < n; i++)
         if (lists[i]->n == 0)
             return OK;
-    CLEANUP(product_done) Product product = { 0 };
+    Product product;
     TRY(product_new(ctx, lists, n, &product));
     uint64_t index = 0;
     do {

@@ -4,17 +4,12 @@
 Status datum_leaf_open(Ctx *ctx, const PpsV2__Input *node, DatumLeaf *out)
 {
     *out = (DatumLeaf){ .from = input_leaf(ctx, node), .scratch = *ctx };
-    TRY(glob_compile(ctx, str(out->from->glob), &out->glob));
     out->scratch.arena = arena_new(0);
-    out->hasher = hasher_new();
-    return OK;
+    return glob_compile(ctx, str(out->from->glob), &out->glob);
 }
 
 void datum_leaf_done(DatumLeaf *leaf)
 {
-    if (!leaf->hasher)
-        return; /* never opened */
-    leaf->hasher = hasher_free(leaf->hasher);
     leaf->scratch.arena = arena_free(leaf->scratch.arena);
 }
 
@@ -38,7 +33,7 @@ Status datum_leaf_emit(Ctx *ctx, DatumLeaf *leaf, const PfsMatch *match, DatumFn
     };
     const DatumInput *inputs[] = { &input };
     Datum datum = {
-        .id = datum_id(leaf->hasher, inputs, 1),
+        .id = datum_id(inputs, 1),
         .index = leaf->next_index++,
         .input_count = 1,
         .inputs = inputs,
@@ -54,6 +49,6 @@ Status datum_leaf_emit_gone(Ctx *ctx, DatumLeaf *leaf, Str path, DatumFn fn, voi
         .from = leaf->from, .path = path, .join_on = STR(""), .group_by = STR("")
     };
     const DatumInput *inputs[] = { &input };
-    Datum datum = { .id = datum_id(leaf->hasher, inputs, 1), .input_count = 1, .inputs = inputs };
+    Datum datum = { .id = datum_id(inputs, 1), .input_count = 1, .inputs = inputs };
     return fn(arg, ctx, &datum);
 }

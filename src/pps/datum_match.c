@@ -18,13 +18,11 @@ typedef struct Keyed {
 typedef struct Matches {
     Keyed *items;
     size_t n;
-    Hasher *hasher;
 } Matches;
 
 static void matches_done(Matches *matches)
 {
     free(matches->items);
-    matches->hasher = hasher_free(matches->hasher);
 }
 
 static int keyed_cmp(const void *a, const void *b)
@@ -61,30 +59,25 @@ static Status matches_new(const DatumLists *children, bool is_join, Matches *out
     for (size_t i = 0; i < children->n; i++)
         take_apart(&children->items[i], i, is_join, out);
     qsort(out->items, out->n, sizeof(*out->items), keyed_cmp);
-    out->hasher = hasher_new();
     return OK;
 }
 
-static Status emit(Ctx *ctx, Matches *matches, const DatumInput *const *inputs, size_t n,
-                   DatumFn fn, void *arg)
+static Status emit(Ctx *ctx, const DatumInput *const *inputs, size_t n, DatumFn fn, void *arg)
 {
-    Datum datum = { .id = datum_id(matches->hasher, inputs, n),
-                    .input_count = n,
-                    .inputs = inputs };
+    Datum datum = { .id = datum_id(inputs, n), .input_count = n, .inputs = inputs };
     return fn(arg, ctx, &datum);
 }
 
 /* --- groups: a run is a datum ----------------------------------------------------------------- */
 
-static Status emit_group(Ctx *ctx, Matches *matches, const Keyed *run, size_t n, DatumFn fn,
-                         void *arg)
+static Status emit_group(Ctx *ctx, const Keyed *run, size_t n, DatumFn fn, void *arg)
 {
     const DatumInput **inputs = ARENA_NEW(ctx->arena, const DatumInput *, n);
     if (!inputs)
         return STATUS(RESOURCE_EXHAUSTED);
     for (size_t i = 0; i < n; i++)
         inputs[i] = run[i].input;
-    return emit(ctx, matches, inputs, n, fn, arg);
+    return emit(ctx, inputs, n, fn, arg);
 }
 
 /* --- joins: a run is a product of its children's stretches ------------------------------------ */
@@ -139,8 +132,8 @@ typedef struct JoinScratch {
     size_t children;
 } JoinScratch;
 
-static Status emit_join(Ctx *ctx, Matches *matches, JoinScratch *scratch, const Keyed *run,
-                        size_t n, DatumFn fn, void *arg)
+static Status emit_join(Ctx *ctx, JoinScratch *scratch, const Keyed *run, size_t n, DatumFn fn,
+                        void *arg)
 {
     bool whole;
     size_t count = find_stretches(run, n, scratch->children, scratch->stretches, &whole);
@@ -155,7 +148,7 @@ static Status emit_join(Ctx *ctx, Matches *matches, JoinScratch *scratch, const 
                 scratch->inputs[kept++] = input;
         }
         if (kept)
-            TRY(emit(ctx, matches, scratch->inputs, kept, fn, arg));
+            TRY(emit(ctx, scratch->inputs, kept, fn, arg));
     } while (next_product(scratch->stretches, count));
     return OK;
 }
@@ -176,9 +169,9 @@ Status datum_match(Ctx *ctx, const DatumLists *children, bool is_join, DatumFn f
         for (to = from + 1; to < matches.n && str_eq(matches.items[to].key, run->key); to++)
             ;
         if (is_join)
-            TRY(emit_join(ctx, &matches, &scratch, run, to - from, fn, arg));
+            TRY(emit_join(ctx, &scratch, run, to - from, fn, arg));
         else
-            TRY(emit_group(ctx, &matches, run, to - from, fn, arg));
+            TRY(emit_group(ctx, run, to - from, fn, arg));
     }
     return OK;
 }

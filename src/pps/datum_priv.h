@@ -10,7 +10,6 @@
 typedef struct DatumLeaf {
     const PpsV2__PFSInput *from;
     const Glob *glob;
-    Hasher *hasher;
     Ctx scratch; /* with an arena that is rewound for each file; ctx's keeps what fn puts there */
     uint64_t next_index;
 } DatumLeaf;

@@ -38,8 +38,28 @@ static void known_answers(void **state)
     assert_string_equal(hex, cases[0].hex);
 }
 
+static void pieces_are_one(void **state)
+{
+    (void)state;
+    uint8_t data[1000], whole[BLAKE2B_256_SIZE], out[BLAKE2B_256_SIZE];
+    for (size_t i = 0; i < sizeof(data); i++)
+        data[i] = (uint8_t)(i % 251);
+    for (size_t size = 0; size < sizeof(data); size += 31) {
+        blake2b_256(bytes(data, size), whole);
+        for (size_t step = 1; step < 300; step += 63) {
+            Blake2b b;
+            blake2b_begin(&b);
+            for (size_t at = 0; at < size; at += step)
+                blake2b_add(&b, bytes(data + at, MIN(step, size - at)));
+            blake2b_end(&b, out);
+            assert_memory_equal(out, whole, sizeof(out));
+        }
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(known_answers) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(known_answers),
+                                        cmocka_unit_test(pieces_are_one) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
