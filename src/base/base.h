@@ -19,6 +19,7 @@
 #define MiB (KiB * 1024)
 #define GiB (MiB * 1024)
 
+#define NS_PER_US  INT64_C(1000)
 #define NS_PER_SEC INT64_C(1000000000)
 #define NS_PER_MS  INT64_C(1000000)
 

@@ -311,11 +311,24 @@ static bool is_output(const PpsPipelineRow *pipeline, const PfsCommitRow *commit
     return strcmp(pipeline->info->details->output_branch, commit->branch) == 0;
 }
 
+/* Pages of lists go on behind the time that the last job on them was made. So no two jobs have the
+ * same, and it is one that clients keep as it is: some know no less than a microsecond. */
+static Status created_at(Ctx *ctx, PfsTx *tx, int64_t *out_ns)
+{
+    int64_t last = 0;
+    Status s = db_query_int(ctx, pfs_tx_db(tx), &last,
+                            "SELECT created FROM pps_job ORDER BY id DESC LIMIT 1", "");
+    int64_t now = pfs_tx_time_ns(tx);
+    *out_ns = MAX(now - now % NS_PER_US, last + NS_PER_US);
+    return s.code == STATUS_NOT_FOUND ? OK : s;
+}
+
 static Status insert_job(Ctx *ctx, PfsTx *tx, const PpsPipelineRow *pipeline,
                          const PfsCommitRow *commit)
 {
-    int64_t id, meta;
+    int64_t id, meta, created;
     TRY(db_next_id(ctx, pfs_tx_db(tx), "job", &id));
+    TRY(created_at(ctx, tx, &created));
     TRY(pfs_commit_in_set(ctx, tx, pfs_repo_ref(ctx, commit->project, commit->repo, "meta"),
                           commit->set_id, &meta));
     TRY(db_exec(
@@ -325,7 +338,7 @@ static Status insert_job(Ctx *ctx, PfsTx *tx, const PpsPipelineRow *pipeline,
         "reason, created, started, finished) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, '', ?, 0, 0) "
         "ON CONFLICT (project, name, set_id) DO NOTHING",
         "iisssiiii", id, pipeline->id, pipeline->project, pipeline->name, commit->set_id,
-        (int64_t)pipeline->version, commit->id, meta, pfs_tx_time_ns(tx)));
+        (int64_t)pipeline->version, commit->id, meta, created));
     pps_note_job(tx, id);
     pps_note_pipeline(tx, pipeline->id, pipeline->project, pipeline->name);
     return OK;
