@@ -8,9 +8,16 @@
 static Status create_pipeline(Call *call, PfsTx *tx, const void *request, void **response)
 {
     (void)response;
+    const PpsV2__CreatePipelineRequest *r = request;
     PpsV2__CreatePipelineTransaction *prepared;
-    TRY(pps_prepare_v1(call->ctx, tx, request, &prepared));
-    return pps_create_pipeline(call->ctx, tx, call->api->config.pps, prepared);
+    TRY(pps_prepare_v1(call->ctx, tx, r, &prepared));
+    return r->dry_run ? OK : pps_create_pipeline(call->ctx, tx, call->api->config.pps, prepared);
+}
+
+/* It changes nothing, so there is nothing to put off to the end of a transaction. */
+static bool is_dry_run(const void *request)
+{
+    return ((const PpsV2__CreatePipelineRequest *)request)->dry_run;
 }
 
 /* A dry run answers with the merged spec and looks no further. */
@@ -26,8 +33,7 @@ static Status create_pipeline_v2(Call *call, PfsTx *tx, const void *request, voi
     return r->dry_run ? OK : pps_create_pipeline(call->ctx, tx, call->api->config.pps, prepared);
 }
 
-/* It changes nothing, so there is nothing to put off to the end of a transaction. */
-static bool is_dry_run(const void *request)
+static bool is_dry_run_v2(const void *request)
 {
     return ((const PpsV2__CreatePipelineV2Request *)request)->dry_run;
 }
@@ -50,15 +56,25 @@ static Status send_pipeline(void *sieve, Ctx *ctx, const PpsV2__PipelineInfo *in
     return s.code == STATUS_UNKNOWN ? status_wrap(ctx, s, "could not list pipeline info") : s;
 }
 
-/* A page is cut before the filter looks at it. */
+/* Pages are of what the filter keeps. A number beyond all pages is one of the last. */
+static Status begin_page(Call *call, const PpsV2__ListPipelineRequest *r, Sieve *out)
+{
+    const PpsV2__PipelinePage *page = r->page;
+    int64_t size = page ? MAX(page->page_size, INT64_C(0)) : 0;
+    TRY(sieve_begin(call, r->jqfilter, "pipeline", size, out));
+    if (size && __builtin_mul_overflow(size, MAX(page->page_index, INT64_C(0)), &out->skip))
+        out->skip = INT64_MAX;
+    return OK;
+}
+
 static Status list_pipeline(Call *call, const void *request)
 {
     const PpsV2__ListPipelineRequest *r = request;
     CLEANUP(sieve_done) Sieve sieve;
-    TRY(sieve_begin(call, r->jqfilter, "pipeline", 0, &sieve));
+    TRY(begin_page(call, r, &sieve));
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_read(call->ctx, call->api->config.pfs, &tx));
-    return pps_list_pipeline(call->ctx, tx, r, send_pipeline, &sieve);
+    return sieve_result(pps_list_pipeline(call->ctx, tx, r, send_pipeline, &sieve));
 }
 
 static Status delete_pipeline(Call *call, PfsTx *tx, const void *request, void **response)
@@ -344,11 +360,14 @@ static Status set_project_defaults(Call *call, const void *request, void **respo
 }
 
 static const ApiMethod methods[] = {
-    { .path = "/pps_v2.API/CreatePipeline", .write = create_pipeline, .batched = true },
+    { .path = "/pps_v2.API/CreatePipeline",
+      .write = create_pipeline,
+      .batched = true,
+      .alone = is_dry_run },
     { .path = "/pps_v2.API/CreatePipelineV2",
       .write = create_pipeline_v2,
       .batched = true,
-      .alone = is_dry_run },
+      .alone = is_dry_run_v2 },
     { .path = "/pps_v2.API/InspectPipeline", .read = inspect_pipeline },
     { .path = "/pps_v2.API/ListPipeline", .stream = list_pipeline },
     { .path = "/pps_v2.API/DeletePipeline", .write = delete_pipeline },

@@ -46,6 +46,10 @@ Status sieve_keeps(Ctx *ctx, Sieve *sieve, const ProtobufCMessage *message, bool
 
 Status sieve_pass(Sieve *sieve, const ProtobufCMessage *message)
 {
+    if (sieve->skip > 0) {
+        sieve->skip--;
+        return OK;
+    }
     TRY(call_send(sieve->call, message));
     return sieve->left > 0 && --sieve->left == 0 ? SIEVE_ENOUGH : OK;
 }

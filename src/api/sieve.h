@@ -8,6 +8,7 @@ typedef struct Sieve {
     Call *call;
     Eval *filter;     /* NULL: all are sent */
     const char *what; /* "job": what errors call a message */
+    int64_t skip;     /* messages to keep to itself first */
     int64_t left;     /* messages that may still be sent; 0: no limit */
     Buf json;
 } Sieve;

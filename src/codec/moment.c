@@ -194,6 +194,19 @@ void moment_format_ns(int64_t ns, char out[MOMENT_TEXT_SIZE])
     moment_format(seconds, nanos, out);
 }
 
+void moment_format_go(int64_t ns, char out[MOMENT_TEXT_SIZE])
+{
+    int32_t nanos;
+    CivilTime c = civil_from_seconds(seconds_of(ns, &nanos));
+    int digits = nanos ? 9 : 0;
+    for (; digits && nanos % 10 == 0; digits--)
+        nanos /= 10;
+    int size = snprintf(out, MOMENT_TEXT_SIZE, "%04d-%02d-%02d %02d:%02d:%02d", (int)c.year,
+                        c.month, c.day, c.hour, c.minute, c.second);
+    snprintf(out + size, MOMENT_TEXT_SIZE - (size_t)size,
+             digits ? ".%0*" PRId32 " +0000 UTC" : " +0000 UTC", digits, nanos);
+}
+
 void moment_format_seconds(int64_t ns, char out[MOMENT_TEXT_SIZE])
 {
     int32_t nanos;

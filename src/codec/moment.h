@@ -31,6 +31,8 @@ bool moment_parse_ns(Str s, int64_t *out_ns); /* also false outside 1677 to 2262
 bool moment_format(int64_t seconds, int32_t nanos, char out[MOMENT_TEXT_SIZE]);
 void moment_format_ns(int64_t ns, char out[MOMENT_TEXT_SIZE]);
 void moment_format_seconds(int64_t ns, char out[MOMENT_TEXT_SIZE]); /* the fraction cut off */
+/* As Go prints a time: "2024-05-01 10:00:00.12 +0000 UTC". */
+void moment_format_go(int64_t ns, char out[MOMENT_TEXT_SIZE]);
 
 /* --- HTTP and S3 ------------------------------------------------------------------------------ */
 

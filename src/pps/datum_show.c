@@ -68,16 +68,15 @@ static char *datum_hex(Ctx *ctx, const Hash *id)
     return hash_hex(id, arena_must(ctx->arena, HASH_HEX_SIZE));
 }
 
-/* "project/pipeline@id" as a handle; the listing job's when nobody has run it. */
+/* The job that ran the datum, by which a client can inspect it; the listing job when nobody has run
+ * it, or a job of another pipeline has: that one knows it by another id. */
 static PpsV2__Job *run_job_ref(Ctx *ctx, const DatumRecord *record, const PpsJobRow *job)
 {
-    Str text = str(record->run_job);
-    size_t slash = str_find(text, '/'), at = str_find(text, '@');
-    if (at == text.size || slash > at)
-        return pps_job_ref(ctx, job->project, job->pipeline, job->set_id);
-    return pps_job_ref(ctx, str_z(ctx->arena, str_sub(text, 0, slash)),
-                       str_z(ctx->arena, str_sub(text, slash + 1, at)),
-                       str_z(ctx->arena, str_sub(text, at + 1, text.size)));
+    PpsV2__Job *ran = pps_job_of_text(ctx, str(record->run_job));
+    if (ran && strcmp(ran->pipeline->name, job->pipeline) == 0 &&
+        strcmp(ran->pipeline->project->name, job->project) == 0)
+        return ran;
+    return pps_job_ref(ctx, job->project, job->pipeline, job->set_id);
 }
 
 Status pps_datum_info(Ctx *ctx, const DatumRecord *record, const PpsJobRow *job,
@@ -263,6 +262,13 @@ static Status list_input_datums(Ctx *ctx, Pps *pps, DatumWalk *walk)
     return OK;
 }
 
+/* That there is no such repo or branch is the question's fault here: nothing of the request's own
+ * name is missing. */
+static Status as_unknown(Ctx *ctx, Status s)
+{
+    return s.code == STATUS_NOT_FOUND ? FAIL(ctx, UNKNOWN, "%s", status_message(s)) : s;
+}
+
 Status pps_list_datum(Ctx *ctx, Pps *pps, const PpsV2__ListDatumRequest *request, PpsDatumFn fn,
                       void *arg)
 {
@@ -275,7 +281,8 @@ Status pps_list_datum(Ctx *ctx, Pps *pps, const PpsV2__ListDatumRequest *request
     DatumWalk walk = {
         .request = request, .fn = fn, .arg = arg, .left = MAX(request->number, INT64_C(0))
     };
-    Status s = request->job ? list_job_datums(ctx, pps, &walk) : list_input_datums(ctx, pps, &walk);
+    Status s = request->job ? list_job_datums(ctx, pps, &walk)
+                            : as_unknown(ctx, list_input_datums(ctx, pps, &walk));
     return s.code == STATUS_OUT_OF_RANGE && !s.detail ? OK : s;
 }
 

@@ -1,5 +1,7 @@
 /* job_list.c - jobs and job sets as the API shows them (§26.1-26.5). */
+#include "base/clock.h"
 #include "base/text.h"
+#include "codec/pb.h"
 #include "pps/pps_priv.h"
 
 static PpsV2__ProcessStats *stats_of(Ctx *ctx, const JobCounters *c)
@@ -80,21 +82,38 @@ static Status look_at_job(Ctx *ctx, Pps *pps, const PpsV2__InspectJobRequest *re
     return pps_job_info(ctx, tx, &row, request->details, out);
 }
 
+/* A job that went while it was waited for: whoever deletes one kills it first. */
+static Status deleted_job(Ctx *ctx, const Buf *last, PpsV2__JobInfo **out)
+{
+    PpsV2__JobInfo *info;
+    TRY(PB_UNPACK(ctx, pps_v2__job_info, buf_bytes(last), &info));
+    info->state = PPS_V2__JOB_STATE__JOB_KILLED;
+    info->reason = arena_strdup(ctx->arena, JOB_REASON_DELETED);
+    info->finished = pb_timestamp(ctx, clock_wall_ns());
+    if (!info->started)
+        info->started = info->finished;
+    *out = info;
+    return OK;
+}
+
 Status pps_inspect_job(Ctx *ctx, Pps *pps, const PpsV2__InspectJobRequest *request,
                        PpsV2__JobInfo **out)
 {
     if (!request->job)
         return FAIL(ctx, UNKNOWN, "must specify a job");
     EventBus *bus = db_events(pfs_db(pps->pfs));
-    for (bool seen = false;; seen = true) {
+    CLEANUP(buf_done) Buf last = { 0 };
+    for (;;) {
         ArenaMark mark = arena_mark(ctx->arena);
         uint64_t topic, epoch = event_epoch(bus);
         Status s = look_at_job(ctx, pps, request, out, &topic);
-        if (seen && s.code == STATUS_NOT_FOUND)
-            return FAIL(ctx, UNKNOWN, "job %s was deleted", request->job->id);
+        if (s.code == STATUS_NOT_FOUND && last.size)
+            return deleted_job(ctx, &last, out);
         TRY(s);
         if (!request->wait || job_is_terminal((*out)->state))
             return OK;
+        buf_clear(&last);
+        buf_add_bytes(&last, pb_pack_bytes(ctx, &(*out)->base));
         arena_rewind(ctx->arena, mark);
         TRY(event_wait(ctx, bus, &topic, 1, epoch));
     }

@@ -102,8 +102,7 @@ static Status find_target(Ctx *ctx, Getter *getter, const PpsV2__GetLogsRequest 
     if (r->job)
         return find_job(ctx, tx, getter, r->job);
     getter->target.job = -1;
-    TRY_WRAP(ctx,
-             pps_find_pipeline(ctx, tx, getter->project, getter->name, &getter->target.pipeline),
+    TRY_WRAP(ctx, pps_find_inspected(ctx, tx, pipeline, &getter->target.pipeline),
              "could not get pipeline information for %s",
              pps_pipeline_text(ctx, getter->project, getter->name));
     return OK;

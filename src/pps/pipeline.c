@@ -25,6 +25,24 @@ Status pps_find_pipeline(Ctx *ctx, PfsTx *tx, const char *project, const char *n
     return OK;
 }
 
+static Status pipeline_not_inspected(Ctx *ctx, const char *project, const char *name)
+{
+    const char *text = pps_pipeline_text(ctx, project, name);
+    return FAIL(ctx, NOT_FOUND,
+                "pipeline was not inspected: couldn't find up to date spec for pipeline \"%s\": "
+                "pick commit tx: commit "
+                "%s.spec@ not found\nrepo %s.spec not found\npipeline \"%s\" not found",
+                text, text, text, text);
+}
+
+Status pps_find_inspected(Ctx *ctx, PfsTx *tx, const PpsV2__Pipeline *pipeline, int64_t *out_id)
+{
+    const char *project = pps_pipeline_project(pipeline);
+    bool found;
+    TRY(pps_has_pipeline(ctx, tx, project, pipeline->name, &found, out_id));
+    return found ? OK : pipeline_not_inspected(ctx, project, pipeline->name);
+}
+
 #define VERSION_COLUMNS                                                                            \
     "p.id, p.project, p.name, v.version, p.state, p.reason, p.stopped, v.image_digest, v.info, "   \
     "v.not_before, "                                                                               \
@@ -253,16 +271,6 @@ static Status parse_ancestry(Ctx *ctx, Str full, Str *out_name, uint64_t *out_ba
     return OK;
 }
 
-static Status not_inspected(Ctx *ctx, const char *project, const char *name)
-{
-    const char *text = pps_pipeline_text(ctx, project, name);
-    return FAIL(ctx, NOT_FOUND,
-                "pipeline was not inspected: couldn't find up to date spec for pipeline \"%s\": "
-                "pick commit tx: commit "
-                "%s.spec@ not found\nrepo %s.spec not found\npipeline \"%s\" not found",
-                text, text, text, text);
-}
-
 static Status read_metadata(Ctx *ctx, PfsTx *tx, PpsPipelineRow *row)
 {
     return pfs_metadata_read(ctx, tx, PFS_PIPELINE, row->id,
@@ -282,7 +290,7 @@ Status pps_inspect_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__InspectPipelineReq
     int64_t id;
     TRY(pps_has_pipeline(ctx, tx, project, plain, &found, &id));
     if (!found)
-        return not_inspected(ctx, project, plain);
+        return pipeline_not_inspected(ctx, project, plain);
     PpsPipelineRow row;
     TRY(pps_pipeline_row(ctx, tx, id, &row));
     if (back >= row.version)
@@ -305,12 +313,6 @@ Status pps_inspect_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__InspectPipelineReq
     return OK;
 }
 
-typedef struct ListFilter {
-    const PpsV2__ListPipelineRequest *request;
-    uint64_t skip, left;
-    bool paged;
-} ListFilter;
-
 static bool wanted(const PpsV2__ListPipelineRequest *request, const PpsPipelineRow *row)
 {
     const PpsV2__Pipeline *only = request->pipeline;
@@ -319,18 +321,6 @@ static bool wanted(const PpsV2__ListPipelineRequest *request, const PpsPipelineR
          strcmp(pps_pipeline_project(only), row->project) != 0))
         return false;
     return pps_in_projects(request->projects, request->n_projects, row->project);
-}
-
-/* Is the row on the page that is asked for? */
-static bool on_page(ListFilter *filter)
-{
-    if (!filter->paged)
-        return true;
-    if (filter->skip) {
-        filter->skip--;
-        return false;
-    }
-    return filter->left && filter->left--;
 }
 
 /* Versions newest created first; of each pipeline the current one and `history` older ones (-1:
@@ -357,12 +347,6 @@ Status pps_list_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__ListPipelineRequest *
                                    request->pipeline->name, &id),
                  "could not list pipeline info");
     }
-    ListFilter filter = { .request = request };
-    if (request->page && request->page->page_size > 0) {
-        filter.paged = true;
-        filter.left = (uint64_t)request->page->page_size;
-        filter.skip = filter.left * (uint64_t)MAX(request->page->page_index, INT64_C(0));
-    }
     CLEANUP(db_rows_done) DbRows rows = { 0 };
     if (request->commit_set && *request->commit_set->id)
         TRY(db_query(ctx, pfs_tx_db(tx), &rows, list_at_sql, "s", request->commit_set->id));
@@ -373,7 +357,7 @@ Status pps_list_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__ListPipelineRequest *
         ArenaMark mark = arena_mark(ctx->arena);
         PpsPipelineRow row;
         TRY(read_version(ctx, &rows, &row));
-        if (wanted(request, &row) && on_page(&filter)) {
+        if (wanted(request, &row)) {
             TRY(last_job_state(ctx, tx, row.id, row.version, &row.info->last_job_state));
             TRY(read_metadata(ctx, tx, &row));
             TRY(fn(arg, ctx, row.info));

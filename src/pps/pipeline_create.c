@@ -272,9 +272,26 @@ static Status create_repos(Ctx *ctx, PfsTx *tx, Creation *c)
                        text_printf(ctx->arena, "Spec repo for pipeline %s.", text));
 }
 
+/* A new pipeline may name the commit that marks its version. */
+static Status use_spec_commit(Ctx *ctx, PfsTx *tx, Creation *c)
+{
+    const PfsV2__Commit *named = c->request->spec_commit;
+    PfsCommitRow row;
+    if (!named->repo && !(named->branch && named->branch->repo))
+        return FAIL(
+            ctx, UNKNOWN,
+            "error inspecting spec commit: pick commit tx: cannot pick commit with no repo");
+    TRY_WRAP(ctx, pfs_pick(ctx, tx, named, &row), "error inspecting spec commit");
+    c->spec_commit = row.id;
+    c->info->spec_commit = PB_CLONE(ctx, PfsV2__Commit, named);
+    return OK;
+}
+
 /* An empty, finished commit on spec@master marks the version. */
 static Status create_spec_commit(Ctx *ctx, PfsTx *tx, Creation *c)
 {
+    if (c->request->spec_commit)
+        return use_spec_commit(ctx, tx, c);
     PfsV2__StartCommitRequest start;
     pfs_v2__start_commit_request__init(&start);
     start.branch = branch_of(ctx, c->info, "spec", "master");

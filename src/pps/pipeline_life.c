@@ -30,9 +30,8 @@ Status pps_stop_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__StopPipelineRequest *
 {
     if (!request->pipeline)
         return FAIL(ctx, UNKNOWN, "request.Pipeline cannot be nil");
-    const char *project = pps_pipeline_project(request->pipeline);
     int64_t id;
-    Status s = pps_find_pipeline(ctx, tx, project, request->pipeline->name, &id);
+    Status s = pps_find_inspected(ctx, tx, request->pipeline, &id);
     if (s.code == STATUS_NOT_FOUND && !request->must_exist)
         return OK;
     TRY(s);
@@ -46,8 +45,7 @@ Status pps_start_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__StartPipelineRequest
     if (!request->pipeline)
         return FAIL(ctx, UNKNOWN, "request.Pipeline cannot be nil");
     int64_t id;
-    TRY(pps_find_pipeline(ctx, tx, pps_pipeline_project(request->pipeline), request->pipeline->name,
-                          &id));
+    TRY(pps_find_inspected(ctx, tx, request->pipeline, &id));
     PpsPipelineRow row;
     TRY(pps_pipeline_row(ctx, tx, id, &row));
     TRY(pps_connect_branches(ctx, tx, row.info, true));
@@ -135,12 +133,12 @@ static Status delete_row(Ctx *ctx, PfsTx *tx, const PpsPipelineRow *row, bool fo
 /* The request's deprecated `all` is ignored: deleting everything is DeletePipelines' business. */
 Status pps_delete_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__DeletePipelineRequest *request)
 {
-    const char *project = pps_pipeline_project(request->pipeline);
     int64_t id;
-    Status s = pps_find_pipeline(ctx, tx, project, request->pipeline->name, &id);
+    Status s = pps_find_inspected(ctx, tx, request->pipeline, &id);
     if (s.code == STATUS_NOT_FOUND && !request->must_exist)
         return OK;
-    TRY_WRAP(ctx, s, "error stopping pipeline %s/%s", project, request->pipeline->name);
+    TRY_WRAP(ctx, s, "error stopping pipeline %s/%s", pps_pipeline_project(request->pipeline),
+             request->pipeline->name);
     PpsPipelineRow row;
     TRY(pps_pipeline_row(ctx, tx, id, &row));
     return delete_row(ctx, tx, &row, request->force, request->keep_repo);
@@ -335,7 +333,7 @@ static Status check_one(void *arg, Ctx *ctx, const PpsPipelineRow *row)
         limit_ns <= 0 || up_ns <= limit_ns)
         return OK;
     char since[MOMENT_TEXT_SIZE], over[DURATION_TEXT_SIZE];
-    moment_format_ns(since_ns, since);
+    moment_format_go(since_ns, since);
     duration_format(up_ns - limit_ns, over);
     char *alert =
         text_printf(ctx->arena, "%s/%s: Started running at %s, exceeded maximum uptime by %s",

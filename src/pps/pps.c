@@ -137,3 +137,13 @@ PpsV2__Job *pps_job_ref(Ctx *ctx, const char *project, const char *name, const c
     job->id = arena_strdup(ctx->arena, id);
     return job;
 }
+
+PpsV2__Job *pps_job_of_text(Ctx *ctx, Str text)
+{
+    size_t slash = str_find(text, '/'), at = str_find(text, '@');
+    if (at == text.size || slash > at)
+        return NULL;
+    return pps_job_ref(ctx, str_z(ctx->arena, str_sub(text, 0, slash)),
+                       str_z(ctx->arena, str_sub(text, slash + 1, at)),
+                       str_z(ctx->arena, str_sub(text, at + 1, text.size)));
+}

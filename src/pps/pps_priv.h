@@ -31,10 +31,15 @@ bool pps_in_projects(PfsV2__Project *const *projects, size_t n, const char *proj
 
 PpsV2__Pipeline *pps_pipeline_ref(Ctx *ctx, const char *project, const char *name);
 PpsV2__Job *pps_job_ref(Ctx *ctx, const char *project, const char *name, const char *id);
+/* Of "project/pipeline@id", as pps_job_text gives it; NULL for other texts. */
+PpsV2__Job *pps_job_of_text(Ctx *ctx, Str text);
 
 /* pps_find_pipeline, but false when there is none. */
 Status pps_has_pipeline(Ctx *ctx, PfsTx *tx, const char *project, const char *name, bool *out_found,
                         int64_t *out_id);
+
+/* pps_find_pipeline, with the words of calls that inspect a pipeline before they act on it. */
+Status pps_find_inspected(Ctx *ctx, PfsTx *tx, const PpsV2__Pipeline *pipeline, int64_t *out_id);
 
 /* One version as info, state and all; version 0 is the current one. */
 Status pps_pipeline_version(Ctx *ctx, PfsTx *tx, int64_t id, uint64_t version, PpsPipelineRow *out);

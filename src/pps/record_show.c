@@ -37,13 +37,9 @@ static Status find_entry(Ctx *ctx, Explanation *e, const PfsV2__File *file)
 static Status find_origin(Ctx *ctx, PfsTx *tx, const char *run_job, PpsJobRow *out)
 {
     *out = (PpsJobRow){ 0 };
-    Str text = str(run_job);
-    size_t slash = str_find(text, '/'), at = str_find(text, '@');
-    if (slash >= at || at == text.size)
+    PpsV2__Job *job = pps_job_of_text(ctx, str(run_job));
+    if (!job)
         return OK;
-    PpsV2__Job *job = pps_job_ref(ctx, str_z(ctx->arena, str_sub(text, 0, slash)),
-                                  str_z(ctx->arena, str_sub(text, slash + 1, at)),
-                                  str_z(ctx->arena, str_sub(text, at + 1, text.size)));
     Status s = pps_find_job(ctx, tx, job, out);
     return s.code == STATUS_NOT_FOUND ? OK : s;
 }
@@ -153,8 +149,8 @@ static Status add_provenance(Ctx *ctx, Explanation *e, Procavia__V1__ExplainFile
     Provenance list = { .ctx = ctx };
     CLEANUP(ctx_done) Ctx scratch;
     ctx_scratch(&scratch, ctx);
-    TRY(status_copy(ctx, pfs_walk_commits(&scratch, e->pps->pfs, &start, 1, false, 0, 0,
-                                          keep_commit, &list)));
+    TRY(status_copy(
+        ctx, pfs_walk_commits(&scratch, e->pps->pfs, &start, 1, false, 0, 0, keep_commit, &list)));
     answer->provenance = list.items;
     answer->n_provenance = list.n;
     return OK;
@@ -305,7 +301,7 @@ static Status explain_record(void *arg, Ctx *ctx, const DatumRecord *record)
     if (answer->executed) {
         TRY(explain_run(ctx, why, record, answer));
     } else if (*record->run_job) {
-        answer->against = info->datum->job;
+        answer->against = pps_job_of_text(ctx, str(record->run_job));
         answer->reason =
             text_printf(ctx->arena,
                         record->head.reused ? "the same result was made before, by job %s"

@@ -1,6 +1,7 @@
 """Pipelines from creation to deletion, their jobs and their output."""
 
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
 from pachyderm_sdk.api import pfs, pps
 
@@ -78,6 +79,53 @@ class Basic(PpsCase):
         self.assertEqual([j.job.id for j in by_input], ids[:1])
         sets = {s.job_set.id: s for s in self.client.pps.list_job_set()}
         self.assertEqual(len(sets[ids[0]].jobs), 2)
+
+    def test_pages_of_jobs(self):
+        first = self.pipeline(self.repo(files={"/a": b"1"}))
+        second = self.pipeline(first)
+        third = self.pipeline(second)
+        self.pipeline(self.repo(files={"/a": b"2"}), name=first, update=True)  # one set of three
+        names = {first, second, third}
+        self.succeeds(third)
+
+        def pages(number, reverse):
+            ids, marker = [], {}
+            while True:
+                page = list(self.client.pps.list_job(number=number, reverse=reverse, history=-1,
+                                                     **marker))
+                ids += [(i.job.pipeline.name, i.job.id) for i in page]
+                if not page:
+                    return [id for id in ids if id[0] in names]
+                marker = {"pagination_marker": page[-1].created}
+
+        whole = [(i.job.pipeline.name, i.job.id) for i in self.client.pps.list_job(history=-1)
+                 if i.job.pipeline.name in names]
+        self.assertEqual(len(whole), 6)
+        for number in 1, 2, 5:
+            self.assertEqual(pages(number, False), whole)
+            self.assertEqual(pages(number, True), whole[::-1])
+
+    def test_a_dry_run_makes_nothing(self):
+        name = unique("p")
+        self.client.pps.create_pipeline(
+            pipeline=pps.Pipeline(name=name), dry_run=True,
+            transform=pps.Transform(cmd=["true"], image="host"))
+        self.assertFalse(self.client.pps.pipeline_exists(pps.Pipeline(name=name)))
+        self.assertFalse(self.client.pfs.repo_exists(pfs.Repo.from_uri(name)))
+
+    def test_a_job_is_deleted_while_waited_for(self):
+        name = self.pipeline(self.repo(files={"/a": b"1"}), "echo on; sleep 1000")
+        job = self.until_job_runs(name)
+        with ThreadPoolExecutor() as pool:
+            waiter = self.server.client()
+            self.addCleanup(waiter._channel.close)
+            waiting = pool.submit(waiter.pps.inspect_job, job=job, wait=True)
+            deleting = pool.submit(self.client.pps.delete_job, job=job)
+            info = waiting.result(timeout=30)
+            deleting.result()
+        self.assertEqual((info.state, info.reason), (KILLED, "job deleted"))
+        self.assertEqual(info.job.id, job.id)
+        self.assertGreaterEqual(info.finished, info.started)
 
     def test_job_set_waits(self):
         repo = self.repo()

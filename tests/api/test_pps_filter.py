@@ -44,6 +44,17 @@ class Filters(PpsCase):
         self.assertEqual(self.names("empty"), [])
         self.assertEqual(len(self.names("0")), 2)         # neither false nor null
 
+    def test_pages_are_of_what_the_filter_keeps(self):
+        self.pipeline(self.repo())  # newer than both, and not kept
+
+        def page(size, index):
+            return self.names(".", page=pps.PipelinePage(page_size=size, page_index=index))
+
+        whole = [self.bad, self.good]
+        self.assertEqual([page(2, 0), page(1, 0), page(1, 1), page(1, 2), page(1, -1), page(-1, 9)],
+                         [whole, whole[:1], whole[1:], [], whole[:1], whole])
+        self.assertEqual(page(3, 2**62), [])
+
     def test_jobs(self):
         self.assertEqual(self.states('select(.state == "JOB_FAILURE" or .state == "JOB_KILLED")'),
                          ["JOB_FAILURE"])

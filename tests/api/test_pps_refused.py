@@ -92,6 +92,35 @@ class Refused(PpsCase):
             with self.fails("NOT_FOUND", "not found"):
                 call(job=job)
 
+    def test_unknown_pipeline_in_three_lines(self):
+        api, pipeline = self.client.pps, pps.Pipeline(name="none-such")
+        inspected = ("pipeline was not inspected: couldn't find up to date spec for pipeline "
+                     "\"default/none-such\": pick commit tx: commit default/none-such.spec@ not "
+                     "found\nrepo default/none-such.spec not found\n"
+                     "pipeline \"default/none-such\" not found")
+        for before, call in [
+            ("", lambda: api.start_pipeline(pipeline=pipeline)),
+            ("", lambda: api.stop_pipeline(pipeline=pipeline, must_exist=True)),
+            ("", lambda: api.run_cron(pipeline=pipeline)),
+            ("error stopping pipeline default/none-such: ",
+             lambda: api.delete_pipeline(pipeline=pipeline, must_exist=True)),
+            ("could not get pipeline information for default/none-such: ",
+             lambda: list(api.get_logs(pipeline=pipeline))),
+        ]:
+            with self.fails("NOT_FOUND", before + inspected, exact=True):
+                call()
+        api.stop_pipeline(pipeline=pipeline)
+        api.delete_pipeline(pipeline=pipeline)
+
+    def test_spec_commit_that_is_not_there(self):
+        name = unique()
+        spec = self.spec(name, input={"pfs": {"repo": self.repo(), "glob": "/"}},
+                         specCommit={"id": "a" * 32})
+        self.refuses("UNKNOWN", "error inspecting spec commit: pick commit tx: cannot pick commit "
+                     "with no repo", spec)
+        spec["specCommit"]["repo"] = {"name": unique(), "project": {"name": "default"}}
+        self.refuses("NOT_FOUND", "error inspecting spec commit: ", spec)
+
     def test_unknown_pipeline(self):
         pipeline = pps.Pipeline(name="none-such")
         for call in [self.client.pps.inspect_pipeline, self.client.pps.start_pipeline, self.client.pps.rerun_pipeline,

@@ -244,6 +244,17 @@ class Datums(PpsCase):
         found = {d.data[0].file.path: d.state for d in self.client.pps.list_datum(job=info.job)}
         self.assertEqual(found["/a"], pps.DatumState.SKIPPED)
 
+    def test_one_that_another_pipeline_ran_can_be_inspected(self):
+        files = {"/" + unique(): b"1"}
+        first = self.pipeline(self.repo(files=files), "true", known=True, reprocess_spec="exact")
+        self.succeeds(first)
+        second = self.pipeline(self.repo(files=files), "true", known=True, reprocess_spec="exact")
+        info = self.succeeds(second)
+        datum, = self.client.pps.list_datum(job=info.job)
+        self.assertEqual((datum.state, datum.datum.job), (pps.DatumState.SKIPPED, info.job))
+        again = self.client.pps.inspect_datum(datum=datum.datum)
+        self.assertEqual(again.datum, datum.datum)
+
     def test_every_job_skips_nothing(self):
         repo = self.repo(files={"/1": b"1", "/2": b"2"})
         name = self.pipeline(repo, reprocessSpec="every_job")

@@ -164,6 +164,14 @@ class PipelineMethods(Methods):
                           "transform": {"cmd": ["true"]},
                           "input": {"cron": {"name": "tick", "spec": "@never"}}})
         self.assertEqual(list(self.api.check_status(project=project)), [])  # no limit is exceeded
+        pipeline, _ = self.running(autoscaling=True, maximumExpectedUptime="0.001s")
+        alerts = self.until(lambda: {i.pipeline.name: i.alerts for i in
+                                     self.api.check_status(all=True)}.get(pipeline))
+        self.assertEqual(len(alerts), 1)
+        self.assertRegex(alerts[0], rf"^default/{pipeline}: Started running at "
+                         r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d*[1-9])? \+0000 UTC, "
+                         r"exceeded maximum uptime by [\d.]+(ns|µs|ms|s)$")
+        self.client.pps.stop_pipeline(pipeline=pps.Pipeline(name=pipeline))
 
     def test_delete_pipeline(self):
         pipeline, _ = self.ran()

@@ -75,6 +75,12 @@ static void refuses_what_is_no_time(void **state)
     assert_false(moment_format(0, -1, text));
     moment_format_seconds(1709210096999999999, text);
     assert_string_equal(text, "2024-02-29T12:34:56Z");
+    moment_format_go(1709210096999999999, text);
+    assert_string_equal(text, "2024-02-29 12:34:56.999999999 +0000 UTC");
+    moment_format_go(1709210096050000000, text);
+    assert_string_equal(text, "2024-02-29 12:34:56.05 +0000 UTC");
+    moment_format_go(1709210096000000000, text);
+    assert_string_equal(text, "2024-02-29 12:34:56 +0000 UTC");
 }
 
 static void the_calendar_agrees_with_libc(void **state)
