@@ -120,7 +120,7 @@ static Status edit_metadata(Call *call, PfsTx *tx, const void *request, void **r
         Status s = apply(call->ctx, tx, r->edits[i]);
         if (status_ok(s))
             continue;
-        code = code ? code : code_of(s.code);
+        code = code == STATUS_OK || code == STATUS_UNKNOWN ? code_of(s.code) : code;
         faults = text_printf(call->ctx->arena, "%s%sedit #%zu: %s", faults, *faults ? "\n" : "", i,
                              status_message(s));
     }

@@ -57,13 +57,25 @@ static Status run_step(Call *call, PfsTx *tx, const Request *request, void **res
     return FAIL(call->ctx, UNKNOWN, "unrecognized transaction request type");
 }
 
+/* Here alone a commit says on which branch it was started: calls leave that out of theirs. */
+static PfsV2__Commit *commit_on_branch(Call *call, const PfsV2__Commit *commit,
+                                       const PfsV2__Branch *asked)
+{
+    PfsV2__Commit *told = CALL_NEW(call, PfsV2__Commit, pfs_v2__commit__init);
+    *told = *commit;
+    told->branch = CALL_NEW(call, PfsV2__Branch, pfs_v2__branch__init);
+    told->branch->repo = commit->repo;
+    told->branch->name = asked->name;
+    return told;
+}
+
 static TransactionV2__TransactionResponse *step_response(Call *call, const Request *request,
                                                          void *response)
 {
     TransactionV2__TransactionResponse *answer = CALL_NEW(
         call, TransactionV2__TransactionResponse, transaction_v2__transaction_response__init);
     if (request->start_commit)
-        answer->commit = response;
+        answer->commit = commit_on_branch(call, response, request->start_commit->branch);
     return answer;
 }
 

@@ -108,6 +108,6 @@ Status pfs_delete_branch(Ctx *ctx, PfsTx *tx, const PfsV2__DeleteBranchRequest *
         return FAIL(ctx, UNKNOWN, "branch repo cannot be nil");
     BranchRow row;
     TRY_WRAP(ctx, branch_resolve(ctx, tx, branch, &row), "get branch \"%s\"",
-             pfs_branch_text(ctx, branch));
+             branch_key(ctx, branch));
     return branch_delete(ctx, tx, &row, request->force);
 }

@@ -70,7 +70,7 @@ static Status check_specs(Ctx *ctx, const Plan *plan)
             return FAIL(ctx, UNKNOWN,
                         "branch propagation spec must reference provenant branch (referenced "
                         "branch: %s)",
-                        pfs_branch_text(ctx, named));
+                        branch_key(ctx, named));
     }
     return OK;
 }
@@ -127,7 +127,8 @@ static Status check_cycle(Ctx *ctx, PfsTx *tx, const Plan *plan)
         BranchRow row;
         TRY(branch_get(ctx, tx, plan->upstream.items[i], &row));
         return FAIL(ctx, INTERNAL, "cycle detected because %s is already in the subvenance of %s",
-                    branch_row_text(ctx, &row), branch_row_text(ctx, &plan->row));
+                    branch_key(ctx, branch_row_ref(ctx, &row)),
+                    branch_key(ctx, branch_row_ref(ctx, &plan->row)));
     }
     return OK;
 }

@@ -52,6 +52,15 @@ char *commit_row_key(Ctx *ctx, const PfsCommitRow *row)
                        row->set_id);
 }
 
+char *branch_key(Ctx *ctx, const PfsV2__Branch *branch)
+{
+    if (!branch || !branch->repo)
+        return text_printf(ctx->arena, "<nil>");
+    const PfsV2__Repo *repo = branch->repo;
+    return text_printf(ctx->arena, "%s/%s.%s@%s", repo->project->name, repo->name, repo->type,
+                       branch->name);
+}
+
 char *branch_row_text(Ctx *ctx, const BranchRow *row)
 {
     return text_printf(ctx->arena, "%s@%s", repo_text(ctx, row->project, row->repo, row->type),

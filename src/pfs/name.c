@@ -53,6 +53,23 @@ Status project_name_check(Ctx *ctx, const char *name)
     return OK;
 }
 
+/* "unknown" is one of the enum, though no repo is of that type. */
+Status repo_type_check(Ctx *ctx, const char *type)
+{
+    static const char *const types[] = { "user", "meta", "spec", "unknown" };
+    for (size_t i = 0; i < ARRAY_LEN(types); i++)
+        if (strcmp(type, types[i]) == 0)
+            return OK;
+    return err_repo_type(ctx, type);
+}
+
+Status err_repo_type(Ctx *ctx, const char *type)
+{
+    return FAIL(ctx, UNKNOWN,
+                "ERROR: invalid input value for enum pfs.repo_type: %s (SQLSTATE 22P02)",
+                text_quote(ctx->arena, str(type)));
+}
+
 /* --- misses ----------------------------------------------------------------------------------- */
 
 Status err_repo_not_found(Ctx *ctx, const PfsV2__Repo *repo)

@@ -73,7 +73,8 @@ typedef struct BranchRow {
     "FROM pfs_repo r JOIN pfs_project p ON p.id = r.project_id "
 void repo_read(Ctx *ctx, const DbRows *rows, RepoRow *out);
 
-/* By name or number. Errors: NOT_FOUND (bare): the caller knows what to call it. */
+/* By name or number. Errors: NOT_FOUND (bare): the caller knows what to call it; repo_find UNKNOWN
+ * for a type that no repo has. */
 Status project_find(Ctx *ctx, PfsTx *tx, const char *name, int64_t *out_id);
 Status repo_find(Ctx *ctx, PfsTx *tx, const PfsV2__Repo *repo, RepoRow *out);
 Status repo_get(Ctx *ctx, PfsTx *tx, int64_t id, RepoRow *out);
@@ -109,6 +110,9 @@ Status err_commit_deleted(Ctx *ctx, const PfsV2__Commit *commit);
 Status name_check(Ctx *ctx, const char *name);
 Status branch_name_check(Ctx *ctx, const char *name);
 Status project_name_check(Ctx *ctx, const char *name);
+/* Types outside the original's enum are errors wherever a repo is named (§2.1). */
+Status repo_type_check(Ctx *ctx, const char *type);
+Status err_repo_type(Ctx *ctx, const char *type);
 
 /* --- messages --------------------------------------------------------------------------------- */
 
@@ -116,8 +120,9 @@ PfsV2__Repo *repo_ref(Ctx *ctx, const char *project, const char *name, const cha
 char *repo_row_text(Ctx *ctx, const RepoRow *row);
 PfsV2__Branch *branch_row_ref(Ctx *ctx, const BranchRow *row);
 char *branch_row_text(Ctx *ctx, const BranchRow *row);
-/* "project/repo.type@id", as the database layer's texts have it. */
+/* "project/repo.type@id" or "…@name", as the database layer's texts have it (§4). */
 char *commit_row_key(Ctx *ctx, const PfsCommitRow *row);
+char *branch_key(Ctx *ctx, const PfsV2__Branch *branch); /* of a filled handle */
 Google__Protobuf__Timestamp *time_message(Ctx *ctx, int64_t ns); /* NULL for 0 */
 
 int64_t time_ns_of(const Google__Protobuf__Timestamp *time); /* the nearest there is */

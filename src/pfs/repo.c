@@ -9,14 +9,13 @@ char *repo_row_text(Ctx *ctx, const RepoRow *row)
 
 /* --- making ----------------------------------------------------------------------------------- */
 
-static Status repo_type_check(Ctx *ctx, PfsTx *tx, const PfsV2__Repo *repo)
+/* System repos belong to a user repo. */
+static Status repo_may_be(Ctx *ctx, PfsTx *tx, const PfsV2__Repo *repo)
 {
     if (strcmp(repo->type, "user") == 0)
         return OK;
-    if (strcmp(repo->type, "meta") != 0 && strcmp(repo->type, "spec") != 0)
-        return FAIL(ctx, UNKNOWN,
-                    "ERROR: invalid input value for enum pfs.repo_type: %s (SQLSTATE 22P02)",
-                    text_quote(ctx->arena, str(repo->type)));
+    if (strcmp(repo->type, "unknown") == 0)
+        return err_repo_type(ctx, repo->type);
     PfsV2__Repo *user = repo_ref(ctx, repo->project->name, repo->name, "user");
     RepoRow row;
     TRY_WRAP(ctx, OR_MISSING(repo_find(ctx, tx, user, &row), err_repo_row_not_found(ctx, user)),
@@ -66,7 +65,7 @@ Status pfs_create_repo(Ctx *ctx, PfsTx *tx, const PfsV2__CreateRepoRequest *requ
                        request->description, old.id);
     if (found.code != STATUS_NOT_FOUND)
         return found;
-    TRY(repo_type_check(ctx, tx, repo));
+    TRY(repo_may_be(ctx, tx, repo));
     return repo_insert(ctx, tx, repo, project_id, request->description);
 }
 
@@ -143,6 +142,8 @@ static bool project_wanted(const PfsV2__ListRepoRequest *request, const char *pr
 
 static Status list_repo_check(Ctx *ctx, const PfsV2__ListRepoRequest *request)
 {
+    if (*request->type)
+        TRY(repo_type_check(ctx, request->type));
     const PfsV2__RepoPage *page = request->page;
     if (!page)
         return OK;

@@ -43,6 +43,7 @@ void repo_read(Ctx *ctx, const DbRows *rows, RepoRow *out)
 
 Status repo_find(Ctx *ctx, PfsTx *tx, const PfsV2__Repo *repo, RepoRow *out)
 {
+    TRY(repo_type_check(ctx, repo->type));
     CLEANUP(db_rows_done) DbRows rows = { 0 };
     TRY(db_query(ctx, tx->db, &rows, REPO_SELECT "WHERE p.name = ? AND r.name = ? AND r.type = ?",
                  "sss", repo->project->name, repo->name, repo->type));

@@ -155,7 +155,7 @@ TABLES = {
         (
             "UNKNOWN",
             "branch propagation spec must reference provenant branch (referenced branch: "
-            "{other_master})",
+            "{other_key})",
             lambda w: w.create(
                 branch_propagation_specs=[
                     pfs.BranchPropagationSpec(

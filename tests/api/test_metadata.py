@@ -74,11 +74,11 @@ class MetadataTest(ApiTest):
         missing = md.Edit(
             project=pfs.ProjectPicker(name="x-none"), add_key=md.EditAddKey(key="k", value="v")
         )
-        with self.fails(
-            "UNKNOWN",
-            'apply edits: edit #1: pick project: picking project: project "x-none" not found\n'
-            "edit #2: ",
-        ):
+        gone = 'edit #1: pick project: picking project: project "x-none" not found'
+        with self.fails("UNKNOWN", "apply edits: " + gone, exact=True):
+            self.edit(good, missing)
+        # The code is that of the fault which has one, wherever it stands.
+        with self.fails("FAILED_PRECONDITION", f"apply edits: {gone}\nedit #2: add_key target key "):
             self.edit(good, missing, good)
         self.assertEqual(self.client.pfs.inspect_project(project=self.project).metadata, {})
         self.edit()

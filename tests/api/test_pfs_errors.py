@@ -86,7 +86,7 @@ class ErrorTest(ApiTest):
     def test_branch_missing_in_the_database(self):
         none, repo = pfs.Branch(repo=self.repo, name="none"), f"default/{self.repo.name}"
         text = f"branch (id=0, branch={repo}@none) not found"
-        with self.fails("NOT_FOUND", f'get branch "{repo}@none": {text}', exact=True):
+        with self.fails("NOT_FOUND", f'get branch "{repo}.user@none": {text}', exact=True):
             self.pfs.delete_branch(branch=none)
         with self.fails(
             "NOT_FOUND",
@@ -140,6 +140,33 @@ class ErrorTest(ApiTest):
             "UNKNOWN", 'invalid input value for enum pfs.repo_type: "odd" (SQLSTATE 22P02)'
         ):
             self.pfs.create_repo(repo=pfs.Repo(name=name(), type="odd", project=DEFAULT))
+
+    def test_repo_type_of_what_is_looked_for(self):
+        """It is not that nothing is found: no repo can be of that type."""
+        odd = pfs.Repo(name=self.repo.name, type="odd", project=DEFAULT)
+        branch, commit = pfs.Branch(repo=odd, name="master"), pfs.Commit(repo=odd, id="master")
+        file = pfs.File(commit=commit, path="/")
+        text = 'ERROR: invalid input value for enum pfs.repo_type: "odd" (SQLSTATE 22P02)'
+        calls = {
+            "": lambda api: api.inspect_repo(repo=odd),
+            "start commit in transaction: ": lambda api: api.start_commit(branch=branch),
+            "inspect branch in transaction: ": lambda api: api.inspect_branch(branch=branch),
+            "pick commit tx: ": lambda api: api.inspect_commit(commit=commit),
+            "ensure repo exists: ": lambda api: list(api.list_commit(repo=odd)),
+            "get repo ID: ": lambda api: list(api.subscribe_commit(repo=odd)),
+            "get file: pick commit tx: ": lambda api: list(api.get_file(file=file)),
+            f'get branch "default/{odd.name}.odd@master": ':
+                lambda api: api.delete_branch(branch=branch),
+        }
+        for prefix, call in calls.items():
+            with self.subTest(prefix), self.fails("UNKNOWN", prefix + text, exact=True):
+                call(self.pfs)
+        for call in (lambda: self.pfs.delete_repo(repo=odd),
+                     lambda: self.pfs.create_branch(branch=branch),
+                     lambda: list(self.pfs.list_branch(repo=odd)),
+                     lambda: list(self.pfs.list_repo(type="odd"))):
+            with self.fails("UNKNOWN", text, exact=True):
+                call()
 
     def test_commit_missing(self):
         missing = pfs.Commit(repo=self.repo, id=uuid.uuid4().hex)
@@ -326,7 +353,7 @@ class ErrorTest(ApiTest):
         out = pfs.Branch(repo=self.make_repo(), name="master")
         self.pfs.create_branch(branch=self.master)
         self.pfs.create_branch(branch=out, provenance=[self.master])
-        up, down = f"default/{self.repo.name}@master", f"default/{out.repo.name}@master"
+        up, down = (f"default/{r.name}.user@master" for r in (self.repo, out.repo))
         text = f"cycle detected because {down} is already in the subvenance of {up}"
         with self.fails("INTERNAL", text, exact=True):
             self.pfs.create_branch(branch=self.master, provenance=[out])

@@ -11,6 +11,7 @@ class TextTest(ApiTest):
         world = World()
         self.addCleanup(world.client._channel.close)
         world.other_master = f"default/{world.other.name}@master"
+        world.other_key = f"default/{world.other.name}.user@master"
         world.down_master = f"default/{world.down.name}@master"
         world.foreign_name = f"default/{world.other.name}@{world.foreign.id}"
         world.second_key = f"{world.name}.user@{world.second.id}"

@@ -58,6 +58,7 @@ class TransactionTest(ApiTest):
             self.client.pfs.create_repo(repo=repo)
             commit = self.client.pfs.start_commit(branch=branch)
             self.assertEqual(commit.id, transaction.id)
+            self.assertEqual(commit.branch.name, "")
             self.client.transaction_id = ""
             self.assertFalse(self.client.pfs.repo_exists(repo))
             self.client.transaction_id = transaction.id
@@ -174,7 +175,10 @@ class TransactionTest(ApiTest):
             ]
         )
         self.assertEqual(len(info.responses), 3)
-        self.assertEqual(info.responses[1].commit.id, info.transaction.id)
+        started = info.responses[1].commit
+        self.assertEqual(started.id, info.transaction.id)
+        # The one place where a commit says on which branch it was started (pfs.md 1.3).
+        self.assertEqual((started.branch.name, started.branch.repo.name), ("master", repo.name))
         self.assertEqual(info.version, 0)
         self.assertFalse(self.client.transaction.transaction_exists(info.transaction))
 

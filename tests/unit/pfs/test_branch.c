@@ -182,7 +182,8 @@ static void provenance_is_a_closure(void **state)
     assert_string_equal(branches_text(fx, a->subvenance, a->n_subvenance), "b@m c@m d@m");
 
     assert_fails(try_create_branch(fx, "a@m", "d@m", NULL), INTERNAL,
-                 "cycle detected because default/d@m is already in the subvenance of default/a@m");
+                 "cycle detected because default/d.user@m is already in the subvenance of "
+                 "default/a.user@m");
     create_branch(fx, "c@m", "", NULL);
     assert_int_equal(inspect_branch(fx, "d@m")->n_provenance, 1);
     create_branch(fx, "a@m", "d@m", NULL);
@@ -210,7 +211,7 @@ static void branches_in_use_are_not_deleted(void **state)
     create_repo(fx, "out");
     create_branch(fx, "out@master", "in@master", NULL);
     assert_fails(try_delete_branch(fx, "in@nope", false), NOT_FOUND,
-                 "get branch \"default/in@nope\": branch (id=0, branch=default/in@nope) not found");
+                 "get branch \"default/in.user@nope\": branch (id=0, branch=default/in@nope) not found");
     Status s = try_delete_branch(fx, "in@master", false);
     assert_int_equal(s.code, STATUS_UNKNOWN);
     assert_string_equal(status_message(s),
