@@ -265,8 +265,6 @@ static const char **pseudo(WireCall *call, Str name)
 
 static void add_header(WireCall *call, Str name, Str value)
 {
-    size_t size = name.size + value.size + FIELD_OVERHEAD_BYTES;
-    call->head_size += size;
     if (call->head_size > CONN_HEADER_BYTES_MAX) {
         if (status_ok(call->refusal))
             call->refusal =
@@ -282,13 +280,22 @@ static void add_header(WireCall *call, Str name, Str value)
                              STR_ARG(name));
 }
 
+/* Headers that are only too large are read to their end, as the next call's depend on their table;
+ * those that do not end are not (CVE-2024-28182, which not every nghttp2 out there is without). */
+#define HEADERS_WITHOUT_END_BYTES (16 * CONN_HEADER_BYTES_MAX)
+
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
                      size_t name_size, const uint8_t *value, size_t value_size, uint8_t flags,
                      void *self)
 {
     (void)flags, (void)self;
     WireCall *call = call_of(session, frame->hd.stream_id);
-    if (call && is_request(frame))
+    if (!call)
+        return 0;
+    call->head_size += name_size + value_size + FIELD_OVERHEAD_BYTES;
+    if (call->head_size > HEADERS_WITHOUT_END_BYTES)
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    if (is_request(frame))
         add_header(call, bytes_str(bytes(name, name_size)), bytes_str(bytes(value, value_size)));
     return 0;
 }
