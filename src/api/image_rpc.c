@@ -83,7 +83,11 @@ static Status delete_image(Call *call, const void *request, void **response)
 static Status pull_image(Call *call, const void *request, void **response)
 {
     const Procavia__V1__PullImageRequest *r = request;
-    const ImagePull pull = { r->name, r->username, r->password, r->insecure };
+    const ImagePull pull = { .name = r->name,
+                             .username = r->username,
+                             .password = r->password,
+                             .logins = "",
+                             .insecure = r->insecure };
     ImageRow row;
     TRY(image_pull(call->ctx, call->api->config.images, &pull, &row));
     *response = info_of(call, &row);

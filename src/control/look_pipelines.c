@@ -19,12 +19,28 @@ bool look_is_live(PpsV2__PipelineState state)
            state == PPS_V2__PIPELINE_STATE__PIPELINE_STANDBY;
 }
 
+static Status pull_logins(Ctx *ctx, Control *control, const PpsV2__Transform *transform,
+                          const char **out, const char **out_trouble)
+{
+    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+    TRY(pfs_begin_read(ctx, pps_pfs(control->pps), &tx));
+    return pps_pull_logins(ctx, tx, transform->image_pull_secrets, transform->n_image_pull_secrets,
+                           out, out_trouble);
+}
+
 /* That the image is not here, and what is done about it. */
 static const char *missing_image(Ctx *ctx, Control *control, const PpsPipelineRow *row)
 {
-    const char *name = row->info->details->transform->image;
-    const char *note = control->images ? image_want(ctx, control->images, name) : "";
-    return text_printf(ctx->arena, "image \"%s\" was not found%s%s", name, *note ? ": " : "", note);
+    const PpsV2__Transform *transform = row->info->details->transform;
+    const char *logins = "", *trouble = "";
+    if (transform->n_image_pull_secrets) {
+        Status s = pull_logins(ctx, control, transform, &logins, &trouble);
+        trouble = status_ok(s) ? trouble : status_message(s);
+    }
+    const char *note =
+        control->images ? image_want(ctx, control->images, transform->image, logins) : "";
+    return text_printf(ctx->arena, "image \"%s\" was not found%s%s%s%s", transform->image,
+                       *note ? ": " : "", note, *trouble ? "; " : "", trouble);
 }
 
 /* Why workers of the pipeline cannot run now; NULL when they can. */

@@ -69,6 +69,7 @@ Status image_import(Ctx *ctx, ImageStore *store, const char *name, const char *f
 typedef struct ImagePull {
     const char *name;
     const char *username, *password; /* "": those of the store's auth_file */
+    const char *logins;              /* JSON as skopeo reads it, before the auth_file's; "": none */
     bool insecure;                   /* take any certificate, or none */
 } ImagePull;
 
@@ -80,8 +81,9 @@ Status image_pull(Ctx *ctx, ImageStore *store, const ImagePull *pull, ImageRow *
 
 /* For an image that is not here: has it pulled in the background, when the store may, and tells how
  * that goes ("it is being pulled"); "" when the store may not. A pull that failed is tried again
- * after a while, which doubles. image_topic is published when the text changes. */
-const char *image_want(Ctx *ctx, ImageStore *store, const char *name);
+ * after a while, which doubles, if it was wanted again meanwhile. image_topic is published when the
+ * text changes. logins: as ImagePull's; each is a pull of its own. */
+const char *image_want(Ctx *ctx, ImageStore *store, const char *name, const char *logins);
 
 /* A new file for an archive that comes by pieces; *out_path is its name in ctx's arena. The caller
  * unlinks it. */

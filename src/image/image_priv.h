@@ -89,4 +89,4 @@ Str pull_host(Str name);
 Puller *puller_new(ImageStore *store);
 Puller *puller_free(Puller *puller); /* ends what it pulls; NULL is fine */
 /* See image_want. */
-const char *puller_want(Ctx *ctx, Puller *puller, const char *name);
+const char *puller_want(Ctx *ctx, Puller *puller, const char *name, const char *logins);

@@ -205,8 +205,9 @@ static bool is_listed(const char *hosts, Str host)
     return false;
 }
 
-/* A login for this pull alone, in a file, as arguments are seen by everyone on the machine. */
-static Status write_login(Ctx *ctx, const Fetch *fetch, const char *path)
+/* Logins are given in a file of this pull alone, as arguments are seen by everyone on the
+ * machine. */
+static Status write_password(Ctx *ctx, const Fetch *fetch, const char *path)
 {
     const ImagePull *pull = fetch->pull;
     Str host = pull_host(str(pull->name));
@@ -221,6 +222,52 @@ static Status write_login(Ctx *ctx, const Fetch *fetch, const char *path)
     json_write_string(&text, host);
     buf_printf(&text, ":{\"auth\":\"" STR_FMT "\"}}}", STR_ARG(buf_str(&login)));
     return file_replace(ctx, path, buf_bytes(&text), 0600);
+}
+
+/* skopeo reads "auth" alone; what makes such files by hand may write the two apart. */
+static const JsonValue *whole_login(Ctx *ctx, const JsonValue *login)
+{
+    Str user = json_text(json_get(login, "username"));
+    if (!user.size || json_text(json_get(login, "auth")).size)
+        return login;
+    CLEANUP(buf_done) Buf text = { 0 };
+    Str pair = str(text_printf(ctx->arena, STR_FMT ":" STR_FMT, STR_ARG(user),
+                               STR_ARG(json_text(json_get(login, "password")))));
+    base64_encode(str_bytes(pair), &text);
+    JsonValue *made = json_object(ctx->arena);
+    json_set(ctx->arena, made, STR("auth"), json_string(ctx->arena, buf_str(&text)));
+    return made;
+}
+
+/* Adds the logins of a file's text for which there is none yet. */
+static Status add_logins(Ctx *ctx, Str text, JsonValue *auths)
+{
+    JsonValue *file;
+    TRY(json_parse(ctx, text, &file));
+    const JsonValue *more = json_get(file, "auths");
+    for (size_t i = 0; json_is(more, JSON_OBJECT) && i < more->count; i++) {
+        Str host = more->members[i].name;
+        if (!json_get_str(auths, host))
+            json_set(ctx->arena, auths, host,
+                     (JsonValue *)(uintptr_t)whole_login(ctx, more->members[i].value));
+    }
+    return OK;
+}
+
+/* Those of the pull, then those of the server. */
+static Status write_logins(Ctx *ctx, const Fetch *fetch, const char *path)
+{
+    CLEANUP(buf_done) Buf servers = { 0 };
+    JsonValue *file = json_object(ctx->arena), *auths = json_object(ctx->arena);
+    TRY_WRAP(ctx, add_logins(ctx, str(fetch->pull->logins), auths), "the logins are malformed");
+    if (*fetch->auth_file) {
+        TRY(file_read_path(ctx, fetch->auth_file, &servers));
+        TRY_WRAP(ctx, add_logins(ctx, buf_str(&servers), auths), "file '%s' is malformed",
+                 fetch->auth_file);
+    }
+    json_set(ctx->arena, file, STR("auths"), auths);
+    Str text = json_print(ctx->arena, file, (JsonStyle){ 0 });
+    return file_replace(ctx, path, str_bytes(text), 0600);
 }
 
 /* --- the folder ------------------------------------------------------------------------------ */
@@ -246,11 +293,11 @@ static Status open_layout(Ctx *ctx, ImageStore *store, const char *name, Fetch *
 static Status fetch_image(Ctx *ctx, ImageStore *store, Fetch *fetch)
 {
     const ImagePull *pull = fetch->pull;
-    if (!pull->username || !*pull->username)
+    if (!*pull->username && !*pull->logins)
         return run_skopeo(ctx, fetch);
     Id id = id_new();
     const char *login = text_printf(ctx->arena, "%s/work-%s.login", store->dir, id.text);
-    TRY(write_login(ctx, fetch, login));
+    TRY(*pull->username ? write_password(ctx, fetch, login) : write_logins(ctx, fetch, login));
     fetch->auth_file = login;
     Status s = run_skopeo(ctx, fetch);
     unlink(login);
@@ -266,7 +313,9 @@ Status image_pull(Ctx *ctx, ImageStore *store, const ImagePull *pull, ImageRow *
     ImagePull full = *pull;
     if (str_starts(str(full.name), STR("docker://")))
         full.name += strlen("docker://");
-    Fetch fetch = { .pull = &full, .auth_file = store->config.auth_file, .dir_fd = -1 };
+    Fetch fetch = { .pull = &full,
+                    .auth_file = store->config.auth_file ? store->config.auth_file : "",
+                    .dir_fd = -1 };
     fetch.insecure =
         pull->insecure || is_listed(store->config.insecure_hosts, pull_host(str(pull->name)));
     TRY(open_layout(ctx, store, name, &fetch));

@@ -16,9 +16,10 @@
 #define ENTRIES_MAX  1000
 
 typedef struct Wanted {
-    char *name;
+    char *name, *logins;
     char *note; /* how it goes */
     int64_t due_ns, pause_ns;
+    bool asked; /* since it was tried: what nobody asks for any more goes when it is due */
 } Wanted;
 
 struct Puller {
@@ -31,11 +32,12 @@ struct Puller {
     size_t count;
 };
 
-static Wanted *find(Puller *puller, const char *name)
+static Wanted *find(Puller *puller, const char *name, const char *logins)
 {
     for (size_t i = 0; i < puller->count; i++) {
-        if (strcmp(puller->entries[i].name, name) == 0)
-            return &puller->entries[i];
+        Wanted *wanted = &puller->entries[i];
+        if (strcmp(wanted->name, name) == 0 && strcmp(wanted->logins, logins) == 0)
+            return wanted;
     }
     return NULL;
 }
@@ -46,12 +48,11 @@ static void set_note(Wanted *wanted, const char *note)
     wanted->note = strdup(note);
 }
 
-static void drop(Puller *puller, const char *name)
+static void drop(Puller *puller, size_t index)
 {
-    Wanted *wanted = find(puller, name);
-    if (!wanted)
-        return;
+    Wanted *wanted = &puller->entries[index];
     free(wanted->name);
+    free(wanted->logins);
     free(wanted->note);
     *wanted = puller->entries[--puller->count];
 }
@@ -61,41 +62,56 @@ static Wanted *next_due(Puller *puller, int64_t *out_next_ns)
 {
     int64_t now = clock_mono_ns();
     *out_next_ns = DEADLINE_NONE;
-    for (size_t i = 0; i < puller->count; i++) {
-        if (puller->entries[i].due_ns <= now)
-            return &puller->entries[i];
-        *out_next_ns = MIN(*out_next_ns, puller->entries[i].due_ns);
+    for (size_t i = 0; i < puller->count;) {
+        Wanted *wanted = &puller->entries[i];
+        if (wanted->due_ns <= now && wanted->asked)
+            return wanted;
+        if (wanted->due_ns <= now) {
+            drop(puller, i);
+            continue;
+        }
+        *out_next_ns = MIN(*out_next_ns, wanted->due_ns);
+        i++;
     }
     return NULL;
 }
 
-static void note_end(Puller *puller, const char *name, Status s)
+/* It is here: whoever wanted it, by whatever login, has it. */
+static void drop_all(Puller *puller, const char *name)
+{
+    for (size_t i = puller->count; i-- > 0;)
+        if (strcmp(puller->entries[i].name, name) == 0)
+            drop(puller, i);
+}
+
+static void note_end(Puller *puller, const ImagePull *pull, Status s)
 {
     LOCKED(&puller->lock);
-    Wanted *wanted = find(puller, name);
-    if (status_ok(s) || !wanted) {
-        drop(puller, name);
+    if (status_ok(s))
+        drop_all(puller, pull->name);
+    Wanted *wanted = find(puller, pull->name, pull->logins);
+    if (!wanted)
         return;
-    }
+    wanted->asked = false;
     wanted->pause_ns = MIN(MAX(wanted->pause_ns * 2, PAUSE_NS_MIN), PAUSE_NS_MAX);
     wanted->due_ns = clock_mono_ns() + wanted->pause_ns;
     set_note(wanted, status_message(s));
 }
 
-static void pull_one(Puller *puller, const char *name)
+static void pull_one(Puller *puller, const ImagePull *pull)
 {
     CLEANUP(ctx_done) Ctx ctx;
     ctx_init(&ctx);
     ctx.cancel = puller->stop;
-    const ImagePull pull = { .name = name, .username = "", .password = "" };
+    const char *name = pull->name;
     ImageRow row;
     LOG_INFO(NULL, "pulling an image", "image=%s", name);
-    Status s = image_pull(&ctx, puller->store, &pull, &row);
+    Status s = image_pull(&ctx, puller->store, pull, &row);
     if (status_ok(s))
         LOG_INFO(NULL, "pulled an image", "image=%s digest=%s", name, row.digest);
     else
         LOG_WARN(NULL, "could not pull an image", "image=%s reason=%s", name, status_message(s));
-    note_end(puller, name, s);
+    note_end(puller, pull, s);
     event_publish(db_events(puller->store->config.db), image_topic());
 }
 
@@ -104,12 +120,18 @@ static uint64_t wanted_topic(void)
     return event_topic_num("image-wanted", 0);
 }
 
-/* The name of an image to pull now, on the heap; NULL: none yet. */
-static char *take_due(Puller *puller, int64_t *out_next_ns)
+/* What to pull now, in ctx's arena; false: nothing yet. */
+static bool take_due(Ctx *ctx, Puller *puller, ImagePull *out)
 {
     LOCKED(&puller->lock);
-    const Wanted *wanted = next_due(puller, out_next_ns);
-    return wanted ? strdup(wanted->name) : NULL;
+    const Wanted *wanted = next_due(puller, &ctx->deadline_ns);
+    if (!wanted)
+        return false;
+    *out = (ImagePull){ .name = arena_strdup(ctx->arena, wanted->name),
+                        .logins = arena_strdup(ctx->arena, wanted->logins),
+                        .username = "",
+                        .password = "" };
+    return true;
 }
 
 /* Until something is wanted, due, or all stops: whichever it was, one looks again. */
@@ -129,12 +151,11 @@ static void *puller_thread(void *arg)
         ctx_init(&ctx);
         ctx.cancel = puller->stop;
         uint64_t since = event_epoch(events);
-        char *name = take_due(puller, &ctx.deadline_ns);
-        if (name)
-            pull_one(puller, name);
+        ImagePull pull;
+        if (take_due(&ctx, puller, &pull))
+            pull_one(puller, &pull);
         else
             wait_until(&ctx, events, topic, since);
-        free(name);
     }
     return NULL;
 }
@@ -158,19 +179,21 @@ Puller *puller_free(Puller *puller)
     if (puller->runs)
         pthread_join(puller->thread, NULL);
     while (puller->count)
-        drop(puller, puller->entries[0].name);
+        drop(puller, 0);
     cancel_unref(puller->stop);
     pthread_mutex_destroy(&puller->lock);
     free(puller);
     return NULL;
 }
 
-const char *puller_want(Ctx *ctx, Puller *puller, const char *name)
+const char *puller_want(Ctx *ctx, Puller *puller, const char *name, const char *logins)
 {
     LOCKED(&puller->lock);
-    Wanted *wanted = find(puller, name);
-    if (wanted)
+    Wanted *wanted = find(puller, name, logins);
+    if (wanted) {
+        wanted->asked = true;
         return arena_strdup(ctx->arena, wanted->note);
+    }
     if (puller->count == ENTRIES_MAX)
         return "too many images are to be pulled";
     if (!puller->runs &&
@@ -178,14 +201,14 @@ const char *puller_want(Ctx *ctx, Puller *puller, const char *name)
         return "";
     puller->runs = true;
     wanted = &puller->entries[puller->count++];
-    *wanted = (Wanted){ .name = strdup(name) };
+    *wanted = (Wanted){ .name = strdup(name), .logins = strdup(logins), .asked = true };
     set_note(wanted, "it is being pulled");
     event_publish(db_events(puller->store->config.db), wanted_topic());
     return arena_strdup(ctx->arena, wanted->note);
 }
 
-const char *image_want(Ctx *ctx, ImageStore *store, const char *name)
+const char *image_want(Ctx *ctx, ImageStore *store, const char *name, const char *logins)
 {
     const char *canonical = image_name_canonical(ctx->arena, str(name));
-    return store->puller && canonical ? puller_want(ctx, store->puller, canonical) : "";
+    return store->puller && canonical ? puller_want(ctx, store->puller, canonical, logins) : "";
 }

@@ -332,6 +332,11 @@ Status pps_list_secret(Ctx *ctx, PfsTx *tx, PpsV2__SecretInfos **out);
  * server's environment has for all (PACHYDERM_SQL_PASSWORD). In ctx's arena. Errors: NOT_FOUND. */
 Status pps_egress_password(Ctx *ctx, Pps *pps, const PfsV2__SQLDatabaseEgress *target,
                            const char **out);
+/* Logins at registries out of secrets that hold some (type kubernetes.io/dockerconfigjson or
+ * kubernetes.io/dockercfg), as one JSON text, the earlier ones first; "" when there are none.
+ * *out_trouble: what is wrong with one of them, "" nothing: the others count all the same. */
+Status pps_pull_logins(Ctx *ctx, PfsTx *tx, char *const *names, size_t n, const char **out,
+                       const char **out_trouble);
 Status pps_secret_value(Ctx *ctx, PfsTx *tx, const char *name, const char *key, Bytes *out);
 /* All keys of one, as it was given. NOT_FOUND names what is missing. */
 typedef Status (*PpsSecretFn)(void *arg, Ctx *ctx, Str key, Bytes value);

@@ -1,6 +1,7 @@
 /* secret.c - secrets, in the form clients send them: a Kubernetes Secret as JSON (§26.23). */
 #include <stdlib.h>
 
+#include "base/text.h"
 #include "codec/base64.h"
 #include "codec/json.h"
 #include "pfs/url.h"
@@ -133,6 +134,59 @@ Status pps_secret_value(Ctx *ctx, PfsTx *tx, const char *name, const char *key, 
         return FAIL(ctx, NOT_FOUND, "secret \"%s\" has no key \"%s\"", name, key);
     return from_base64(ctx, json_text(value), out);
 }
+
+/* --- logins at registries --------------------------------------------------------------------- */
+
+/* The two forms: with "auths" around the hosts, and without. */
+static Status logins_of(Ctx *ctx, PfsTx *tx, const char *name, JsonValue **out)
+{
+    Bytes text;
+    Status s = pps_secret_value(ctx, tx, name, ".dockerconfigjson", &text);
+    bool old = s.code == STATUS_NOT_FOUND;
+    if (old)
+        TRY(pps_secret_value(ctx, tx, name, ".dockercfg", &text));
+    else
+        TRY(s);
+    JsonValue *file;
+    TRY_WRAP(ctx, json_parse(ctx, bytes_str(text), &file), "secret \"%s\"", name);
+    JsonValue *hosts = old ? file : json_get(file, "auths");
+    if (!json_is(hosts, JSON_OBJECT))
+        return FAIL(ctx, INVALID_ARGUMENT, "secret \"%s\" has no logins", name);
+    *out = hosts;
+    return OK;
+}
+
+static const char *trouble_of(Ctx *ctx, const char *name, Status s)
+{
+    return s.code == STATUS_NOT_FOUND
+               ? text_printf(ctx->arena, "there is no image pull secret \"%s\" with logins", name)
+               : status_message(s);
+}
+
+Status pps_pull_logins(Ctx *ctx, PfsTx *tx, char *const *names, size_t n, const char **out,
+                       const char **out_trouble)
+{
+    JsonValue *all = json_object(ctx->arena), *file = json_object(ctx->arena);
+    *out = *out_trouble = "";
+    for (size_t i = 0; i < n; i++) {
+        JsonValue *hosts = NULL;
+        Status s = logins_of(ctx, tx, names[i], &hosts);
+        if (!status_ok(s)) {
+            *out_trouble = trouble_of(ctx, names[i], s);
+            continue;
+        }
+        for (size_t k = 0; hosts && k < hosts->count; k++)
+            if (!json_get_str(all, hosts->members[k].name))
+                json_set(ctx->arena, all, hosts->members[k].name, hosts->members[k].value);
+    }
+    if (!all->count)
+        return OK;
+    json_set(ctx->arena, file, STR("auths"), all);
+    *out = str_z(ctx->arena, json_print(ctx->arena, file, (JsonStyle){ 0 }));
+    return OK;
+}
+
+/* --- egress ----------------------------------------------------------------------------------- */
 
 Status pps_egress_password(Ctx *ctx, Pps *pps, const PfsV2__SQLDatabaseEgress *target,
                            const char **out)

@@ -1,5 +1,6 @@
 """Images from a real registry: docker-registry on a free port, filled by umoci and skopeo."""
 
+import base64
 import json
 import os
 import shutil
@@ -120,10 +121,70 @@ class RegistryTest(PpsCase):
         rows = [line.split() for line in self.pcv("image", "list").splitlines()]
         return {row[0]: row[1] for row in rows}.get(image)
 
-    def marker_pipeline(self, image, repo, **more):
+    def marker_pipeline(self, image, repo, transform=None, **more):
         script = "cat /marker /pfs/in/* > /pfs/out/made"
         return self.pipeline(repo, script, known=True,
-                             transform={"image": image, "cmd": ["/bin/sh", "-e"]}, **more)
+                             transform={"image": image, "cmd": ["/bin/sh", "-e"],
+                                        **(transform or {})}, **more)
+
+    def login_secret(self, host, password, secret=None, apart=False, old=False):
+        """A secret as kubectl create secret docker-registry makes it."""
+        secret = secret or name("login")
+        login = {"username": "me", "password": password}
+        if not apart:
+            login["auth"] = base64.b64encode(f"me:{password}".encode()).decode()
+        logins = {host: login} if old else {"auths": {host: login}}
+        kind = "dockercfg" if old else "dockerconfigjson"
+        self.pcv("create", "secret", stdin=json.dumps({
+            "kind": "Secret", "metadata": {"name": secret}, "type": "kubernetes.io/" + kind,
+            "stringData": {"." + kind: json.dumps(logins)}}))
+        return secret
+
+    def crashes(self, pipeline, *texts):
+        return self.until(lambda: (i := self.info(pipeline)).state
+                          == pps.PipelineState.PIPELINE_CRASHING
+                          and all(text in i.reason for text in texts) and i)
+
+    def test_secrets_of_a_spec(self):
+        """Each form of a secret; what the server's own logins cannot do."""
+        registry = self.registry(login=True)
+        repo = None
+        for tag, form in enumerate([{}, {"apart": True}, {"old": True}]):
+            image = f"{registry.host}/private/cat:{tag}"
+            self.push(registry, f"private/cat:{tag}", f"{tag} ", "--dest-creds", "me:secret")
+            if not repo:
+                self.serve("--pull", "missing", "--registry-insecure", registry.host)
+                repo = self.repo(files={"/a": b"x"})
+            with self.subTest(form):
+                secret = self.login_secret(registry.host, "secret", **form)
+                made = self.marker_pipeline(image, repo, {"imagePullSecrets": [secret]})
+                self.succeeds(made)
+                self.assertEqual(self.read(made, "/made"), f"{tag} x".encode())
+        left = [entry for entry in os.listdir(os.path.join(self.server.data, "pcv", "images"))
+                if "login" in entry or entry.startswith("pull-")]
+        self.assertEqual(left, [])
+
+    def test_a_secret_that_is_wrong(self):
+        """The pipeline says so, and goes on once the secret is right; the others' are not used."""
+        registry = self.registry(login=True)
+        self.push(registry, "private/cat:1", "private ", "--dest-creds", "me:secret")
+        self.serve("--pull", "missing", "--registry-insecure", registry.host)
+        image, repo = f"{registry.host}/private/cat:1", self.repo(files={"/a": b"x"})
+        wrong = self.login_secret(registry.host, "guess")
+        made = self.marker_pipeline(image, repo, {"imagePullSecrets": [wrong]})
+        info = self.crashes(made, f'image "{image}" was not found: could not pull image', "nauthorized")
+        self.assertNotIn("guess", info.reason)
+        none = self.marker_pipeline(image, repo, {"imagePullSecrets": ["none-such"]})
+        self.crashes(none, "could not pull image",
+                     'there is no image pull secret "none-such" with logins')
+        public = self.marker_pipeline(image, repo)
+        self.crashes(public, "could not pull image")
+        self.pcv("delete", "secret", wrong)
+        self.login_secret(registry.host, "secret", wrong)
+        self.succeeds(made)
+        self.assertEqual(self.read(made, "/made"), b"private x")
+        self.assertNotIn("guess", self.server.read_log())
+        self.assertNotIn("bWU6", self.server.read_log())
 
     def test_a_tag_that_moves(self):
         """What a pipeline was created with stays, until it is updated; then the old result is found."""
