@@ -20,6 +20,7 @@
 #include "control/control.h"
 #include "pps/log.h"
 #include "s3/s3.h"
+#include "worker/cgroup.h"
 
 #define LOG_TAIL_BYTES (1 * MiB) /* of its log that the server can show */
 
@@ -121,6 +122,8 @@ static Status open_engine(Ctx *ctx, Server *server)
         .sandbox = config->sandbox,
         .require_sandbox = config->require_sandbox != 0,
     };
+    const CgroupPlace place = cgroup_place(ctx);
+    cgroup_make_room(ctx, &place);
     return engine_local_new(ctx, &local, &server->engine);
 }
 

@@ -17,6 +17,11 @@
 #define OWN_PROCESSES 2 /* the keeper and pid 1 count too */
 #define CPU_PERIOD_US 100000
 #define NAME_PREFIX   "procavia-" /* then the worker's pid and a number */
+#define SERVER_NAME   NAME_PREFIX "server"
+#define KEEPER_NAME   "keeper"
+#define RUN_NAME      "run"
+#define UNIFIED_ROOT                                                                               \
+    "/sys/fs/cgroup" /* where runtimes have v2's tree, if they take a host for v2 */
 
 static const char *const controller_names[CGROUP_CONTROLLER_COUNT] = {
     [CGROUP_MEMORY] = "memory",
@@ -27,6 +32,7 @@ static const char *const controller_names[CGROUP_CONTROLLER_COUNT] = {
 struct Cgroup {
     char *dirs[CGROUP_CONTROLLER_COUNT]; /* on the heap; NULL when the controller cannot be had */
     bool v2[CGROUP_CONTROLLER_COUNT];
+    bool for_runtime;
 };
 
 static bool list_has(Str list, const char *item)
@@ -90,15 +96,32 @@ static const char *find_in(Ctx *ctx, Str self_cgroup, Str mountinfo, const char 
     return "";
 }
 
-const char *cgroup_find(Ctx *ctx, Str self_cgroup, Str mountinfo, const char *controller,
-                        bool *out_v2)
+const char *cgroup_find(Ctx *ctx, const CgroupPlace *place, const char *controller, bool *out_v2)
 {
     *out_v2 = false;
-    const char *dir = find_in(ctx, self_cgroup, mountinfo, controller);
+    const char *dir = find_in(ctx, place->self_cgroup, place->mountinfo, controller);
     if (*dir)
         return dir;
     *out_v2 = true;
-    return find_in(ctx, self_cgroup, mountinfo, NULL);
+    dir = find_in(ctx, place->self_cgroup, place->mountinfo, NULL);
+    Str base = str(dir);
+    if (str_ends(base, STR("/" SERVER_NAME))) /* sandboxes go beside it */
+        return arena_strndup(ctx->arena, dir, base.size - strlen("/" SERVER_NAME));
+    return dir;
+}
+
+static Str read_text(Ctx *ctx, const char *path)
+{
+    CLEANUP(buf_done) Buf text = { 0 };
+    if (!status_ok(file_read_path(ctx, path, &text)))
+        return STR("");
+    return str(str_z(ctx->arena, buf_str(&text)));
+}
+
+CgroupPlace cgroup_place(Ctx *ctx)
+{
+    return (CgroupPlace){ read_text(ctx, "/proc/self/cgroup"),
+                          read_text(ctx, "/proc/self/mountinfo") };
 }
 
 /* One write, as these files want it. 0 or an errno. */
@@ -171,6 +194,20 @@ static bool is_in_use(const Cgroup *cgroup, const char *path)
     return false;
 }
 
+/* With what a runtime left in it. One that still has processes stays, as rmdir refuses. */
+static void remove_dir(int parent_fd, const char *name)
+{
+    AUTO_FD fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(dup(fd));
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+            unlinkat(fd, entry->d_name, AT_REMOVEDIR);
+    }
+    if (dir)
+        closedir(dir);
+    unlinkat(parent_fd, name, AT_REMOVEDIR);
+}
+
 /* A folder below ours for this controller, limits set. 0 or an errno. */
 static int make_dir(Cgroup *cgroup, CgroupController controller, const char *parent,
                     const char *name, const SandboxLimits *limits)
@@ -195,19 +232,30 @@ static int make_dir(Cgroup *cgroup, CgroupController controller, const char *par
 }
 
 static void make_controller(Ctx *ctx, Cgroup *cgroup, CgroupController controller,
-                            const Buf files[2], const char *name, const SandboxLimits *limits,
+                            const CgroupPlace *place, const char *name, const SandboxLimits *limits,
                             Buf *warnings)
 {
     const char *wanted = controller_names[controller];
-    const char *parent =
-        cgroup_find(ctx, buf_str(&files[0]), buf_str(&files[1]), wanted, &cgroup->v2[controller]);
+    const char *parent = cgroup_find(ctx, place, wanted, &cgroup->v2[controller]);
     int error = *parent ? make_dir(cgroup, controller, parent, name, limits) : ENOENT;
     bool rlimit_serves = controller == CGROUP_PIDS && geteuid() != 0;
     if (error && !rlimit_serves)
         buf_printf(warnings, "no writable cgroup for the %s limit: %s\n", wanted, strerror(error));
 }
 
-Cgroup *cgroup_new(Ctx *ctx, const SandboxLimits *limits, Buf *warnings)
+/* In v2 a cgroup with processes cannot give controllers to a runtime's below it. */
+static void make_keeper_dir(const Cgroup *cgroup)
+{
+    char path[PATH_MAX];
+    for (CgroupController c = 0; c < CGROUP_CONTROLLER_COUNT; c++) {
+        if (cgroup->for_runtime && cgroup->dirs[c] && cgroup->v2[c] &&
+            snprintf(path, sizeof(path), "%s/" KEEPER_NAME, cgroup->dirs[c]) < (int)sizeof(path))
+            mkdir(path, 0755);
+    }
+}
+
+Cgroup *cgroup_new(Ctx *ctx, const CgroupPlace *place, const SandboxLimits *limits,
+                   bool for_runtime, Buf *warnings)
 {
     static _Atomic unsigned counter; /* names must differ within a process */
     char name[64];
@@ -215,18 +263,48 @@ Cgroup *cgroup_new(Ctx *ctx, const SandboxLimits *limits, Buf *warnings)
     Cgroup *cgroup = calloc(1, sizeof(*cgroup));
     if (!cgroup)
         abort();
-
-    Buf files[2] = { 0 };
-    Status read = file_read_path(ctx, "/proc/self/cgroup", &files[0]);
-    if (status_ok(read))
-        read = file_read_path(ctx, "/proc/self/mountinfo", &files[1]);
     for (CgroupController c = 0; c < CGROUP_CONTROLLER_COUNT; c++) {
         if (is_wanted(limits, c))
-            make_controller(ctx, cgroup, c, files, name, limits, warnings);
+            make_controller(ctx, cgroup, c, place, name, limits, warnings);
     }
-    buf_done(&files[0]);
-    buf_done(&files[1]);
+    cgroup->for_runtime = for_runtime;
+    make_keeper_dir(cgroup);
     return cgroup;
+}
+
+const char *cgroup_for_container(Ctx *ctx, const Cgroup *cgroup)
+{
+    Str root = STR(UNIFIED_ROOT "/");
+    for (CgroupController c = 0; c < CGROUP_CONTROLLER_COUNT; c++) {
+        if (cgroup->dirs[c] && cgroup->v2[c] && str_starts(str(cgroup->dirs[c]), root) &&
+            access(UNIFIED_ROOT "/cgroup.controllers", F_OK) == 0)
+            return text_printf(ctx->arena, "%s/" RUN_NAME, cgroup->dirs[c] + root.size - 1);
+    }
+    return "";
+}
+
+/* Of v2's own files: the root has no type. */
+static bool is_root(Ctx *ctx, const char *dir)
+{
+    return access(text_printf(ctx->arena, "%s/cgroup.type", dir), F_OK) < 0;
+}
+
+static bool is_alone(Ctx *ctx, const char *dir)
+{
+    Str all = read_text(ctx, text_printf(ctx->arena, "%s/cgroup.procs", dir));
+    int64_t pid;
+    return str_to_i64(str_cut(&all, '\n'), &pid) && pid == getpid() && all.size == 0;
+}
+
+void cgroup_make_room(Ctx *ctx, const CgroupPlace *place)
+{
+    bool is_v2;
+    const char *dir = cgroup_find(ctx, place, controller_names[CGROUP_MEMORY], &is_v2);
+    if (!*dir || !is_v2 || is_root(ctx, dir) || !is_alone(ctx, dir))
+        return;
+    const char *below = text_printf(ctx->arena, "%s/" SERVER_NAME, dir);
+    if (mkdir(below, 0755) == 0 || errno == EEXIST)
+        write_number(below, "cgroup.procs", (uint64_t)getpid());
 }
 
 /* The worker of a folder's name is gone. */
@@ -241,38 +319,30 @@ static bool is_stale(const char *name)
            kill((pid_t)pid, 0) < 0 && errno == ESRCH;
 }
 
-/* A folder that still has processes stays, as rmdir refuses. */
 static void sweep_dir(const char *path)
 {
     DIR *dir = *path ? opendir(path) : NULL;
     for (struct dirent *entry; dir && (entry = readdir(dir));) {
         if (is_stale(entry->d_name))
-            unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR);
+            remove_dir(dirfd(dir), entry->d_name);
     }
     if (dir)
         closedir(dir);
 }
 
-void cgroup_sweep(Ctx *ctx)
+void cgroup_sweep(Ctx *ctx, const CgroupPlace *place)
 {
-    Buf files[2] = { 0 };
-    if (status_ok(file_read_path(ctx, "/proc/self/cgroup", &files[0])) &&
-        status_ok(file_read_path(ctx, "/proc/self/mountinfo", &files[1]))) {
-        for (CgroupController c = 0; c < CGROUP_CONTROLLER_COUNT; c++) {
-            bool v2;
-            sweep_dir(
-                cgroup_find(ctx, buf_str(&files[0]), buf_str(&files[1]), controller_names[c], &v2));
-        }
+    for (CgroupController c = 0; c < CGROUP_CONTROLLER_COUNT; c++) {
+        bool v2;
+        sweep_dir(cgroup_find(ctx, place, controller_names[c], &v2));
     }
-    buf_done(&files[0]);
-    buf_done(&files[1]);
 }
 
 Cgroup *cgroup_free(Cgroup *cgroup)
 {
     for (CgroupController c = 0; cgroup && c < CGROUP_CONTROLLER_COUNT; c++) {
         if (cgroup->dirs[c])
-            rmdir(cgroup->dirs[c]);
+            remove_dir(AT_FDCWD, cgroup->dirs[c]);
         free(cgroup->dirs[c]);
     }
     free(cgroup);
@@ -287,23 +357,22 @@ bool cgroup_holds(const Cgroup *cgroup, CgroupController controller)
 int cgroup_adopt(const Cgroup *cgroup, pid_t pid)
 {
     for (CgroupController c = 0; c < CGROUP_CONTROLLER_COUNT; c++) {
-        int error = cgroup_holds(cgroup, c)
-                        ? write_number(cgroup->dirs[c], "cgroup.procs", (uint64_t)pid)
-                        : 0;
+        const char *file =
+            cgroup->for_runtime && cgroup->v2[c] ? KEEPER_NAME "/cgroup.procs" : "cgroup.procs";
+        int error =
+            cgroup_holds(cgroup, c) ? write_number(cgroup->dirs[c], file, (uint64_t)pid) : 0;
         if (error)
             return error;
     }
     return 0;
 }
 
-uint64_t cgroup_oom_kills(const Cgroup *cgroup)
+/* The number in the line "oom_kill N" of a folder's file. */
+static uint64_t kills_in(int dir_fd, const char *folder, const char *name)
 {
-    if (!cgroup_holds(cgroup, CGROUP_MEMORY))
-        return 0;
     char path[PATH_MAX], text[512];
-    snprintf(path, sizeof(path), "%s/%s", cgroup->dirs[CGROUP_MEMORY],
-             cgroup->v2[CGROUP_MEMORY] ? "memory.events" : "memory.oom_control");
-    AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC);
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    AUTO_FD fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
     ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof(text));
     for (Str all = { text, size > 0 ? (size_t)size : 0 }; all.size;) {
         Str line = str_cut(&all, '\n');
@@ -312,4 +381,27 @@ uint64_t cgroup_oom_kills(const Cgroup *cgroup)
             return (uint64_t)kills;
     }
     return 0;
+}
+
+static uint64_t kills_below(const char *path, const char *name)
+{
+    DIR *dir = opendir(path);
+    uint64_t kills = 0;
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+            kills += kills_in(dirfd(dir), entry->d_name, name);
+    }
+    if (dir)
+        closedir(dir);
+    return kills;
+}
+
+uint64_t cgroup_oom_kills(const Cgroup *cgroup, bool below)
+{
+    if (!cgroup_holds(cgroup, CGROUP_MEMORY))
+        return 0;
+    bool v2 = cgroup->v2[CGROUP_MEMORY];
+    const char *dir = cgroup->dirs[CGROUP_MEMORY];
+    const char *name = v2 ? "memory.events" : "memory.oom_control";
+    return kills_in(AT_FDCWD, dir, name) + (below && !v2 ? kills_below(dir, name) : 0);
 }

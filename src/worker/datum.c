@@ -276,7 +276,7 @@ const char *run_judge(Run *run, const SandboxExit *ended, const char *cause)
     if (cause && str_starts(str(cause), str(ended->text)))
         return cause;
     if (ended->out_of_memory)
-        return text_printf(run->ctx->arena, "%s: the memory limit of %llu bytes was reached",
+        return text_printf(run->ctx->arena, "%s: out of memory: limit %llu bytes",
                            ended->text, (unsigned long long)run->spec->limits.memory_bytes);
     return ended->text;
 }

@@ -115,8 +115,8 @@ Status host_look(Ctx *ctx, const SandboxConfig *config, HostFacts *out)
 static const struct {
     const char *path, *value;
 } user_namespace_settings[] = {
-    { "/proc/sys/user/max_user_namespaces",                   "0" },
-    { "/proc/sys/kernel/unprivileged_userns_clone",           "0" },
+    { "/proc/sys/user/max_user_namespaces", "0" },
+    { "/proc/sys/kernel/unprivileged_userns_clone", "0" },
     { "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1" },
 };
 

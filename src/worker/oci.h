@@ -20,6 +20,7 @@ typedef struct OciConfig {
     const char *root_dir;  /* the root that was built, on the host */
     const char *pfs_dir;   /* what is /pfs inside, on the host */
     const char *hostname;  /* NULL keeps the host's */
+    const char *cgroup;    /* of the container; "": wherever the runtime likes */
     const char *const *devices; /* [device_count] of /dev, beyond those every container has */
     size_t device_count;
     bool no_network;

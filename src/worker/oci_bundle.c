@@ -166,6 +166,8 @@ static JsonValue *linux_part(Bundle *bundle)
             json_append(bundle->arena, paths, text(bundle, proc_read_only[i]));
         put(bundle, part, "readonlyPaths", paths);
     }
+    if (*bundle->config->cgroup)
+        put(bundle, part, "cgroupsPath", text(bundle, bundle->config->cgroup));
     put(bundle, part, "rootfsPropagation", text(bundle, "private"));
     put(bundle, part, "resources", resources);
     return part;

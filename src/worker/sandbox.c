@@ -142,7 +142,8 @@ static bool has_runtime(const SandboxConfig *config)
     return config->runtime && *config->runtime;
 }
 
-static OciConfig oci_config(Ctx *ctx, const SandboxConfig *config, const HostFacts *facts)
+static OciConfig oci_config(Ctx *ctx, const Sandbox *sandbox, const SandboxConfig *config,
+                            const HostFacts *facts)
 {
     return (OciConfig){ .program = config->runtime,
                         .init_path = config->runtime_init,
@@ -150,6 +151,7 @@ static OciConfig oci_config(Ctx *ctx, const SandboxConfig *config, const HostFac
                         .root_dir = plan_root_dir(ctx->arena, config),
                         .pfs_dir = text_printf(ctx->arena, "%s/pfs", config->slot_dir),
                         .hostname = config->hostname,
+                        .cgroup = cgroup_for_container(ctx, sandbox->cgroup),
                         .devices = facts->devices,
                         .device_count = config->gpu ? facts->device_count : 0,
                         .no_network = config->no_network };
@@ -183,7 +185,7 @@ static Status try_level(Ctx *ctx, Sandbox *sandbox, const HostFacts *facts,
     StepList root;
     steps_init(&root, ctx->arena);
     plan_template(&with_all, facts, &root);
-    const OciConfig oci = oci_config(ctx, config, facts);
+    const OciConfig oci = oci_config(ctx, sandbox, config, facts);
     const KeeperConfig keeper = { &root, sandbox_is_isolated(sandbox),
                                   with_all.by_runtime ? &oci : NULL };
     TRY(start_keeper(ctx, sandbox, &keeper));
@@ -244,7 +246,9 @@ Status sandbox_open(Ctx *ctx, const SandboxConfig *config, Sandbox **out)
     TRY(seccomp_filter_build(ctx, config->uid == 0, &filter));
     sandbox->base.seccomp =
         bytes(arena_memdup(sandbox->arena, filter.data, filter.size), filter.size);
-    sandbox->cgroup = cgroup_new(ctx, &config->limits, &sandbox->warnings);
+    const CgroupPlace place = cgroup_place(ctx);
+    sandbox->cgroup =
+        cgroup_new(ctx, &place, &config->limits, has_runtime(config), &sandbox->warnings);
     sandbox->base.pids_elsewhere = cgroup_holds(sandbox->cgroup, CGROUP_PIDS);
     sandbox->base.memory_elsewhere = cgroup_holds(sandbox->cgroup, CGROUP_MEMORY);
     TRY(find_level(ctx, sandbox, &facts, config));

@@ -27,7 +27,7 @@ struct Sandbox {
     PlanBase base;
     Buf warnings; /* ends in NUL once open */
     Cgroup *cgroup;
-    uint64_t oom_kills; /* of earlier runs */
+    uint64_t oom_kills; /* before the run at work */
     pid_t keeper;
     int control_fd;
     int own_claim;   /* on the host's /pfs, where the config has none; else -1 */

@@ -121,6 +121,7 @@ static Status start_steps(Ctx *ctx, Sandbox *sandbox, const StepList *steps, con
     assert(sandbox->pidfd < 0);
     sandbox->run = run;
     sandbox->has_status = false;
+    sandbox->oom_kills = cgroup_oom_kills(sandbox->cgroup, false); /* a new container has none */
     sandbox->not_started[0] = sandbox->broken[0] = '\0';
     Status s = request_run(ctx, sandbox, steps, run);
     if (!status_ok(s))
@@ -245,14 +246,6 @@ void sandbox_kill(Sandbox *sandbox)
                 sandbox_is_isolated(sandbox) ? SIGKILL : SIGTERM, NULL, 0);
 }
 
-static bool take_oom(Sandbox *sandbox)
-{
-    uint64_t kills = cgroup_oom_kills(sandbox->cgroup);
-    bool more = kills > sandbox->oom_kills;
-    sandbox->oom_kills = kills;
-    return more;
-}
-
 /* A pid 1 that could not report was killed, and the process with it. */
 static void describe_exit(Ctx *ctx, Sandbox *sandbox, SandboxExit *out)
 {
@@ -267,7 +260,7 @@ static void describe_exit(Ctx *ctx, Sandbox *sandbox, SandboxExit *out)
     *out = (SandboxExit){ .end = WIFEXITED(status) ? SANDBOX_EXITED : SANDBOX_SIGNALED,
                           .value = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status),
                           .core_dumped = !WIFEXITED(status) && WCOREDUMP(status),
-                          .out_of_memory = status != 0 && take_oom(sandbox),
+                          .out_of_memory = status != 0 && cgroup_oom_kills(sandbox->cgroup, true) > sandbox->oom_kills,
                           .text = arena_strdup(ctx->arena, text) };
 }
 

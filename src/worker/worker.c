@@ -81,7 +81,8 @@ Status worker_open(Ctx *ctx, const WorkerConfig *config, Worker **out)
     copy_config(worker, config);
     TRY_WRAP(ctx, make_folders(ctx, worker), "could not prepare the worker's folder '%s'",
              worker->dir);
-    cgroup_sweep(ctx);
+    const CgroupPlace place = cgroup_place(ctx);
+    cgroup_sweep(ctx, &place);
     char *cache = text_printf(ctx->arena, "%s/cache", worker->dir);
     worker->cache = input_cache_new(cache, worker->config.cache_bytes_max);
     worker->spares = spares_new(text_printf(ctx->arena, "%s/spares", worker->slot_dir));

@@ -1,5 +1,6 @@
 """The same pipelines in sandboxes of our own and in those of OCI runtimes: pcvd --sandbox."""
 
+import json
 import os
 import shutil
 import signal
@@ -9,7 +10,7 @@ import tempfile
 import unittest
 
 from harness import Server, name
-from pachyderm_sdk.api import pps
+from pachyderm_sdk.api import pfs, pps
 from pps_case import FAILURE, PpsCase
 from test_image import write_root
 
@@ -112,6 +113,26 @@ class RuntimeCase:
                 ("none", {"service": {"internal_port": 80, "external_port": 80}}, "a service needs a network")):
             with self.fails("INVALID_ARGUMENT", text):
                 self.pipeline(repo, "true", transform={"network": network}, **more)
+
+    def test_out_of_memory_is_told(self):
+        repo = self.repo(files={"/a": b"one\n"})
+        made = self.pipeline(repo, "head -c 400M /dev/zero | tail -c 399M > /dev/null", datum_tries=1,
+                             resource_limits={"memory": "64M"})
+        info = self.job(made)
+        self.assertEqual(info.state, FAILURE)
+        said = [line.message for line in self.client.pps.get_logs(job=info.job)]
+        if any("no writable cgroup for the memory limit" in line for line in said):
+            self.skipTest("no cgroup of memory here")
+        self.assertTrue(any("exit status 137: out of memory: limit 64000000 bytes" in line for line in said), said)
+        failed, = self.client.pps.list_datum(job=info.job)
+        meta = json.loads(self.read_meta(made, f"/meta/{failed.datum.id}/meta"))
+        self.assertEqual(meta["reason"], "exit status 137: out of memory: limit 64000000 bytes")
+
+    def read_meta(self, pipeline, path):
+        repo = pfs.Repo(name=pipeline, type="meta", project=pfs.Project(name="default"))
+        commit = pfs.Commit(repo=repo, branch=pfs.Branch(repo=repo, name="master"))
+        with self.client.pfs.pfs_file(file=pfs.File(commit=commit, path=path)) as file:
+            return file.read()
 
     def test_runs_in_an_image(self):
         folder = tempfile.mkdtemp(prefix="pcv-runtime-")

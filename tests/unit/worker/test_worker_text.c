@@ -77,26 +77,32 @@ static void cgroups_are_found(void **state)
     (void)state;
     CLEANUP(ctx_done) Ctx ctx;
     ctx_init(&ctx);
-    const Str v1 = STR("5:pids:/box/1\n4:cpu,cpuacct:/box/1\n0::/\n");
-    const Str v1_mounts =
+    const CgroupPlace v1 = {
+        STR("5:pids:/box/1\n4:cpu,cpuacct:/box/1\n0::/\n"),
         STR("35 32 0:29 / /sys/fs/cgroup/pids rw,relatime - cgroup cgroup rw,pids\n"
             "36 32 0:30 /box /sys/fs/cgroup/cpu rw shared:5 - cgroup cgroup rw,cpu,cpuacct\n"
-            "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n");
-    const Str v2 = STR("0::/user.slice/a\n");
+            "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n"),
+    };
     const Str v2_mounts =
         STR("26 23 0:22 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw\n");
+    const CgroupPlace v2 = { STR("0::/user.slice/a\n"), v2_mounts };
+    const CgroupPlace moved = { STR("0::/user.slice/a/procavia-server\n"), v2_mounts };
+    const CgroupPlace no_path = { STR(""), v2_mounts };
+    const CgroupPlace no_mount = { STR("0::/user.slice/a\n"), STR("x\n") };
     bool is_v2;
-    assert_string_equal(cgroup_find(&ctx, v1, v1_mounts, "pids", &is_v2),
+    assert_string_equal(cgroup_find(&ctx, &v1, "pids", &is_v2),
                         "/sys/fs/cgroup/pids/box/1");
     assert_false(is_v2);
-    assert_string_equal(cgroup_find(&ctx, v1, v1_mounts, "cpu", &is_v2), "/sys/fs/cgroup/cpu/1");
-    assert_string_equal(cgroup_find(&ctx, v1, v1_mounts, "memory", &is_v2),
+    assert_string_equal(cgroup_find(&ctx, &v1, "cpu", &is_v2), "/sys/fs/cgroup/cpu/1");
+    assert_string_equal(cgroup_find(&ctx, &v1, "memory", &is_v2),
                         "/sys/fs/cgroup/unified");
     assert_true(is_v2);
-    assert_string_equal(cgroup_find(&ctx, v2, v2_mounts, "memory", &is_v2),
+    assert_string_equal(cgroup_find(&ctx, &v2, "memory", &is_v2),
                         "/sys/fs/cgroup/user.slice/a");
-    assert_string_equal(cgroup_find(&ctx, STR(""), v2_mounts, "memory", &is_v2), "");
-    assert_string_equal(cgroup_find(&ctx, v2, STR("x\n"), "memory", &is_v2), "");
+    assert_string_equal(cgroup_find(&ctx, &moved, "memory", &is_v2),
+                        "/sys/fs/cgroup/user.slice/a");
+    assert_string_equal(cgroup_find(&ctx, &no_path, "memory", &is_v2), "");
+    assert_string_equal(cgroup_find(&ctx, &no_mount, "memory", &is_v2), "");
 }
 
 int main(void)
