@@ -63,6 +63,23 @@ static const struct {
     { "gpu", gpus_of, offsetof(MachineSize, gpus), plain_text },
 };
 
+/* The kind that machines are looked over for; "" is it, too. */
+static bool is_known_gpu(const char *type)
+{
+    return !*type || str_starts(str(type), STR("nvidia.com/"));
+}
+
+static const char *foreign_gpu(Ctx *ctx, const PpsV2__ResourceSpec *spec)
+{
+    if (!spec || !gpus_of(ctx, spec) || is_known_gpu(spec->gpu->type))
+        return NULL;
+    return text_printf(
+        ctx->arena,
+        "unschedulable: insufficient gpu: %lld of type '%s' is asked for, this machine "
+        "has none",
+        (long long)spec->gpu->number, spec->gpu->type);
+}
+
 const char *machine_misfit(Ctx *ctx, const MachineSize *machine,
                            const PpsV2__PipelineInfo__Details *details)
 {
@@ -76,6 +93,11 @@ const char *machine_misfit(Ctx *ctx, const MachineSize *machine,
             return text_printf(
                 ctx->arena, "unschedulable: insufficient %s: %s is asked for, this machine has %s",
                 resources[i].name, resources[i].text(ctx, asked), resources[i].text(ctx, has));
+    }
+    for (size_t s = 0; machine->memory_bytes && s < ARRAY_LEN(specs); s++) {
+        const char *foreign = foreign_gpu(ctx, specs[s]);
+        if (foreign)
+            return foreign;
     }
     return NULL;
 }

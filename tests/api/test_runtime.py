@@ -255,6 +255,53 @@ class FilteredTest(ConfinedTest):
     forbidden = "could not carry out 'unshare user mount"
 
 
+FAKE_DEVICES = [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "fakedev.py")]
+
+
+def can_fake_devices():
+    return os.geteuid() == 0 and subprocess.run(FAKE_DEVICES + ["true"], capture_output=True).returncode == 0
+
+
+@unittest.skipUnless(can_fake_devices(), "needs root")
+class GpuTest(PpsCase):
+    """resource_limits.gpu, on a machine that has two, whoever makes the sandbox."""
+
+    def serve(self, runtime):
+        self.server = Server(args=["--workers", "1", "--sandbox", runtime, "--require-sandbox", "1"],
+                             prefix=FAKE_DEVICES)
+        self.addCleanup(self.server.clean)
+        self.addCleanup(self.server.stop)
+        self.client = self.server.client()
+
+    def test_devices_are_there_for_who_asks(self):
+        script = ("for d in 0 1 -caps/nvidia-cap1; do head -c 2 /dev/nvidia$d | od -An -tx1; done > /pfs/out/read; "
+                  "echo x > /dev/nvidiactl; echo x > /dev/nvidia-uvm; ls -d /dev/nvidia* > /pfs/out/names")
+        for runtime in filter(lambda r: r == "own" or shutil.which(r), ("own", "crun", "runc")):
+            with self.subTest(runtime):
+                self.serve(runtime)
+                repo = self.repo(files={"/a": b"one\n"})
+                for user in ("", "1234:1234"):
+                    made = self.pipeline(repo, script, transform={"user": user},
+                                         resource_limits={"gpu": {"type": "nvidia.com/gpu", "number": 2}})
+                    self.succeeds(made)
+                    self.assertEqual(self.read(made, "/read"), b" 00 00\n" * 3)
+                    self.assertEqual(self.read(made, "/names").split(),
+                                     [b"/dev/nvidia" + name for name in (b"-caps", b"-uvm", b"0", b"1", b"ctl")])
+                made = self.pipeline(repo, "ls -d /dev/nvidia* > /pfs/out/names || :")
+                self.succeeds(made)
+                self.assertEqual(self.read(made, "/names"), b"")
+
+    def test_who_asks_for_more_crashes(self):
+        self.serve("own")
+        repo = self.repo(files={"/a": b"one\n"})
+        for gpu, text in (({"type": "nvidia.com/gpu", "number": 3}, "3 is asked for, this machine has 2"),
+                          ({"number": 3}, "3 is asked for, this machine has 2"),
+                          ({"type": "amd.com/gpu", "number": 1},
+                           "1 of type 'amd.com/gpu' is asked for, this machine has none")):
+            made = self.pipeline(repo, resource_limits={"gpu": gpu})
+            self.assertEqual(self.until_state(made, CRASHING).reason, "unschedulable: insufficient gpu: " + text)
+
+
 class ChoiceTest(unittest.TestCase):
     def refused(self, *args, env=None):
         folder = tempfile.mkdtemp(prefix="pcv-runtime-")

@@ -10,6 +10,7 @@ typedef struct Ask {
     const char *memory, *disk;
     int64_t gpus;
     const char *misfit; /* "": it fits */
+    const char *gpu_type;
 } Ask;
 
 static const Ask asks[] = {
@@ -21,6 +22,14 @@ static const Ask asks[] = {
     { 0, "", "1Ti", 0,
       "unschedulable: insufficient disk: 1TiB is asked for, this machine has 100GiB" },
     { 0, "", "", 2, "unschedulable: insufficient gpu: 2 is asked for, this machine has 1" },
+    { 0, "", "", 1, "", "nvidia.com/gpu" },
+    { 0, "", "", 2, "unschedulable: insufficient gpu: 2 is asked for, this machine has 1",
+      "nvidia.com/gpu" },
+    { 0, "", "", 1,
+      "unschedulable: insufficient gpu: 1 of type 'amd.com/gpu' is asked for, this machine has "
+      "none",
+      "amd.com/gpu" },
+    { 0, "", "", 0, "", "amd.com/gpu" },
     { -1, "-5", "much", -3, "" },
     { 0, "1e30", "", 0,
       "unschedulable: insufficient memory: 8EiB is asked for, this machine has 4GiB" },
@@ -43,6 +52,7 @@ static const char *misfit(Ctx *ctx, const MachineSize *machine, const Ask *reque
         specs[i].memory = arena_strdup(ctx->arena, from[i]->memory);
         specs[i].disk = arena_strdup(ctx->arena, from[i]->disk);
         gpus[i].number = from[i]->gpus;
+        gpus[i].type = arena_strdup(ctx->arena, from[i]->gpu_type ? from[i]->gpu_type : "");
         specs[i].gpu = &gpus[i];
     }
     details.resource_requests = request ? &specs[0] : NULL;
