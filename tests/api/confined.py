@@ -31,7 +31,8 @@ def check(result, what):
 
 def map_ids(pid, go):
     """In a child that stays outside: all ids of `pid` are what they were."""
-    os.read(go, 1)
+    if not os.read(go, 1):
+        os._exit(1)
     for name in ("uid_map", "gid_map"):
         with open(f"/proc/{pid}/{name}", "w", encoding="ascii") as file:
             file.write("0 0 65534\n")
@@ -43,6 +44,7 @@ def unshare():
     go, ready = os.pipe()
     child = os.fork()
     if child == 0:
+        os.close(ready)
         map_ids(pid, go)
     check(libc.unshare(CLONE_NEWUSER | CLONE_NEWNS), "unshare")
     os.write(ready, b"x")
