@@ -391,6 +391,15 @@ static Status close_spout_commit(Ctx *ctx, PfsTx *tx, Creation *c)
     return pfs_finish_commit(ctx, tx, &finish, true);
 }
 
+/* Each version of a pipeline without inputs runs once. As nothing but its spec moves, which makes no
+ * commit below, its branches are derived from it anew. */
+static Status begin_anew(Ctx *ctx, PfsTx *tx, const Creation *c)
+{
+    if (!c->is_update || c->info->details->input || pps_is_spout(c->info))
+        return OK;
+    return pps_connect_branches(ctx, tx, c->info, false);
+}
+
 static const char *who(Ctx *ctx)
 {
     return *ctx->user ? ctx->user : "unknown_username";
@@ -421,6 +430,7 @@ Status pps_create_pipeline(Ctx *ctx, PfsTx *tx, Pps *pps,
                           text_printf(ctx->arena,
                                       "all jobs killed because pipeline was updated for user %s",
                                       who(ctx))));
+    TRY(begin_anew(ctx, tx, &c));
     TRY(pps_connect_branches(ctx, tx, c.info, !(c.is_update && c.old.stopped)));
     if (c.info->type == PPS_V2__PIPELINE_INFO__PIPELINE_TYPE__PIPELINE_TYPE_SPOUT)
         TRY(close_spout_commit(ctx, tx, &c));

@@ -160,6 +160,21 @@ class Basic(PpsCase):
         info = self.succeeds(name)
         self.assertEqual((info.data_processed, info.data_skipped), (2, 0))
 
+    def test_a_version_without_inputs_runs_once(self):
+        name = self.pipeline()
+        first = self.succeeds(name)
+        self.pipeline(name=name, update=True)
+        second = self.succeeds(name)
+        self.client.pps.rerun_pipeline(pipeline=pps.Pipeline(name=name))
+        third = self.succeeds(name)
+        self.assertEqual([i.pipeline_version for i in (first, second, third)], [1, 2, 3])
+        self.assertEqual(len({i.job.id for i in (first, second, third)}), 3)
+        self.client.pps.stop_pipeline(pipeline=pps.Pipeline(name=name))
+        self.pipeline(name=name, update=True)
+        self.assertEqual(self.jobs(name), [])
+        self.client.pps.start_pipeline(pipeline=pps.Pipeline(name=name))
+        self.assertEqual(self.succeeds(name).pipeline_version, 4)
+
     def test_exact_remembers(self):
         repo = self.repo(files={"/a": b"1", "/b": b"2"})
         script = "cp /pfs/in/* /pfs/out/; : " + unique("x")
