@@ -127,6 +127,7 @@ Status control_start(Ctx *ctx, const ControlConfig *config, Control **out)
     control->pool = pool_new("job", RUNS_MAX);
     control->stopping = cancel_new();
     pfs_set_computed(pps_pfs(config->pps), control_meta, control);
+    pfs_set_promises(pps_pfs(config->pps), control_fill_fileset, control);
     pthread_mutex_init(&control->lock, NULL);
     pthread_cond_init(&control->run_gone, NULL);
     Status s = thread_start(ctx, "control", control_thread, control, &control->thread);
@@ -160,6 +161,7 @@ Control *control_stop(Control *control)
         pthread_join(control->thread, NULL);
     end_runs(control);
     pfs_set_computed(pps_pfs(control->pps), NULL, NULL);
+    pfs_set_promises(pps_pfs(control->pps), NULL, NULL);
     pool_free(control->pool);
     control_forget_crons(control);
     spouts_forget(control);

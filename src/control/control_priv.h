@@ -284,6 +284,12 @@ Status result_flush(Ctx *ctx, JobRun *run);
 /* The same when the last was a while ago: results do not wait for a datum that takes long. */
 Status result_flush_due(Ctx *ctx, JobRun *run);
 Status result_copy_record(Arena *arena, const DatumRecord *record, DatumRecord *out);
+/* The todo list of a job that runs; false for others. */
+bool result_find_todo(Control *control, int64_t job, Hash *out);
+
+/* fileset.c: the name of a job's file set, and (a PfsPromiseFn) what it holds. */
+char *fileset_of_job(Ctx *ctx, const PpsJobRow *job);
+Status control_fill_fileset(void *self, Ctx *ctx, const char *token, struct PfsWriter *writer);
 
 /* The same in steps, for who writes more in the same transaction: take, lay, write, and in any case
  * end.

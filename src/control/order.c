@@ -92,6 +92,7 @@ static void add_env(Ctx *ctx, const char *key, char *value, Procavia__Work__Work
 }
 
 #define ADDRESS_VARIABLES 2
+#define FILESET_VARIABLES 1
 
 /* How clients inside a cluster find the server. */
 static void add_address(Ctx *ctx, const Control *control, Procavia__Work__WorkSet *set)
@@ -100,6 +101,16 @@ static void add_address(Ctx *ctx, const Control *control, Procavia__Work__WorkSe
         return;
     add_env(ctx, "PACHD_SERVICE_HOST", arena_strdup(ctx->arena, control->address.local_host), set);
     add_env(ctx, "PACHD_SERVICE_PORT", text_printf(ctx->arena, "%u", control->address.port), set);
+}
+
+/* Code that takes its datums one by one, or runs for good, has none. Nor is it shown in meta repos:
+ * what they say of a datum that was skipped shall stay the same from job to job. */
+static void add_fileset(Ctx *ctx, const PpsJobRow *job, const PpsV2__PipelineInfo *info,
+                        Procavia__Work__WorkSet *set)
+{
+    if (info->type == PPS_V2__PIPELINE_INFO__PIPELINE_TYPE__PIPELINE_TYPE_TRANSFORM &&
+        !set->datum_batching)
+        add_env(ctx, "FILESET_ID", fileset_of_job(ctx, job), set);
 }
 
 static Status add_secret_env(Ctx *ctx, PfsTx *tx, const PpsV2__SecretMount *mount,
@@ -210,7 +221,7 @@ static Status order_head(Ctx *ctx, Control *control, const PpsJobRow *job,
     *out = set;
     set->env = ARENA_NEW(ctx->arena, Procavia__Work__WorkSet__EnvEntry *,
                          info->details->transform->n_secrets + ADDRESS_VARIABLES +
-                             GATE_VARIABLES_MAX);
+                             FILESET_VARIABLES + GATE_VARIABLES_MAX);
     if (!set->env)
         return STATUS(RESOURCE_EXHAUSTED);
     add_address(ctx, control, set);
@@ -224,6 +235,7 @@ Status order_make(Ctx *ctx, Control *control, Lease *lease, Procavia__Work__Work
     TRY(order_head(ctx, control, &run->job, &run->spec, &set));
     TRY(add_secrets(ctx, control, run->spec.info->details->transform, set));
     gate_add_env(ctx, run, set);
+    add_fileset(ctx, &run->job, run->spec.info, set);
     set->lease = lease->id;
     if (run->serves)
         TRY(serve_order(ctx, run, set));
@@ -261,8 +273,10 @@ Status order_recipe(Ctx *ctx, Control *control, const PpsJobRow *job, const PpsP
 {
     const PpsV2__Transform *transform = spec->info->details->transform;
     TRY(order_head(ctx, control, job, spec, out));
-    if (with_secrets)
+    if (with_secrets) {
+        add_fileset(ctx, job, spec->info, *out);
         return add_secrets(ctx, control, transform, *out);
+    }
     add_secret_names(ctx, transform, *out);
     return OK;
 }

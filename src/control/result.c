@@ -110,7 +110,7 @@ static Status todo_record(Ctx *ctx, Control *control, const Hash *todo, uint64_t
     return search.found ? OK : STATUS(NOT_FOUND);
 }
 
-static bool find_todo(Control *control, int64_t job, Hash *out)
+bool result_find_todo(Control *control, int64_t job, Hash *out)
 {
     LOCKED(&control->lock);
     const JobRun *run = job_run_find(control, job);
@@ -124,7 +124,7 @@ Status control_pending_datum(void *self, Ctx *ctx, int64_t job, uint64_t index, 
 {
     Control *control = self;
     Hash todo;
-    if (!find_todo(control, job, &todo))
+    if (!result_find_todo(control, job, &todo))
         return STATUS(NOT_FOUND);
     CLEANUP(ctx_done) Ctx scratch;
     ctx_scratch(&scratch, ctx);

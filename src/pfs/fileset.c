@@ -3,7 +3,8 @@
  *
  * A row holds the layer (with its deletes and appends, for those who lay it over something) and the
  * plain content (for those who read it). Both are whole: a file set made of others does not need
- * them any more. Rows whose time is over are as good as gone, and go when the next one is made. */
+ * them any more. Rows whose time is over are as good as gone, and go when the next one is made.
+ * Some names are given before there is a row (pfs_set_promises): who asks first has it made. */
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -12,9 +13,10 @@
 #include "pfs/view_priv.h"
 #include "pfs/write_priv.h"
 
-#define TTL_DEFAULT_S 600
-#define TTL_MAX_S     1800
-#define TOKEN_SIZE    32
+#define TTL_DEFAULT_S  600
+#define TTL_PROMISED_S 900
+#define TTL_MAX_S      1800
+#define TOKEN_SIZE     32
 
 /* --- ids -------------------------------------------------------------------------------------- */
 
@@ -83,32 +85,73 @@ static Status insert(Ctx *ctx, PfsTx *tx, const Id *token, const Roots *roots, i
     TRY(db_exec(ctx, pfs_tx_db(tx), NULL,
                 "DELETE FROM pfs_fileset WHERE expires_ns <= ? AND pins = 0", "i", now_ns));
     return db_exec(ctx, pfs_tx_db(tx), NULL,
-                   "INSERT INTO pfs_fileset (token, layer, root, expires_ns) VALUES (?, ?, ?, ?)",
+                   "INSERT INTO pfs_fileset (token, layer, root, expires_ns) VALUES (?, ?, ?, ?) "
+                   "ON CONFLICT (token) DO NOTHING",
                    "shhi", token->text, &roots->layer, &roots->root, now_ns + ttl_s * NS_PER_SEC);
 }
 
 /* Makes a file set of a layer whose blobs are in the store. */
-static Status create(Ctx *ctx, Pfs *pfs, const Hash *layer, int64_t ttl_s, const char **out_id)
+static Status create_as(Ctx *ctx, Pfs *pfs, const Id *token, const Hash *layer, int64_t ttl_s)
 {
     Content *content = pfs_content(pfs);
     Roots roots = { .layer = *layer };
     const char *collision; /* told to those who read it */
     TRY(content_apply(ctx, content, &(Hash){ 0 }, layer, &roots.root, &collision));
     TRY(store_sync(ctx, content->store));
-
-    Id token = id_new();
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_write(ctx, pfs, NULL, &tx));
-    TRY(insert(ctx, tx, &token, &roots, ttl_s));
-    TRY(pfs_commit(ctx, STEAL(tx)));
+    TRY(insert(ctx, tx, token, &roots, ttl_s));
+    return pfs_commit(ctx, STEAL(tx));
+}
+
+static Status create(Ctx *ctx, Pfs *pfs, const Hash *layer, int64_t ttl_s, const char **out_id)
+{
+    Id token = id_new();
+    TRY(create_as(ctx, pfs, &token, layer, ttl_s));
     char hex[HASH_HEX_SIZE];
     *out_id = text_printf(ctx->arena, "%s.%s", token.text, hash_hex(layer, hex));
     return OK;
 }
 
+/* --- promised ones ---------------------------------------------------------------------------- */
+
+static Status is_there(Ctx *ctx, Pfs *pfs, const Id *token, bool *out)
+{
+    Roots ignored;
+    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+    TRY(pfs_begin_read(ctx, pfs, &tx));
+    Status s = find(ctx, tx, token, &ignored);
+    *out = status_ok(s);
+    return s.code == STATUS_NOT_FOUND ? OK : s;
+}
+
+static Status keep_promise(Ctx *ctx, Pfs *pfs, const Id *token)
+{
+    CLEANUP(pfs_writer_freep) PfsWriter *writer = pfs_writer_new(pfs);
+    Status s = pfs_fill_promised(ctx, pfs, token->text, writer);
+    if (s.code == STATUS_NOT_FOUND && !s.detail)
+        return OK; /* whoever looks for it says so */
+    TRY(s);
+    Hash layer;
+    TRY(writer_finish(ctx, writer, &layer));
+    return create_as(ctx, pfs, token, &layer, TTL_PROMISED_S);
+}
+
+/* Before a file set is looked for: if it was promised, it is there now. */
+static Status demand(Ctx *ctx, Pfs *pfs, const char *id)
+{
+    Id token;
+    bool there = true;
+    if (!status_ok(parse_token(ctx, id, &token)))
+        return OK; /* likewise */
+    TRY(is_there(ctx, pfs, &token, &there));
+    return there ? OK : keep_promise(ctx, pfs, &token);
+}
+
 Status pfs_fileset_roots(Ctx *ctx, Pfs *pfs, const char *id, Hash *out_layer, Hash *out_root)
 {
     Roots roots;
+    TRY(demand(ctx, pfs, id));
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_read(ctx, pfs, &tx));
     TRY(find_by_id(ctx, tx, id, &roots));
@@ -198,6 +241,8 @@ Status pfs_fileset_compose(Ctx *ctx, Pfs *pfs, char *const *ids, size_t n, int64
     Hash *layers = ARENA_NEW(ctx->arena, Hash, n), layer;
     if (!layers)
         return STATUS(RESOURCE_EXHAUSTED);
+    for (size_t i = 0; i < n; i++)
+        TRY(demand(ctx, pfs, ids[i]));
     TRY(compose_layers(ctx, pfs, ids, n, layers));
     TRY(compose(ctx, pfs_content(pfs), layers, n, &layer));
     return create(ctx, pfs, &layer, ttl_clamp(ttl_seconds), out_id);
@@ -208,6 +253,7 @@ Status pfs_fileset_compose(Ctx *ctx, Pfs *pfs, char *const *ids, size_t n, int64
 Status pfs_fileset_add(Ctx *ctx, Pfs *pfs, const PfsV2__AddFileSetRequest *request)
 {
     TRY(view_check_commit(ctx, request->commit));
+    TRY(demand(ctx, pfs, request->file_set_id));
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_write(ctx, pfs, NULL, &tx));
     PfsCommitRow row;
@@ -232,6 +278,7 @@ Status pfs_fileset_renew(Ctx *ctx, Pfs *pfs, const char *id, int64_t ttl_seconds
                     (double)ttl_seconds * (double)NS_PER_SEC, (long long)(TTL_MAX_S * NS_PER_SEC));
     Id token;
     TRY(parse_token(ctx, id, &token));
+    TRY(demand(ctx, pfs, id));
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_write(ctx, pfs, NULL, &tx));
     int64_t now_ns = clock_wall_ns(), changes;

@@ -3,6 +3,7 @@
 
 #include "pfs/pfs_priv.h"
 #include "pfs/view_priv.h"
+#include "pfs/write_priv.h"
 
 /* A database without any project, such as a fresh one, gets "default". */
 static Status default_project(Ctx *ctx, Pfs *pfs)
@@ -68,6 +69,17 @@ void pfs_set_computed(Pfs *pfs, PfsComputeFn fn, void *self)
 {
     pfs->compute = fn;
     pfs->compute_self = self;
+}
+
+void pfs_set_promises(Pfs *pfs, PfsPromiseFn fn, void *self)
+{
+    pfs->promise = fn;
+    pfs->promise_self = self;
+}
+
+Status pfs_fill_promised(Ctx *ctx, Pfs *pfs, const char *token, PfsWriter *writer)
+{
+    return pfs->promise ? pfs->promise(pfs->promise_self, ctx, token, writer) : STATUS(NOT_FOUND);
 }
 
 Status pfs_compute(Ctx *ctx, Pfs *pfs, const PfsCommitRow *row, const TreeSource **out)

@@ -63,6 +63,11 @@ struct PfsCommitRow;
 typedef Status (*PfsComputeFn)(void *self, Ctx *ctx, const struct PfsCommitRow *row,
                                const struct TreeSource **out);
 void pfs_set_computed(Pfs *pfs, PfsComputeFn fn, void *self); /* before there are requests */
+/* Who fills file sets that were named before they are made: one is made when it is first asked for.
+ * token: 32 hex digits. Errors: NOT_FOUND (bare) for a name that nobody gave. */
+struct PfsWriter;
+typedef Status (*PfsPromiseFn)(void *self, Ctx *ctx, const char *token, struct PfsWriter *writer);
+void pfs_set_promises(Pfs *pfs, PfsPromiseFn fn, void *self); /* before there are requests */
 /* The database under it, not owned by the caller. */
 Db *pfs_db(Pfs *pfs);
 /* The store under it, not owned by the caller. */

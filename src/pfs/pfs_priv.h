@@ -15,6 +15,8 @@ struct Pfs {
     RemoteConfig remote; /* program NULL: no URLs */
     PfsComputeFn compute; /* may be NULL */
     void *compute_self;
+    PfsPromiseFn promise; /* may be NULL */
+    void *promise_self;
     Cancel *closing; /* set when the Pfs closes: ends what runs in the background */
     Pool *pool;
     struct {

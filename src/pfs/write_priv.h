@@ -47,5 +47,8 @@ Status writer_base(Ctx *ctx, PfsWriter *writer, Hash *out_root);
 /* "" is "default". */
 Str writer_tag(Str tag);
 
+/* As who was set by pfs_set_promises says. */
+Status pfs_fill_promised(Ctx *ctx, Pfs *pfs, const char *token, PfsWriter *writer);
+
 /* copy_file. */
 Status writer_copy_file(Ctx *ctx, PfsWriter *writer, const PfsV2__CopyFile *copy);

@@ -69,7 +69,7 @@ class Meta(PpsCase):
         self.assertIn("MINE=x", shown)
         self.assertIn("WORD=***", shown)
         self.assertNotIn("hunter2", "".join(shown))
-        own = ("WORD=", "PPS_WORKER_GRPC_PORT=")
+        own = ("WORD=", "PPS_WORKER_GRPC_PORT=", "FILESET_ID=")
         self.assertEqual([l for l in shown if not l.startswith(own)],
                          [l for l in real if not l.startswith(own)])
 

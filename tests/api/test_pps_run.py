@@ -131,6 +131,47 @@ class Surroundings(PpsCase):
         self.assertIn("in_COMMIT", env)
         self.assertEqual(env["MINE"], "yes")
 
+    def test_file_set_of_the_inputs(self):
+        repo = self.repo(files={"/a": b"1", "/d/x": b"22"})
+        name = self.pipeline(repo, "cp -r /pfs/in/. /pfs/out/; echo $FILESET_ID")
+        info = self.succeeds(name)
+        id, = set(self.lines(job=info.job))
+        ids = {d.data[0].file.path: d.datum.id for d in self.client.pps.list_datum(job=info.job)}
+        project = pfs.Project(name="default")
+        held = pfs.Commit(repo=pfs.Repo(name="__filesets__", type="user", project=project), id=id)
+
+        def files(commit):
+            return {f.file.path: f.size_bytes for f in self.client.pfs.walk_file(
+                file=pfs.File(commit=commit, path="/")) if f.file_type == pfs.FileType.FILE}
+
+        want = {f"/pfs/{ids['/a']}/in/a": 1, f"/pfs/{ids['/d/']}/in/d/x": 2}
+        self.assertEqual(files(held), want)
+        copied = self.repo()
+        with self.client.pfs.commit(branch=pfs.Branch.from_uri(f"{copied}@master")) as commit:
+            commit.copy_file(src=pfs.File(commit=held, path=f"/pfs/{ids['/a']}"), dst="/there")
+        self.assertEqual(self.read(copied, "/there/in/a"), b"1")
+
+        commit = self.put(repo, {"/b": b"3"})  # of the next job, only what that runs
+        info = self.succeeds(name, commit.id)
+        held.id, = self.lines(job=info.job)
+        self.assertEqual(list(files(held).values()), [1])
+        self.assertIn("/in/b", list(files(held))[0])
+        held.id = held.id[:-1] + ("1" if held.id[-1] == "0" else "0")
+        with self.fails("UNKNOWN", "path does not exist"):
+            files(held)
+
+    def test_file_set_while_a_datum_runs(self):
+        name = self.pipeline(self.repo(files={"/a": b"1"}), "echo $FILESET_ID; sleep 1000")
+        job = self.until_job_runs(name)
+        id, = self.lines(job=job)
+        self.client.pfs.renew_file_set(file_set_id=id, ttl_seconds=600)
+        more = self.client.pfs.compose_file_set(file_set_ids=[id], ttl_seconds=60).file_set_id
+        file, = (f.file.path for f in self.client.pfs.walk_file(
+            file=pfs.File(commit=pfs.Commit(repo=pfs.Repo(name="__filesets__"), id=more), path="/"))
+            if f.file_type == pfs.FileType.FILE)
+        self.assertRegex(file, "^/pfs/[0-9a-f]{64}/in/a$")
+        self.client.pps.stop_job(job=job)
+
     def test_working_dir(self):
         _, name, _, env = self.environment(transform={"working_dir": "/tmp"})
         self.assertEqual(self.read(name, "/pwd"), b"/tmp\n")
