@@ -182,6 +182,8 @@ static Status start(BatchRun *self, const char **out_reason)
     self->batch = batch;
     self->starts++;
     TRY(run_make_out(run));
+    fd_closep(run->env_fd);
+    run->out_is_empty = false;
     TRY(folder_remove(ctx, run->worker->pfs_fd, ".env")); /* of the datum before */
     self->base = env_build(ctx, &self->spec, NULL, run->user.home);
     run->env = self->base;
@@ -224,6 +226,7 @@ static Status hand_over(BatchRun *self, Attempt *attempt)
     int64_t start_ns = clock_mono_ns();
     if (run->io->started)
         run->io->started(run->io, run->datum);
+    run->out_is_empty = false;
     answer(self->batch, run->env);
     TRY(wait_call(self, &error, &reason));
     attempt->stats.process_ns = clock_mono_ns() - start_ns;
@@ -239,8 +242,7 @@ static Status try_once(BatchRun *self, Attempt *attempt)
         TRY(start(self, &attempt->reason));
     run->env = env_build(run->ctx, &self->spec, run->datum, run->user.home);
     if (!attempt->reason) {
-        CLEANUP(lazy_freep) Lazy *lazy = NULL;
-        TRY(lazy_new(run->ctx, run->io, &lazy));
+        CLEANUP(lazy_freep) Lazy *lazy = lazy_new(run->io);
         TRY(run_prepare(run, lazy, true, &attempt->stats));
         TRY(hand_over(self, attempt));
         TRY(lazy_stop(run->ctx, lazy, &attempt->stats.download_bytes));
@@ -293,9 +295,12 @@ Status worker_run_batch(Ctx *ctx, Worker *worker, WorkerIo *io, const WorkerSpec
                         void *arg)
 {
     WorkerResult result = { .reason = "", .warning = "" };
-    BatchRun self = { .run = { .ctx = ctx, .worker = worker, .io = io, .result = &result },
-                      .door = door,
-                      .spec = *spec };
+    AUTO_FD env_fd = -1;
+    BatchRun self = {
+        .run = { .ctx = ctx, .worker = worker, .io = io, .result = &result, .env_fd = &env_fd },
+        .door = door,
+        .spec = *spec
+    };
     self.run.spec = &self.spec;
     if (!n)
         return OK;

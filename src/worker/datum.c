@@ -85,22 +85,35 @@ Status run_make_out(Run *run)
     return OK;
 }
 
+static Status write_env(Run *run, int fd)
+{
+    Ctx *ctx = run->ctx;
+    Str text = env_text(ctx, run->env);
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return status_errno(ctx, errno, "could not look at file '/pfs/.env'");
+    TRY(file_pwrite_all(ctx, fd, text.data, text.size, 0));
+    if (st.st_size > (off_t)text.size && ftruncate(fd, (off_t)text.size) < 0)
+        return status_errno(ctx, errno, "could not write file '/pfs/.env'");
+    return OK;
+}
+
 /* Written over what the last datum's was: inside a sandbox user code cannot change it, so it is
  * still ours. */
 static Status write_env_file(Run *run)
 {
     Ctx *ctx = run->ctx;
-    Str text = env_text(ctx, run->env);
+    if (run->env_fd && *run->env_fd >= 0)
+        return write_env(run, *run->env_fd);
     if (sandbox_level(run->sandbox) == SANDBOX_NONE)
         TRY(folder_remove(ctx, run->worker->pfs_fd, ".env"));
     AUTO_FD fd =
         openat(run->worker->pfs_fd, ".env", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
-    struct stat st;
-    if (fd < 0 || fstat(fd, &st) < 0)
+    if (fd < 0)
         return status_errno(ctx, errno, "could not create file '/pfs/.env'");
-    TRY(file_write_all(ctx, fd, text.data, text.size));
-    if (st.st_size > (off_t)text.size && ftruncate(fd, (off_t)text.size) < 0)
-        return status_errno(ctx, errno, "could not write file '/pfs/.env'");
+    TRY(write_env(run, fd));
+    if (run->env_fd)
+        *run->env_fd = fd_steal(&fd);
     return OK;
 }
 
@@ -132,7 +145,10 @@ Status run_prepare(Run *run, Lazy *lazy, bool keep_out, WorkerStats *stats)
     bool private_copies = sandbox_level(run->sandbox) == SANDBOX_NONE;
     TRY(inputs_place(run->ctx, run->worker->inputs, run->io, run->datum, private_copies, lazy,
                      &stats->download_bytes));
-    TRY(keep_out ? empty_out(run) : run_make_out(run));
+    if (!keep_out)
+        TRY(run_make_out(run));
+    else if (!run->out_is_empty)
+        TRY(empty_out(run));
     TRY(write_env_file(run));
     TRY(lazy_start(run->ctx, lazy));
     stats->download_ns = clock_mono_ns() - start_ns;
@@ -364,11 +380,35 @@ static uint64_t output_bytes_max(Run *run)
                                                    : UINT64_MAX;
 }
 
+/* Most batched datums write nothing, or all is looked at. */
+static void look_at_out(Run *run)
+{
+    struct stat st;
+    AUTO_FD out = folder_open(run->worker->pfs_fd, "out", O_RDONLY | O_DIRECTORY);
+    run->out_is_empty =
+        out >= 0 && fstat(out, &st) == 0 && (st.st_mode & 07777) == 0755 && folder_is_empty(out);
+}
+
+static Status upload_nothing(Run *run)
+{
+    TRY(run->io->output_begin(run->io, run->ctx, run->datum));
+    Status s = run->io->output_finish(run->io, run->ctx);
+    if (!status_ok(s))
+        run->io->output_abort(run->io, run->ctx);
+    return s;
+}
+
 Status run_upload(Run *run, Attempt *attempt)
 {
     int64_t start_ns = clock_mono_ns();
     if (attempt->reason || run->spec->s3_out)
         return OK;
+    look_at_out(run);
+    if (run->out_is_empty) {
+        TRY(upload_nothing(run));
+        attempt->stats.upload_ns = clock_mono_ns() - start_ns;
+        return OK;
+    }
     Outputs outputs = { .io = run->io,
                         .sandbox = run->resolver,
                         .pfs_fd = run->worker->pfs_fd,
@@ -390,8 +430,7 @@ Status run_upload(Run *run, Attempt *attempt)
 static Status try_once(Run *run, Attempt *attempt)
 {
     *attempt = (Attempt){ 0 };
-    CLEANUP(lazy_freep) Lazy *lazy = NULL;
-    TRY(lazy_new(run->ctx, run->io, &lazy));
+    CLEANUP(lazy_freep) Lazy *lazy = lazy_new(run->io);
     TRY(run_prepare(run, lazy, false, &attempt->stats));
     TRY(run_code(run, attempt));
     TRY(lazy_stop(run->ctx, lazy, &attempt->stats.download_bytes));

@@ -18,10 +18,9 @@ static Status run_process_of(Run *run, const WorkerDebug *debug, SandboxExit *ou
 
 static Status run_prepared(Run *run, const WorkerDebug *debug, SandboxExit *out)
 {
-    CLEANUP(lazy_freep) Lazy *lazy = NULL;
+    CLEANUP(lazy_freep) Lazy *lazy = lazy_new(run->io);
     WorkerStats stats;
     uint64_t read_bytes;
-    TRY(lazy_new(run->ctx, run->io, &lazy));
     TRY(run_prepare(run, lazy, false, &stats));
     TRY(run_process_of(run, debug, out));
     return lazy_stop(run->ctx, lazy, &read_bytes);

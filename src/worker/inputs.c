@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "worker/at_hand.h"
 #include "worker/folder.h"
 
 #define HASH_BYTES_MAX 64
@@ -35,6 +36,7 @@ struct Inputs {
     int pfs_fd;
     InputCache *cache;
     Spares *spares;
+    AtHand at;
     bool private_copies;
     Placed *placed; /* sorted by name, then path */
     size_t count;
@@ -50,6 +52,7 @@ Inputs *inputs_new(int pfs_fd, InputCache *cache, Spares *spares)
     inputs->pfs_fd = pfs_fd;
     inputs->cache = cache;
     inputs->spares = spares;
+    inputs->at = (AtHand){ .pfs_fd = pfs_fd, .fd = -1 };
     return inputs;
 }
 
@@ -66,8 +69,10 @@ static void forget_placed(Inputs *inputs)
 
 Inputs *inputs_free(Inputs *inputs)
 {
-    if (inputs)
+    if (inputs) {
         forget_placed(inputs);
+        at_hand_done(&inputs->at);
+    }
     free(inputs);
     return NULL;
 }
@@ -83,28 +88,13 @@ static const char *place_of(Arena *arena, const char *name, const char *path)
     return text_printf(arena, "%s" STR_FMT, name, STR_ARG(s));
 }
 
-/* Opens the folder that is to hold `place`, made where it is missing; *out_name is the last
- * element. */
-static int open_parent(int pfs_fd, const char *place, bool make, const char **out_name)
+/* A file that waits to be used again is in the folder at hand, and must not be in the way of
+ * another one's. */
+static int enter(Inputs *inputs, const char *place, bool make, const char **out_name)
 {
-    AUTO_FD at = fcntl(pfs_fd, F_DUPFD_CLOEXEC, 3);
-    for (const char *slash; at >= 0 && (slash = strchr(place, '/')); place = slash + 1) {
-        char element[NAME_MAX + 1];
-        size_t size = (size_t)(slash - place);
-        if (size > NAME_MAX) {
-            errno = ENAMETOOLONG;
-            return -1;
-        }
-        memcpy(element, place, size);
-        element[size] = '\0';
-        if (make && mkdirat(at, element, 0755) < 0 && errno != EEXIST)
-            return -1;
-        int below = folder_open(at, element, O_RDONLY | O_DIRECTORY);
-        close(at);
-        at = below;
-    }
-    *out_name = place;
-    return fd_steal(&at);
+    if (!at_hand_has(&inputs->at, place))
+        spares_settle(inputs->spares);
+    return at_hand_enter(&inputs->at, place, make, out_name);
 }
 
 /* --- removing -------------------------------------------------------------------------------- */
@@ -115,18 +105,45 @@ static Status remove_placed(Ctx *ctx, Inputs *inputs, Placed *placed)
     placed->gone = true;
     char *place = arena_strdup(ctx->arena, place_of(ctx->arena, placed->name, placed->path));
     const char *name;
-    AUTO_FD parent = open_parent(inputs->pfs_fd, place, false, &name);
+    int parent = enter(inputs, place, false, &name);
     if (parent < 0)
         return errno == ENOENT ? OK
                                : status_errno(ctx, errno, "could not remove input '%s'", place);
     if (placed->own && !inputs->private_copies && spares_keep(inputs->spares, parent, name))
         return OK;
-    return folder_remove(ctx, parent, name);
+    Status s = folder_remove(ctx, parent, name);
+    at_hand_leave(&inputs->at); /* it may have been below */
+    return s;
+}
+
+static const WorkerInput *first_from(const WorkerInput *const *wanted, size_t n, const char *name,
+                                     Str path)
+{
+    size_t low = 0, high = n;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        int order = strcmp(wanted[middle]->name, name);
+        if (order < 0 || (!order && str_cmp(str(wanted[middle]->path), path) < 0))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < n ? wanted[low] : NULL;
+}
+
+/* Has the folder that the placed one was in something of the new ones? */
+static bool is_folder_used(const Placed *placed, const WorkerInput *const *wanted, size_t n)
+{
+    const char *slash = strrchr(placed->path, '/');
+    Str dir = { placed->path, (size_t)(slash - placed->path) + 1 };
+    const WorkerInput *next = slash[1] ? first_from(wanted, n, placed->name, dir) : NULL;
+    return next && strcmp(next->name, placed->name) == 0 && str_starts(str(next->path), dir);
 }
 
 /* The folders of an input that is gone, as far as they hold nothing. */
-static void prune_folders(Ctx *ctx, const Inputs *inputs, const Placed *placed, bool keep_top)
+static void prune_folders(Ctx *ctx, Inputs *inputs, const Placed *placed, bool keep_top)
 {
+    at_hand_leave(&inputs->at);
     char *place = arena_strdup(ctx->arena, place_of(ctx->arena, placed->name, placed->path));
     for (char *slash; (slash = strrchr(place, '/'));) {
         *slash = '\0';
@@ -148,9 +165,8 @@ typedef struct PlaceSink {
     bool own;       /* as in Placed */
     uint64_t bytes; /* of all files */
 
-    int dir_fd; /* of the folder of the last file, whose name is dir */
-    Buf dir;
-    int fd; /* of the file being written, or -1 */
+    int dir_fd; /* of the folder at hand */
+    int fd;     /* of the file being written, or -1 */
     char name[NAME_MAX + 1];
     uint64_t size_bytes, written_bytes;
     uint8_t hash[HASH_BYTES_MAX];
@@ -160,24 +176,14 @@ typedef struct PlaceSink {
 static void sink_done(PlaceSink *sink)
 {
     fd_closep(&sink->fd);
-    fd_closep(&sink->dir_fd);
-    buf_done(&sink->dir);
 }
 
-/* Goes to the folder of `place`; files come in path order, so it often is the one at hand. */
 static Status enter_dir(Ctx *ctx, PlaceSink *sink, const char *place)
 {
-    const char *slash = strrchr(place, '/');
-    Str dir = { place, slash ? (size_t)(slash - place) : 0 };
-    const char *name = slash ? slash + 1 : place;
-    if (sink->dir_fd < 0 || !str_eq(buf_str(&sink->dir), dir)) {
-        fd_closep(&sink->dir_fd);
-        sink->dir_fd = open_parent(sink->inputs->pfs_fd, place, true, &name);
-        if (sink->dir_fd < 0)
-            return status_errno(ctx, errno, "could not make the folder of input '%s'", place);
-        buf_clear(&sink->dir);
-        buf_add_str(&sink->dir, dir);
-    }
+    const char *name;
+    sink->dir_fd = enter(sink->inputs, place, true, &name);
+    if (sink->dir_fd < 0)
+        return status_errno(ctx, errno, "could not make the folder of input '%s'", place);
     if (strlen(name) > NAME_MAX)
         return FAIL(ctx, FAILED_PRECONDITION, "name of input '%s' is too long", place);
     strcpy(sink->name, name);
@@ -192,8 +198,8 @@ static int try_new(const PlaceSink *sink)
                             O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 }
 
-/* A file that two inputs bring is the same file; a folder in the way is one that the datum before left
- * empty. */
+/* A file that two inputs bring is the same file; a folder in the way is one that the datum before
+ * left empty. */
 static Status open_new(Ctx *ctx, PlaceSink *sink, int *out)
 {
     *out = try_new(sink);
@@ -307,19 +313,18 @@ static Status add_input(Ctx *ctx, Inputs *inputs, WorkerIo *io, const WorkerInpu
                         Lazy *lazy, uint64_t *out_bytes)
 {
     *out_bytes = 0;
-    if (mkdirat(inputs->pfs_fd, input->name, 0755) < 0 && errno != EEXIST)
+    bool exists = at_hand_has(&inputs->at, place_of(ctx->arena, input->name, input->path));
+    if (!exists && mkdirat(inputs->pfs_fd, input->name, 0755) < 0 && errno != EEXIST)
         return status_errno(ctx, errno, "could not make folder '/pfs/%s'", input->name);
     CLEANUP(sink_done)
-    PlaceSink sink = {
-        .sink = {sink_file, sink_data},
-        .inputs = inputs,
-        .lazy = lazy,
-        .input = input,
-        .kind = kind_of(input),
-        .own = is_own(inputs, input),
-        .dir_fd = -1,
-        .fd = -1
-    };
+    PlaceSink sink = { .sink = { sink_file, sink_data },
+                       .inputs = inputs,
+                       .lazy = lazy,
+                       .input = input,
+                       .kind = kind_of(input),
+                       .own = is_own(inputs, input),
+                       .dir_fd = -1,
+                       .fd = -1 };
     if (sink.kind == INPUT_S3)
         return OK;
     TRY(fill_input(ctx, &sink, io));
@@ -424,6 +429,7 @@ static Status add_missing(Ctx *ctx, Inputs *inputs, WorkerIo *io, const WorkerIn
 static Status clear(Ctx *ctx, Inputs *inputs)
 {
     Status first = OK;
+    at_hand_leave(&inputs->at);
     for (size_t i = 0; i < inputs->count; i++) {
         Status s = folder_remove(ctx, inputs->pfs_fd, inputs->placed[i].name);
         first = status_ok(first) ? s : first;
@@ -442,11 +448,11 @@ static bool has_name(const WorkerInput *const *wanted, size_t n, const char *nam
     return false;
 }
 
-static void prune(Ctx *ctx, const Inputs *inputs, const WorkerInput *const *wanted, size_t n)
+static void prune(Ctx *ctx, Inputs *inputs, const WorkerInput *const *wanted, size_t n)
 {
     for (size_t p = 0; p < inputs->count; p++) {
         const Placed *placed = &inputs->placed[p];
-        if (placed->gone)
+        if (placed->gone && !is_folder_used(placed, wanted, n))
             prune_folders(ctx, inputs, placed, has_name(wanted, n, placed->name));
     }
 }
@@ -459,7 +465,8 @@ static void remember_all(Inputs *inputs, const WorkerInput *const *wanted, size_
     if (!inputs->placed)
         abort();
     for (; inputs->count < n; inputs->count++)
-        inputs->placed[inputs->count] = remember(inputs, wanted[inputs->count], bytes_of[inputs->count]);
+        inputs->placed[inputs->count] =
+            remember(inputs, wanted[inputs->count], bytes_of[inputs->count]);
 }
 
 Status inputs_place(Ctx *ctx, Inputs *inputs, WorkerIo *io, const WorkerDatum *datum,
@@ -479,6 +486,7 @@ Status inputs_place(Ctx *ctx, Inputs *inputs, WorkerIo *io, const WorkerDatum *d
     Status s = remove_others(ctx, inputs, wanted, n, found);
     if (status_ok(s))
         s = add_missing(ctx, inputs, io, wanted, n, found, lazy, bytes_of);
+    spares_settle(inputs->spares);
     prune(ctx, inputs, wanted, n);
     remember_all(inputs, wanted, n, bytes_of);
     inputs->start_over = overlaps || !status_ok(s);

@@ -44,19 +44,25 @@ struct Lazy {
     pthread_t watcher;
 };
 
-Status lazy_new(Ctx *ctx, WorkerIo *io, Lazy **out)
+Lazy *lazy_new(WorkerIo *io)
 {
-    CLEANUP(lazy_freep) Lazy *lazy = calloc(1, sizeof(*lazy));
+    Lazy *lazy = calloc(1, sizeof(*lazy));
     if (!lazy)
         abort();
     lazy->io = io;
     lazy->cancel = cancel_new();
+    lazy->stop_fd = lazy->inotify_fd = -1;
+    return lazy;
+}
+
+/* Most datums have no lazy input, and pay nothing for those that could be. */
+static Status open_watch(Ctx *ctx, Lazy *lazy)
+{
+    if (lazy->inotify_fd >= 0)
+        return OK;
     lazy->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    lazy->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    if (lazy->inotify_fd < 0 || lazy->stop_fd < 0)
-        return status_errno(ctx, errno, "could not watch lazy inputs");
-    *out = STEAL(lazy);
-    return OK;
+    lazy->inotify_fd = lazy->stop_fd < 0 ? -1 : inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    return lazy->inotify_fd < 0 ? status_errno(ctx, errno, "could not watch lazy inputs") : OK;
 }
 
 static void push(Lazy *lazy, Item *item)
@@ -73,6 +79,7 @@ static void push(Lazy *lazy, Item *item)
 Status lazy_add(Ctx *ctx, Lazy *lazy, const WorkerInput *input, const char *path,
                 uint64_t size_bytes, int dir_fd, const char *name)
 {
+    TRY(open_watch(ctx, lazy));
     if (mkfifoat(dir_fd, name, 0644) < 0)
         return status_errno(ctx, errno, "could not make a FIFO for input '%s'", path);
     AUTO_FD fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
@@ -136,10 +143,7 @@ static void *feed(void *arg)
     Item *item = arg;
     char at[32];
     snprintf(at, sizeof(at), "/proc/self/fd/%d", item->fd);
-    FifoSink fifo = {
-        .sink = {fifo_file, fifo_data},
-          .fd = open(at, O_WRONLY | O_CLOEXEC)
-    };
+    FifoSink fifo = { .sink = { fifo_file, fifo_data }, .fd = open(at, O_WRONLY | O_CLOEXEC) };
     fd_closep(&item->fd);
     if (fifo.fd < 0) {
         item->status =
@@ -181,10 +185,8 @@ static void start_feeder(Lazy *lazy, int watch)
 static void *watch_opens(void *arg)
 {
     Lazy *lazy = arg;
-    struct pollfd fds[] = {
-        {.fd = lazy->inotify_fd, .events = POLLIN},
-        { .fd = lazy->stop_fd,   .events = POLLIN}
-    };
+    struct pollfd fds[] = { { .fd = lazy->inotify_fd, .events = POLLIN },
+                            { .fd = lazy->stop_fd, .events = POLLIN } };
     _Alignas(struct inotify_event) char events[4096];
     while (!fds[1].revents) {
         poll(fds, ARRAY_LEN(fds), -1);

@@ -10,8 +10,8 @@
 
 typedef struct Lazy Lazy;
 
-/* For one attempt of a datum. io->fetch is called from threads of its own. Errors: errno's. */
-Status lazy_new(Ctx *ctx, WorkerIo *io, Lazy **out) NODISCARD;
+/* For one attempt of a datum. io->fetch is called from threads of its own. */
+Lazy *lazy_new(WorkerIo *io);
 
 /* Makes dir_fd's new entry `name` such a FIFO; `path` is where the content is in the input's
  * commit. The input must stay. Errors: RESOURCE_EXHAUSTED (too many open descriptors), errno's. */

@@ -52,10 +52,9 @@ static Status live_once(Serving *self)
 {
     Run *run = &self->run;
     Ctx *ctx = run->ctx;
-    CLEANUP(lazy_freep) Lazy *lazy = NULL;
+    CLEANUP(lazy_freep) Lazy *lazy = lazy_new(run->io);
     uint64_t ignored_bytes = 0;
     const char *ignored;
-    TRY(lazy_new(ctx, run->io, &lazy));
     TRY(prepare(self, lazy));
     TRY(take_ports(ctx, self));
     self->service->tell(self->service->self, "");

@@ -1,6 +1,7 @@
 /* spares.c - see spares.h. A ring: the file that was put aside longest ago is taken first. */
 #include "worker/spares.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -15,6 +16,8 @@
 struct Spares {
     int dir_fd;
     size_t first, count; /* of the ring: files are named by their place in it */
+    int parked_fd;       /* the folder of a file that is kept where it is; -1: there is none */
+    char parked[NAME_MAX + 1];
 };
 
 Spares *spares_new(const char *dir)
@@ -22,6 +25,7 @@ Spares *spares_new(const char *dir)
     Spares *spares = calloc(1, sizeof(*spares));
     if (!spares)
         abort();
+    spares->parked_fd = -1;
     spares->dir_fd = mkdir(dir, 0700) == 0 ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     return spares;
 }
@@ -40,16 +44,34 @@ static const char *place_name(size_t place, char out[NAME_SIZE])
     return out;
 }
 
-bool spares_keep(Spares *spares, int dir_fd, const char *name)
+static bool put_aside(Spares *spares, int dir_fd, const char *name)
 {
     char spare[NAME_SIZE];
     if (spares->dir_fd < 0 || spares->count == SPARES_MAX)
         return false;
-    if (renameat(dir_fd, name, spares->dir_fd,
-                 place_name(spares->first + spares->count, spare)) < 0)
+    if (renameat(dir_fd, name, spares->dir_fd, place_name(spares->first + spares->count, spare)) <
+        0)
         return false;
     spares->count++;
     return true;
+}
+
+bool spares_keep(Spares *spares, int dir_fd, const char *name)
+{
+    if (spares->parked_fd >= 0 || strlen(name) > NAME_MAX)
+        return put_aside(spares, dir_fd, name);
+    spares->parked_fd = dir_fd;
+    strcpy(spares->parked, name);
+    return true;
+}
+
+/* It may be gone already: who needed its name took it away. */
+void spares_settle(Spares *spares)
+{
+    int dir_fd = spares->parked_fd;
+    spares->parked_fd = -1;
+    if (dir_fd >= 0 && !put_aside(spares, dir_fd, spares->parked))
+        unlinkat(dir_fd, spares->parked, 0);
 }
 
 /* A write lease is given only while no other descriptor or mapping of the file exists. */
@@ -61,18 +83,34 @@ static bool is_ours_alone(int fd)
     return alone && fcntl(fd, F_SETLEASE, F_UNLCK) == 0;
 }
 
+static bool is_there(const char *name, int dir_fd, int to_fd, const char *to)
+{
+    return dir_fd == to_fd && strcmp(name, to) == 0;
+}
+
+/* The file `spare` of a folder becomes `name` of another; -1 and it is gone. */
+static int take(int spare_fd, const char *spare, int dir_fd, const char *name)
+{
+    AUTO_FD fd = openat(spare_fd, spare, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0 && is_ours_alone(fd) &&
+        (is_there(spare, spare_fd, dir_fd, name) ||
+         renameat2(spare_fd, spare, dir_fd, name, RENAME_NOREPLACE) == 0))
+        return fd_steal(&fd);
+    unlinkat(spare_fd, spare, 0);
+    return -1;
+}
+
 int spares_take(Spares *spares, int dir_fd, const char *name)
 {
+    int parked_fd = spares->parked_fd;
+    spares->parked_fd = -1;
+    if (parked_fd >= 0)
+        return take(parked_fd, spares->parked, dir_fd, name);
     char spare[NAME_SIZE];
     if (!spares->count)
         return -1;
     place_name(spares->first, spare);
     spares->first = (spares->first + 1) % SPARES_MAX;
     spares->count--;
-    AUTO_FD fd = openat(spares->dir_fd, spare, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd >= 0 && is_ours_alone(fd) &&
-        renameat2(spares->dir_fd, spare, dir_fd, name, RENAME_NOREPLACE) == 0)
-        return fd_steal(&fd);
-    unlinkat(spares->dir_fd, spare, 0);
-    return -1;
+    return take(spares->dir_fd, spare, dir_fd, name);
 }

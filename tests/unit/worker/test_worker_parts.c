@@ -151,30 +151,71 @@ static ino_t inode_of(const Disk *disk, const char *name)
     return st.st_ino;
 }
 
+/* Puts a file aside, at once or when it is settled. */
+static void keep(Spares *spares, const Disk *disk, const char *name, bool settle)
+{
+    assert_true(spares_keep(spares, disk->slot_fd, name));
+    if (settle)
+        spares_settle(spares);
+}
+
 static void a_spare_file_serves_again_unless_it_is_open(void **state)
+{
+    (void)state;
+    for (int settle = 0; settle < 2; settle++) {
+        print_message("# %s\n", settle ? "put aside" : "left where it is");
+        Disk disk;
+        disk_open(&disk, 1 * MiB);
+        Spares *spares = spares_new(text_printf(disk.ctx.arena, "%s/spares", disk.dir));
+        assert_int_equal(spares_take(spares, disk.slot_fd, "none"), -1);
+        write_file(&disk, "a", 3);
+        write_file(&disk, "b", 3);
+        write_file(&disk, "taken", 3);
+        ino_t b = inode_of(&disk, "b");
+        AUTO_FD reader = openat(disk.slot_fd, "a", O_RDONLY); /* holds it open */
+        (void)reader;
+        keep(spares, &disk, "a", settle);
+        assert_int_equal(spares_take(spares, disk.slot_fd, "c"), -1); /* somebody reads it */
+        assert_int_equal(faccessat(disk.slot_fd, "a", F_OK, 0), -1);
+
+        keep(spares, &disk, "b", settle);
+        AUTO_FD fd = spares_take(spares, disk.slot_fd, "c");
+        assert_true(fd >= 0);
+        assert_int_equal(inode_of(&disk, "c"), b);
+        fd_closep(&fd);
+        keep(spares, &disk, "c", settle);
+        assert_int_equal(spares_take(spares, disk.slot_fd, "taken"), -1);
+        assert_int_equal(faccessat(disk.slot_fd, "c", F_OK, 0), -1);
+
+        keep(spares, &disk, "taken", settle); /* and serves for what has its own name */
+        AUTO_FD again = spares_take(spares, disk.slot_fd, "taken");
+        assert_true(again >= 0);
+        spares_free(spares);
+        disk_close(&disk);
+    }
+}
+
+static void files_that_wait_for_their_use_are_gone_when_settled(void **state)
 {
     (void)state;
     Disk disk;
     disk_open(&disk, 1 * MiB);
     Spares *spares = spares_new(text_printf(disk.ctx.arena, "%s/spares", disk.dir));
-    assert_int_equal(spares_take(spares, disk.slot_fd, "none"), -1);
     write_file(&disk, "a", 3);
     write_file(&disk, "b", 3);
-    write_file(&disk, "taken", 3);
-    ino_t b = inode_of(&disk, "b");
-    AUTO_FD reader = openat(disk.slot_fd, "a", O_RDONLY); /* holds it open */
-    (void)reader;
+    ino_t a = inode_of(&disk, "a"), b = inode_of(&disk, "b");
     assert_true(spares_keep(spares, disk.slot_fd, "a"));
     assert_true(spares_keep(spares, disk.slot_fd, "b"));
-    assert_false(spares_keep(spares, disk.slot_fd, "a")); /* it is not there any more */
-
-    assert_int_equal(spares_take(spares, disk.slot_fd, "c"), -1); /* a: somebody reads it */
-    AUTO_FD fd = spares_take(spares, disk.slot_fd, "c");
-    assert_true(fd >= 0);
+    assert_false(spares_keep(spares, disk.slot_fd, "b")); /* it is not there any more */
+    spares_settle(spares);
+    spares_settle(spares);
+    assert_int_equal(faccessat(disk.slot_fd, "a", F_OK, 0), -1);
+    AUTO_FD first = spares_take(spares, disk.slot_fd, "c");
+    AUTO_FD second = spares_take(spares, disk.slot_fd, "d");
+    assert_true(first >= 0 && second >= 0);
     assert_int_equal(inode_of(&disk, "c"), b);
-    assert_true(spares_keep(spares, disk.slot_fd, "c"));
-    fd_closep(&fd);
-    assert_int_equal(spares_take(spares, disk.slot_fd, "taken"), -1);
+    assert_int_equal(inode_of(&disk, "d"), a);
+    assert_int_equal(spares_take(spares, disk.slot_fd, "e"), -1);
     spares_free(spares);
     disk_close(&disk);
 }
@@ -215,6 +256,7 @@ int main(void)
         cmocka_unit_test(the_cache_keeps_what_was_used_last),
         cmocka_unit_test(the_cache_grows),
         cmocka_unit_test(a_spare_file_serves_again_unless_it_is_open),
+        cmocka_unit_test(files_that_wait_for_their_use_are_gone_when_settled),
         cmocka_unit_test(folders_of_any_shape_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
