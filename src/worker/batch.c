@@ -305,8 +305,10 @@ Status worker_run_batch(Ctx *ctx, Worker *worker, WorkerIo *io, const WorkerSpec
     if (!n)
         return OK;
     self.run.datum = datums;
-    if (!run_begin(&self.run))
+    if (!run_begin(&self.run)) {
+        run_log_unable(&self.run);
         return fail_all(&self.run, n, done, arg);
+    }
     TRY(open_sandboxes(&self.run));
     for (size_t i = 0; i < n; i++) {
         ArenaMark mark = arena_mark(ctx->arena);

@@ -292,8 +292,8 @@ const char *run_judge(Run *run, const SandboxExit *ended, const char *cause)
     if (cause && str_starts(str(cause), str(ended->text)))
         return cause;
     if (ended->out_of_memory)
-        return text_printf(run->ctx->arena, "%s: out of memory: limit %llu bytes",
-                           ended->text, (unsigned long long)run->spec->limits.memory_bytes);
+        return text_printf(run->ctx->arena, "%s: out of memory: limit %llu bytes", ended->text,
+                           (unsigned long long)run->spec->limits.memory_bytes);
     return ended->text;
 }
 
@@ -499,10 +499,18 @@ static void warn(Run *run)
     }
 }
 
+void run_log_unable(Run *run)
+{
+    run_log(run,
+            text_printf(run->ctx->arena, "errored starting user code: %s", run->result->reason));
+}
+
 static Status run_datum(Run *run)
 {
-    if (!run_begin(run))
+    if (!run_begin(run)) {
+        run_log_unable(run);
         return OK;
+    }
     TRY(run_open_sandbox(run, 0, &run->sandbox));
     run->resolver = run->sandbox;
     run->result->warning = arena_strdup(run->ctx->arena, sandbox_warnings(run->sandbox));

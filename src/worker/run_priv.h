@@ -34,6 +34,7 @@ void run_log(Run *run, const char *line); /* the worker's own */
 /* Who the process is to be; false, with the result's reason, when nobody knows or there is no
  * command. */
 bool run_begin(Run *run);
+void run_log_unable(Run *run); /* that reason */
 /* nth tells sandboxes of one config apart. */
 Status run_open_sandbox(Run *run, unsigned nth, Sandbox **out) NODISCARD;
 

@@ -42,13 +42,16 @@ static bool parse_id(Str text, uint32_t *out)
     return true;
 }
 
-/* After a number the group is a number; after a name it is looked up. */
+/* After a number the group is a number; after a name it is looked up, and a number that nobody has
+ * is taken as it is. */
 static Status resolve_group(Ctx *ctx, Str file, Str group, bool by_id, uint32_t *out)
 {
     Row row;
     if (by_id && parse_id(group, out))
         return OK;
     if (find_row(file, group, true, &row) && parse_id(row.fields[2], out))
+        return OK;
+    if (parse_id(group, out))
         return OK;
     return FAIL(ctx, NOT_FOUND, "guess gid from transform user: group " STR_FMT " not found",
                 STR_ARG(group));

@@ -15,7 +15,7 @@ typedef struct UserFiles {
 } UserFiles;
 
 /* user: "", "name", "uid", "name:group" or "uid:gid". "" is root; without a passwd file any name
- * is. A uid that nobody has is taken as it is. Errors: NOT_FOUND, in the words that users know. */
+ * is. A uid or gid that nobody has is taken as it is. Errors: NOT_FOUND, in the words that users know. */
 Status user_resolve(Ctx *ctx, const UserFiles *files, const char *user, UserIds *out) NODISCARD;
 
 /* Reads etc/passwd and etc/group below root_dir ("": the host's), following links no further than

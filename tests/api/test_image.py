@@ -10,32 +10,16 @@ import tempfile
 import unittest
 
 from harness import ApiTest, Server, name
+from oci_image import add_programs
 from pachyderm_sdk.api import pfs, pps
 
 PCV = os.path.join(os.path.dirname(os.environ["PCVD"]), "pcv")
 
 
-def closure(programs):
-    """Files that make the programs run: themselves, and the libraries the loader names."""
-    files = set()
-    for program in programs:
-        files.add(os.path.realpath(shutil.which(program)))
-        said = subprocess.run(["ldd", shutil.which(program)], capture_output=True, text=True, check=True)
-        files.update(word for word in said.stdout.split() if word.startswith("/"))
-    return files
-
-
 def write_root(path, marker):
     """A root with a shell and cat, as a tar."""
     with tarfile.open(path, "w") as tar:
-        for file in sorted(closure(["sh", "cat"])):
-            tar.add(os.path.realpath(file), arcname=file.lstrip("/"))
-        shell = os.path.realpath(shutil.which("sh"))
-        for alias, target in (("bin/sh", shell), ("bin/cat", os.path.realpath(shutil.which("cat")))):
-            if target.lstrip("/") != alias:
-                link = tarfile.TarInfo(alias)
-                link.type, link.linkname = tarfile.SYMTYPE, target
-                tar.addfile(link)
+        add_programs(tar, ["sh", "cat"])
         info = tarfile.TarInfo("marker")
         info.size = len(marker)
         tar.addfile(info, io.BytesIO(marker.encode()))

@@ -1,5 +1,6 @@
 """The same pipelines in sandboxes of our own and in those of OCI runtimes: pcvd --sandbox."""
 
+import itertools
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import unittest
 
 from harness import Server, name
 from pachyderm_sdk.api import pfs, pps
+from oci_image import COMPRESSIONS, layer, write_layout
 from pps_case import FAILURE, PpsCase
 from test_image import write_root
 
@@ -47,6 +49,7 @@ class RuntimeCase:
     """What must hold whoever makes the sandbox; a subclass says who."""
 
     runtime = "own"
+    user = None  # whose server it is; None: who runs the tests
 
     @classmethod
     def setUpClass(cls):
@@ -55,8 +58,12 @@ class RuntimeCase:
         init = os.path.join(os.path.dirname(PCVD), "pcv-init")
         if cls.runtime != "own" and not os.path.exists(init):
             raise unittest.SkipTest("this build has no pcv-init")
+        if cls.user is not None and os.geteuid() != 0:
+            raise unittest.SkipTest("only root can be somebody else")
+        if cls.user is not None and os.environ.get("PCV_SANITIZED") == "thread":
+            raise unittest.SkipTest("a process with the sanitizer's own thread may not enter a user namespace")
         cls.own_server = Server(args=["--sandbox", cls.runtime, "--workers", "1",
-                                      "--require-sandbox", "1"])
+                                      "--require-sandbox", "1"], user=cls.user)
 
     @classmethod
     def tearDownClass(cls):
@@ -134,20 +141,106 @@ class RuntimeCase:
         with self.client.pfs.pfs_file(file=pfs.File(commit=commit, path=path)) as file:
             return file.read()
 
-    def test_runs_in_an_image(self):
+    def scratch(self):
         folder = tempfile.mkdtemp(prefix="pcv-runtime-")
         self.addCleanup(shutil.rmtree, folder)
-        tar = os.path.join(folder, "root.tar")
-        write_root(tar, "in the image\n")
+        return folder
+
+    def imported(self, path):
         image = name("img")
-        subprocess.run([os.path.join(os.path.dirname(PCVD), "pcv"), "image", "import", tar, image,
+        subprocess.run([os.path.join(os.path.dirname(PCVD), "pcv"), "image", "import", path, image,
                         "--address", f"127.0.0.1:{self.server.port}"], check=True, capture_output=True)
+        return image
+
+    def image(self, *layers, **config):
+        """An image with a shell and some tools, and these layers over them."""
+        base = layer(programs=["sh", "cat", "ls", "id", "pwd"])
+        return self.imported(write_layout(os.path.join(self.scratch(), "layout"),
+                                          [(base, "+gzip"), *layers], config))
+
+    def test_runs_in_an_image(self):
+        tar = os.path.join(self.scratch(), "root.tar")
+        write_root(tar, "in the image\n")
+        image = self.imported(tar)
         repo = self.repo(files={"/a": b"one\n"})
         made = self.pipeline(repo, "cat /marker /pfs/in/a > /pfs/out/a; echo /etc/* >> /pfs/out/a",
                              transform={"image": image, "cmd": ["/bin/sh", "-e"]})
         self.succeeds(made)
         self.assertTrue(self.read(made, "/a").startswith(b"in the image\none\n"))
         self.assertNotIn(b"passwd", self.read(made, "/a"))
+
+    def test_many_layers(self):
+        """More than a kernel's limit for mounted ones, of all compressions; those above remove single
+        files, whole folders, and what lies below a folder that begins anew."""
+        left, layers = {}, [({"dir/kept/.keep": ""}, "")]
+        for i, how in zip(range(150), itertools.cycle(COMPRESSIONS)):
+            files = {f"dir/{i}": f"{i}\n", f"old/{i}": "", f"gone/deep/{i}": ""}
+            left[str(i)] = f"{i}\n"
+            if i % 3 == 2:
+                files[f"dir/.wh.{i - 1}"] = ""
+                del left[str(i - 1)]
+            if i == 140:
+                files[".wh.gone"] = files["old/.wh..wh..opq"] = ""
+                del files[f"gone/deep/{i}"]
+            layers.append((files, how))
+        image = self.image(*((layer(files), how) for files, how in layers))
+        repo = self.repo(files={"/a": b"one\n"})
+        made = self.pipeline(repo, "cd /dir; for f in *; do cat $f > /pfs/out/$f; done; ls /old /gone/deep > /pfs/out/others",
+                             transform={"image": image, "cmd": ["/bin/sh"], "working_dir": "/"})
+        self.succeeds(made)
+        self.assertEqual({path[1:]: self.read(made, path).decode() for path in self.paths(made)
+                          if path[1:].isdigit()}, left)
+        self.assertEqual(self.read(made, "/others").decode().split(),
+                         ["/gone/deep:"] + sorted(str(i) for i in range(141, 150)) +
+                         ["/old:"] + sorted(str(i) for i in range(140, 150)))
+
+    ACCOUNTS = {"etc/passwd": "root:x:0:0::/root:/bin/sh\nalice:x:1500:1600::/home/alice:/bin/sh\n",
+                "etc/group": "root:x:0:\nstaff:x:1700:\n"}
+
+    def test_users_of_an_image(self):
+        """By its own accounts, not the host's; the transform's user wins over the image's."""
+        image = self.image((layer(self.ACCOUNTS), "+zstd"), User="alice:staff")
+        repo = self.repo(files={"/a": b"one\n"})
+        for user, text in (("", "1500 1700 /home/alice"), ("alice", "1500 1600 /home/alice"),
+                           ("1500", "1500 1600 /home/alice"), ("1500:5", "1500 5 /home/alice"),
+                           ("alice:staff", "1500 1700 /home/alice"), ("root", "0 0 /root"),
+                           ("77", "77 0 /"), ("77:88", "77 88 /")):
+            with self.subTest(user):
+                made = self.pipeline(repo, "echo $(id -u) $(id -g) $HOME > /pfs/out/id; cat /pfs/in/a > /pfs/out/a",
+                                     transform={"image": image, "user": user, "cmd": ["sh", "-e"]})
+                self.succeeds(made)
+                self.assertEqual(self.read(made, "/id").decode(), text + "\n")
+        for user, reason in (("nobody", "guess uid from transform user by reading /etc/passwd: user nobody not found"),
+                             ("alice:users", "guess gid from transform user: group users not found")):
+            with self.subTest(user):
+                made = self.pipeline(repo, transform={"image": image, "user": user, "cmd": ["sh"]}, datum_tries=1)
+                self.assertEqual(self.reason_of_datum(made), reason)
+
+    def reason_of_datum(self, pipeline):
+        info = self.job(pipeline)
+        self.assertEqual(info.state, FAILURE)
+        failed, = self.client.pps.list_datum(job=info.job)
+        reason = json.loads(self.read_meta(pipeline, f"/meta/{failed.datum.id}/meta"))["reason"]
+        said = [line.message for line in self.client.pps.get_logs(job=info.job)]
+        self.assertTrue([line for line in said if reason in line], said)
+        return reason
+
+    def test_what_an_image_says(self):
+        """Its environment and folder, under what the transform says. What it would run is not run."""
+        image = self.image((layer(self.ACCOUNTS, folders=["work", "other"]), ""), Env=["WHO=image", "WHAT=x"],
+                           WorkingDir="/work", Entrypoint=["/bin/cat"], Cmd=["/etc/passwd"])
+        repo = self.repo(files={"/a": b"one\n"})
+        script = "echo $WHO $WHAT $PWD $(pwd) $(id -u) > /pfs/out/said"
+        made = self.pipeline(repo, script, transform={"image": image, "cmd": ["sh", "-e"]})
+        self.succeeds(made)
+        self.assertEqual(self.read(made, "/said"), b"image x /work /work 0\n")
+        made = self.pipeline(repo, script, transform={"image": image, "cmd": ["sh", "-e"], "env": {"WHO": "me"},
+                                                      "working_dir": "/other"})
+        self.succeeds(made)
+        self.assertEqual(self.read(made, "/said"), b"me x /other /other 0\n")
+        made = self.pipeline(repo, transform={"image": image, "cmd": []})
+        info = self.until_state(made, pps.PipelineState.PIPELINE_FAILURE)
+        self.assertEqual(info.reason, "nothing to run: no transform.cmd")
 
 
 class OwnTest(RuntimeCase, PpsCase):
@@ -160,6 +253,21 @@ class CrunTest(RuntimeCase, PpsCase):
 
 class RuncTest(RuntimeCase, PpsCase):
     runtime = "runc"
+
+
+class OwnAsNobodyTest(RuntimeCase, PpsCase):
+    runtime = "own"
+    user = 65534
+
+
+class CrunAsNobodyTest(RuntimeCase, PpsCase):
+    runtime = "crun"
+    user = 65534
+
+
+class RuncAsNobodyTest(RuntimeCase, PpsCase):
+    runtime = "runc"
+    user = 65534
 
 
 CONFINED = [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "confined.py")]

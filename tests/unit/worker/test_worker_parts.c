@@ -31,6 +31,7 @@ static void users_are_looked_up(void **state)
         { "jo:staff", 1000, 50,   "/home/jo"},
         { "jo:50",    1000, 50,   "/home/jo"},
         { "1000:5",   1000, 5,    "/home/jo"},
+        { "jo:77",    1000, 77,   "/home/jo"},
         { "4000",     4000, 0,    "/"       },
         { "4000:5",   4000, 5,    "/"       },
         { "homeless", 7,    8,    "/"       },
