@@ -204,6 +204,13 @@ static Status open_floors(Ctx *ctx, Server *server)
 
 /* --- who serves what -------------------------------------------------------------------------- */
 
+/* Proxies and probes ask so whether to send others here. That it answers is the answer. */
+static bool asks_for_health(const WireHttp *http)
+{
+    Str target = str(wire_http_target(http));
+    return str_eq_c(str_sub(target, 0, str_find(target, '?')), "/healthz");
+}
+
 /* HTTP on the port that serves all. */
 static Status serve_http(void *self, Ctx *ctx, WireHttp *http)
 {
@@ -214,6 +221,9 @@ static Status serve_http(void *self, Ctx *ctx, WireHttp *http)
     }
     if (api_http_claims(http))
         return api_http(server->api, ctx, http);
+    if (asks_for_health(http))
+        return wire_http_answer(ctx, http, 200, "text/plain; charset=utf-8",
+                                str_bytes(STR("healthy\n")));
     return FAIL(ctx, NOT_FOUND, "not found");
 }
 

@@ -1,5 +1,6 @@
 """The rules of pfs.md 1 that touch every call, and the choices of 26 that a client can see."""
 
+import http.client
 import uuid
 
 import grpc
@@ -131,6 +132,17 @@ class WireTest(ApiTest):
             response_deserializer=bytes,
         )
         self.assertEqual(call(b"", timeout=10), b"\x08\x01")
+
+    def test_health_over_http(self):
+        """For probes that do not speak gRPC: any method will do."""
+        for method, target, body in (("GET", "/healthz", b"healthy\n"),
+                                     ("POST", "/healthz?a=b", b"healthy\n"),
+                                     ("HEAD", "/healthz", b"")):
+            connection = http.client.HTTPConnection("127.0.0.1", self.server.port)
+            self.addCleanup(connection.close)
+            connection.request(method, target)
+            answer = connection.getresponse()
+            self.assertEqual((answer.status, answer.read()), (200, body), (method, target))
 
     def test_late_parents_rebuild_children(self):
         """26.29: commits finish in whatever order they are ready."""
