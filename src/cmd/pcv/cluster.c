@@ -122,7 +122,7 @@ static Status fsck(Cli *cli)
 static const Command rows[] = {
     { .words = "version", .args = "", .run = version, .offline = true,
       .summary = "print the versions of this program and of the server",
-      .options = { OPT_CLIENT_ONLY, OPT_ARCHITECTURE, OPT_TIMEOUT, OPT_COMPARE, OPTIONS_RAW } },
+      .options = { OPT_CLIENT_ONLY, OPT_ARCHITECTURE, OPT_TIMEOUT, OPT_ENTERPRISE, OPT_COMPARE, OPTIONS_RAW } },
     { .words = "inspect cluster", .args = "", .run = inspect_cluster, .summary = "print the id of the server",
       .options = { OPTIONS_RAW } },
     { .words = "restart cluster", .args = "", .run = restart_cluster, .summary = "ask the server to restart",
