@@ -5,6 +5,7 @@
  * when it cannot start it; the engine starts the worker again when that ends, and the set goes out
  * once more. A service's run ends well when a newer job of the pipeline is ready. */
 #include "control/control_priv.h"
+#include "pps/spec.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -221,20 +222,38 @@ Status serve_order(Ctx *ctx, const JobRun *run, Procavia__Work__WorkSet *set)
 
 /* --- how it goes ------------------------------------------------------------------------------ */
 
-static bool has_port(const PpsV2__Service *service, int32_t port)
+/* The ports of this machine that a run wants; one within a network of its own is none. */
+typedef struct Ports {
+    int32_t ports[2]; /* 0: none */
+} Ports;
+
+static Ports ports_of(const JobRun *run)
 {
-    return service && port && (service->internal_port == port || service->external_port == port);
+    const PpsV2__PipelineInfo__Details *details = run->spec.info->details;
+    const PpsV2__Service *service = service_of(details);
+    if (!service)
+        return (Ports){ 0 };
+    bool own_network = spec_has_no_network(details->transform);
+    return (Ports){ { own_network ? 0 : service->internal_port, service->external_port } };
+}
+
+static bool have_common(const Ports *a, const Ports *b)
+{
+    for (size_t i = 0; i < 4; i++)
+        if (a->ports[i / 2] && a->ports[i / 2] == b->ports[i % 2])
+            return true;
+    return false;
 }
 
 /* With the lock held: another run that serves and has one of this one's ports; NULL none. */
 static const JobRun *find_rival(const Control *control, const JobRun *run)
 {
-    const PpsV2__Service *wanted = service_of(run->spec.info->details);
-    for (const JobRun *other = control->runs; wanted && other; other = other->next) {
+    const Ports wanted = ports_of(run);
+    for (const JobRun *other = control->runs; other; other = other->next) {
         if (other == run || !other->is_served)
             continue;
-        const PpsV2__Service *has = service_of(other->spec.info->details);
-        if (has_port(has, wanted->internal_port) || has_port(has, wanted->external_port))
+        const Ports has = ports_of(other);
+        if (have_common(&wanted, &has))
             return other;
     }
     return NULL;
@@ -247,8 +266,10 @@ static char *name_rival(const JobRun *run, const char *error)
     if (!rival)
         return *error ? strdup(error) : NULL;
     CLEANUP(arena_freep) Arena *arena = arena_new(0);
-    return strdup(text_printf(arena, "%s; pipeline '%s/%s' serves at one of these ports", error,
-                              rival->job.project, rival->job.pipeline));
+    return strdup(text_printf(arena,
+                              "%s; pipeline '%s/%s' serves at one of these ports (with "
+                              "transform.network none, internal ports are each one's own)",
+                              error, rival->job.project, rival->job.pipeline));
 }
 
 void serve_report(ControlSession *session, const Procavia__Work__WorkReport__Serving *report)

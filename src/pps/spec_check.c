@@ -159,11 +159,15 @@ bool spec_has_no_network(const PpsV2__Transform *transform)
     return transform && strcmp(transform->network, "none") == 0;
 }
 
-/* What reaches user code, or is reached by it, over the network. */
+/* What user code reaches over the network, or by what it is reached: but for a service with a port
+ * outside, which leads into a network of its own. */
 static const char *needs_network(const PpsV2__PipelineInfo__Details *details)
 {
-    if (details->service || (details->spout && details->spout->service))
-        return "a service";
+    const PpsV2__Service *service = details->service ? details->service
+                                    : details->spout ? details->spout->service
+                                                     : NULL;
+    if (service && (!service->internal_port || !service->external_port))
+        return "a service without both ports";
     if (details->transform->datum_batching)
         return "datum batching";
     return details->s3_out ? "s3 output" : NULL;

@@ -297,6 +297,12 @@ const char *run_judge(Run *run, const SandboxExit *ended, const char *cause)
     return ended->text;
 }
 
+static void pass_door(void *self, int door_fd)
+{
+    Run *run = self;
+    run->door(run->door_self, door_fd);
+}
+
 SandboxRun run_process(Run *run, const char *const *argv, const char *const *stdin_lines)
 {
     const WorkerSpec *spec = run->spec;
@@ -309,6 +315,7 @@ SandboxRun run_process(Run *run, const char *const *argv, const char *const *std
                          .mask = spec->mask,
                          .line = pass_line,
                          .leftover = tell_leftover,
+                         .door = run->door ? pass_door : NULL,
                          .self = run };
 }
 

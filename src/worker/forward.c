@@ -9,6 +9,7 @@
 #include "worker/forward.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 
 #include "base/file.h"
 #include "base/thread.h"
+#include "worker/report.h"
 
 #define PIPE_BYTES     (64 * KiB)
 #define LISTEN_BACKLOG 128
@@ -41,6 +43,9 @@ typedef struct Link {
 struct Forward {
     int listen_fd, stop_fd;
     uint16_t to;
+    bool by_door;
+    pthread_mutex_t lock; /* guards door_fd */
+    int door_fd;          /* -1: none */
     pthread_t thread;
     Link **links; /* [link_count] */
     size_t link_count;
@@ -57,13 +62,32 @@ static Link *link_free(Link *link)
     return NULL;
 }
 
-static int connect_to(uint16_t port)
+/* Whoever is behind the door may be slow, or gone; it is given a moment. */
+#define DOOR_SECONDS 2
+
+static int socket_by_door(Forward *forward)
+{
+    const struct timeval limit = { .tv_sec = DOOR_SECONDS };
+    Report report;
+    LOCKED(&forward->lock);
+    if (forward->door_fd < 0)
+        return -1;
+    setsockopt(forward->door_fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    if (send(forward->door_fd, "?", 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1 &&
+        report_receive(forward->door_fd, &report))
+        return report.fd;
+    fd_closep(&forward->door_fd); /* a late answer would be taken for the next one's */
+    return -1;
+}
+
+static int connect_to(Forward *forward)
 {
     const struct sockaddr_in address = { .sin_family = AF_INET,
-                                         .sin_port = htons(port),
+                                         .sin_port = htons(forward->to),
                                          .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    AUTO_FD fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
+    AUTO_FD fd =
+        forward->by_door ? socket_by_door(forward) : socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
         return -1;
     if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 && errno != EINPROGRESS)
         return -1;
@@ -74,7 +98,7 @@ static int connect_to(uint16_t port)
 static void accept_one(Forward *forward)
 {
     AUTO_FD client = accept4(forward->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    AUTO_FD service = client < 0 ? -1 : connect_to(forward->to);
+    AUTO_FD service = client < 0 ? -1 : connect_to(forward);
     if (service < 0)
         return;
     Link *link = calloc(1, sizeof(*link));
@@ -237,12 +261,23 @@ static Status listen_at(Ctx *ctx, const char *host, uint16_t port, int *out_fd)
     return OK;
 }
 
-Status forward_open(Ctx *ctx, const char *host, uint16_t from, uint16_t to, Forward **out)
+void forward_set_door(Forward *forward, int door_fd)
+{
+    LOCKED(&forward->lock);
+    fd_closep(&forward->door_fd);
+    forward->door_fd = door_fd;
+}
+
+Status forward_open(Ctx *ctx, const char *host, uint16_t from, uint16_t to, bool by_door,
+                    Forward **out)
 {
     CLEANUP(forward_closep) Forward *forward = calloc(1, sizeof(*forward));
     if (!forward)
         return STATUS(RESOURCE_EXHAUSTED);
     forward->to = to;
+    forward->by_door = by_door;
+    forward->door_fd = -1;
+    pthread_mutex_init(&forward->lock, NULL);
     forward->listen_fd = -1;
     forward->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     forward->links = calloc(FORWARD_CONNECTIONS_MAX, sizeof(Link *));
@@ -266,6 +301,8 @@ Forward *forward_close(Forward *forward)
         link_free(forward->links[i]);
     fd_closep(&forward->listen_fd);
     fd_closep(&forward->stop_fd);
+    fd_closep(&forward->door_fd);
+    pthread_mutex_destroy(&forward->lock);
     free(forward->links);
     free(forward);
     return NULL;

@@ -6,13 +6,17 @@
 #include "worker/init.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "worker/leftovers.h"
 #include "worker/perform.h"
 #include "worker/report.h"
@@ -28,13 +32,41 @@ static sigset_t watched_signals(void)
     return set;
 }
 
+/* Answers one question through the door: a socket, which belongs to the network of whoever made
+ * it. At its end it is not looked at any more. */
+static void open_door(int *door_fd)
+{
+    char question;
+    ssize_t got = recv(*door_fd, &question, sizeof(question), MSG_DONTWAIT);
+    if (got < 0)
+        return;
+    AUTO_FD made = got ? socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0) : -1;
+    if (got == 0 || !report_send(*door_fd, REPORT_DOOR, 0, made, ""))
+        fd_closep(door_fd);
+}
+
+/* Until there is a signal; answers at the door meanwhile. */
+static int next_signal(int signal_fd, int *door_fd)
+{
+    for (;;) {
+        struct pollfd fds[] = { { .fd = signal_fd, .events = POLLIN },
+                                { .fd = *door_fd, .events = POLLIN } };
+        struct signalfd_siginfo info;
+        if (poll(fds, ARRAY_LEN(fds), -1) < 0)
+            continue;
+        if (fds[1].revents)
+            open_door(door_fd);
+        if (fds[0].revents && read(signal_fd, &info, sizeof(info)) == sizeof(info))
+            return (int)info.ssi_signo;
+    }
+}
+
 /* Passes until the user's process has ended; a SIGTERM, which only the worker sends, ends it at
  * once. */
-static int wait_for_main(pid_t main_pid)
+static int wait_for_main(pid_t main_pid, int signal_fd, int *door_fd)
 {
-    sigset_t set = watched_signals();
     for (;;) {
-        int status, number = sigwaitinfo(&set, NULL);
+        int status, number = next_signal(signal_fd, door_fd);
         if (number == SIGTERM)
             kill(main_pid, SIGKILL);
         for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
@@ -100,13 +132,16 @@ _Noreturn void init_main(const int fds[REQUEST_FD_COUNT], bool isolated)
     if (!status_ok(s))
         init_broken(report_fd, s);
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    AUTO_FD signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
+    if (signal_fd < 0)
+        init_broken(report_fd, status_errno(&ctx, errno, "could not wait for signals"));
 
     pid_t main_pid = fork();
     if (main_pid < 0)
         init_broken(report_fd, status_errno(&ctx, errno, "could not start a process"));
     if (main_pid == 0)
         user_main(&ctx, &performer, &steps, at + 1);
-    int status = wait_for_main(main_pid);
+    int status = wait_for_main(main_pid, signal_fd, &performer.door_fd);
     if (isolated)
         leftovers_report(report_fd);
     else

@@ -12,7 +12,8 @@ static StepFn *const step_fns[STEP_OP_COUNT] = {
     [STEP_MKDIR] = do_mkdir,       [STEP_TMPFS] = do_tmpfs,       [STEP_DEVPTS] = do_devpts,
     [STEP_MASK] = do_mask,         [STEP_FILE] = do_file,         [STEP_READ_ONLY] = do_read_only,
     [STEP_HOSTNAME] = do_hostname, [STEP_LOOPBACK] = do_loopback, [STEP_PIVOT] = do_pivot,
-    [STEP_PROC] = do_proc,         [STEP_SESSION] = do_session,   [STEP_RLIMIT] = do_rlimit,
+    [STEP_PROC] = do_proc,         [STEP_DOOR] = do_door,
+    [STEP_SESSION] = do_session,   [STEP_RLIMIT] = do_rlimit,
     [STEP_NO_BOUND] = do_no_bound, [STEP_IDS] = do_ids,           [STEP_NO_CAPS] = do_no_caps,
     [STEP_ENV] = do_env,           [STEP_ARG] = do_arg,           [STEP_SECCOMP] = do_seccomp,
     [STEP_RESOLVE] = do_resolve,   [STEP_EXEC] = do_exec,
@@ -24,6 +25,7 @@ void perform_init(Performer *performer, int report_fd)
         .root_fd = -1,
         .report_fd = report_fd,
         .stdio = {-1, -1, -1},
+        .door_fd = -1,
         .outer_uid = geteuid(),
         .outer_gid = getegid()
     };

@@ -6,6 +6,7 @@
 typedef struct Performer {
     int root_fd;              /* the root being built, O_PATH; -1: the process's own */
     int report_fd;            /* to the worker; -1: nobody listens */
+    int door_fd;              /* STEP_DOOR's end of it; -1: there is none */
     int stdio[3];             /* what becomes descriptors 0, 1 and 2 */
     const char **argv, **env; /* gathered for STEP_EXEC; room for all steps */
     size_t argc, envc;

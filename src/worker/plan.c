@@ -320,6 +320,8 @@ void plan_run(const PlanBase *base, const SandboxRun *run, StepList *out)
     if (run->hostname && base->level != SANDBOX_NONE && !base->by_runtime)
         steps_add(out, (Step){ .op = STEP_HOSTNAME, .source = run->hostname });
     add_fresh_mounts(base, run->no_out, out);
+    if (run->door && base->level != SANDBOX_NONE)
+        steps_add(out, (Step){ .op = STEP_DOOR });
     add_confinement(base, run->terminal, out);
     for (const char *const *env = run->env; *env; env++)
         steps_add(out, (Step){ .op = STEP_ENV, .source = *env });

@@ -10,6 +10,7 @@ typedef enum ReportKind {
     REPORT_NOT_STARTED, /* the user's program cannot be run; text says why */
     REPORT_TARGET,   /* of STEP_RESOLVE: fd, text (real path); value: an errno, or REPORT_IS_DIR */
     REPORT_LEFTOVER, /* a process that was left behind; text describes it */
+    REPORT_DOOR,     /* of STEP_DOOR: fd, the worker's end of it */
     REPORT_EXITED,   /* the user's process ended; value is its wait status */
 } ReportKind;
 

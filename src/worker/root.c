@@ -19,6 +19,7 @@
 
 #include "base/file.h"
 #include "worker/perform_priv.h"
+#include "worker/report.h"
 
 #define PROC_FD_SIZE 32
 
@@ -267,6 +268,18 @@ int do_loopback(Performer *performer, const Step *step)
     AUTO_FD fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
     return fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? errno : 0;
+}
+
+int do_door(Performer *performer, const Step *step)
+{
+    int pair[2];
+    (void)step;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return errno;
+    bool told = report_send(performer->report_fd, REPORT_DOOR, 0, pair[1], "");
+    close(pair[1]);
+    performer->door_fd = pair[0];
+    return told ? 0 : EPIPE;
 }
 
 /* The old root ends up stacked on the new one, from where it is taken off. */

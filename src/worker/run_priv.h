@@ -19,6 +19,8 @@ typedef struct Run {
     Sandbox *resolver; /* resolves links of outputs; another one while the process lives on */
     const char *const *env;
     bool out_is_empty; /* /pfs/out was, after the last datum, and is as it was made */
+    void (*door)(void *self, int door_fd); /* as SandboxRun's; NULL: none */
+    void *door_self;
     int *env_fd;       /* where /pfs/.env is kept open, -1 until it is; NULL: it is not */
 } Run;
 

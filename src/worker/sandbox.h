@@ -100,6 +100,9 @@ typedef struct SandboxRun {
     /* A process that the user's process left behind and that was killed: "pid=7 comm=sleep
      * cmdline=sleep 1000". */
     void (*leftover)(void *self, Str text);
+    /* The door to the run's network (forward.h), which takes ownership: with no_network only. NULL:
+     * there is to be none. */
+    void (*door)(void *self, int door_fd);
     void *self;
 } SandboxRun;
 #define SANDBOX_LINE_BYTES_MAX (1 * MiB)

@@ -219,6 +219,12 @@ static void take_report(Ctx *ctx, Sandbox *sandbox, Report *report)
     case REPORT_TARGET:
         take_target(ctx, sandbox, report);
         break;
+    case REPORT_DOOR:
+        if (report->fd >= 0 && sandbox->run && sandbox->run->door)
+            sandbox->run->door(sandbox->run->self, report->fd);
+        else
+            fd_closep(&report->fd);
+        break;
     case REPORT_STARTED:
     default:
         break;

@@ -1,7 +1,8 @@
 /* serve.c - a process that is kept running: a service, or a spout (pps.md §18, §19).
  *
  * It shares the machine's network, so the port it listens on is the machine's: where somebody else
- * has it, the process is not started, and the reason is told until the port is free. */
+ * has it, the process is not started, and the reason is told until the port is free. With a network
+ * of its own all ports are free there; it is reached by way of the external port alone. */
 #include "base/event.h"
 #include "base/text.h"
 #include "worker/env.h"
@@ -16,21 +17,33 @@ typedef struct Serving {
     int64_t pause_ns;
 } Serving;
 
-static bool is_forwarded(const WorkerService *service)
+static bool is_forwarded(const Serving *self)
 {
+    const WorkerService *service = self->service;
     return service->external_port && service->internal_port &&
-           service->external_port != service->internal_port;
+           (self->run.spec->no_network || service->external_port != service->internal_port);
+}
+
+static void take_door(void *arg, int door_fd)
+{
+    const Serving *self = arg;
+    forward_set_door(self->forward, door_fd);
 }
 
 /* The ports, before the process begins. */
 static Status take_ports(Ctx *ctx, Serving *self)
 {
     const WorkerService *service = self->service;
-    if (service->internal_port)
+    bool own_network = self->run.spec->no_network;
+    if (service->internal_port && !own_network)
         TRY(forward_port_is_free(ctx, service->internal_port));
-    if (is_forwarded(service) && !self->forward)
+    if (is_forwarded(self) && !self->forward)
         TRY(forward_open(ctx, service->listen_host, service->external_port, service->internal_port,
-                         &self->forward));
+                         own_network, &self->forward));
+    if (own_network && self->forward) {
+        self->run.door = take_door;
+        self->run.door_self = self;
+    }
     return OK;
 }
 

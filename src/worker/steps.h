@@ -25,6 +25,7 @@ typedef enum StepOp {
     STEP_PIVOT,     /* the new root becomes the root; the old one is gone */
     /* Each run, as pid 1. */
     STEP_PROC, /* path */
+    STEP_DOOR, /* the worker gets sockets of this network from pid 1 (init.h) */
     STEP_FORK, /* the rest is for the child */
     /* Each run, as the user's process. */
     STEP_SESSION,  /* a session of its own, umask 022; number: with stdin as its terminal */

@@ -1,5 +1,6 @@
 """Services: user code that is kept running over the newest input and is reached by a port."""
 
+import concurrent.futures
 import os
 import signal
 import socket
@@ -43,6 +44,15 @@ def free_ports(n=2):
     return ports
 
 
+def get(port, path):
+    """The answer; None while there is none."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return answer.read()
+    except OSError:
+        return None
+
+
 class ServiceCase(PpsCase):
     def service(self, repo, inner, outer, name=None, update=False, script=None, **more):
         name = name or unique("svc")
@@ -60,12 +70,7 @@ class ServiceCase(PpsCase):
         self.client.pps.delete_pipeline(pipeline=pps.Pipeline(name=name), force=True)
 
     def get(self, port, path):
-        """The answer; None while there is none."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
-                return answer.read()
-        except OSError:
-            return None
+        return get(port, path)
 
     def until_answers(self, port, path, expected):
         self.until(lambda: self.get(port, path) == expected)
@@ -240,6 +245,41 @@ class Services(ServiceCase):
             self.until_state(name, RUNNING)
             self.until_answers(ports[1], "/a", b"1")
             self.assertEqual(self.info(name).reason, "")
+
+    def test_networks_of_their_own(self):
+        """Any number may listen on one port, whoever has it on the machine."""
+        repos = [self.repo(files={"/a": b"%d" % i}) for i in range(4)]
+        inner, *outer = free_ports(5)
+        outer[2] = inner  # from outside too: for one of them
+        names = [self.service(repo, inner, port, transform={"network": "none"})
+                 for repo, port in zip(repos[:3], outer)]
+        for i, name in enumerate(names):
+            self.until_answers(outer[i], "/a", b"%d" % i)
+            self.assertEqual(self.info(name).reason, "")
+        self.put(repos[0], {"/a": b"new"})
+        self.until_answers(outer[0], "/a", b"new")
+        self.get(outer[1], "/exit")
+        self.until_answers(outer[1], "/a", b"1")
+        # A large answer, and many at once.
+        self.put(repos[2], {"/big": b"x" * 5_000_000})
+        self.until_answers(outer[2], "/big", b"x" * 5_000_000)
+        with concurrent.futures.ThreadPoolExecutor(20) as pool:
+            answers = list(pool.map(lambda _: self.get(outer[1], "/a"), range(100)))
+        self.assertEqual(answers, [b"1"] * 100)
+
+    def test_a_network_of_its_own_leads_nowhere(self):
+        """The service hears who calls, and reaches nobody, the server neither."""
+        script = ("import socket, sys\n"
+                  "try:\n    socket.create_connection(('127.0.0.1', %d), timeout=5)\n"
+                  "except OSError as error:\n    print('alone:', error.strerror, flush=True)\n"
+                  % self.server.port)
+        inner, outer = free_ports()
+        name = self.service(self.repo(files={"/a": b"1"}), inner, outer, script=script + HTTP % inner,
+                            transform={"network": "none"})
+        self.until_answers(outer, "/a", b"1")
+        self.assertIn("alone: Connection refused", self.lines(pipeline=pps.Pipeline(name=name)) or
+                      [l.message for l in self.client.pps.get_logs(
+                          pipeline=pps.Pipeline(name=name), master=True)])
 
     def test_two_services_with_one_port(self):
         repo = self.repo(files={"/a": b"1"})

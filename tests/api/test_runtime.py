@@ -15,6 +15,7 @@ from pachyderm_sdk.api import pfs, pps
 from oci_image import COMPRESSIONS, layer, write_layout
 from pps_case import FAILURE, PpsCase
 from test_image import write_root
+from test_pps_service import HTTP, free_ports, get
 
 PCVD = os.environ["PCVD"]
 RUNNING, CRASHING = pps.PipelineState.PIPELINE_RUNNING, pps.PipelineState.PIPELINE_CRASHING
@@ -117,9 +118,24 @@ class RuntimeCase:
         for network, more, text in (
                 ("nonne", {}, 'network must be "host" or "none", not "nonne"'),
                 ("none", {"s3_out": True}, "s3 output needs a network"),
-                ("none", {"service": {"internal_port": 80, "external_port": 80}}, "a service needs a network")):
+                ("none", {"service": {"internal_port": 80}}, "a service without both ports needs a network")):
             with self.fails("INVALID_ARGUMENT", text):
                 self.pipeline(repo, "true", transform={"network": network}, **more)
+
+    def test_a_service_with_a_network_of_its_own(self):
+        """Two that listen on one port, each reached by its own; whoever makes the network."""
+        repo = self.repo(files={"/a": b"here"})
+        inner, *outer = free_ports(3)
+        names = [name("svc") for _ in outer]
+        for made, port in zip(names, outer):
+            self.create_json({
+                "pipeline": {"name": made},
+                "transform": {"image": "host", "cmd": ["python3", "-c", HTTP % inner], "network": "none"},
+                "service": {"internal_port": inner, "external_port": port},
+                "input": {"pfs": {"repo": repo, "glob": "/", "name": "in"}}})
+            self.addCleanup(self.client.pps.delete_pipeline, pipeline=pps.Pipeline(name=made), force=True)
+        for port in outer:
+            self.until(lambda: get(port, "/a") == b"here")
 
     def test_out_of_memory_is_told(self):
         repo = self.repo(files={"/a": b"one\n"})

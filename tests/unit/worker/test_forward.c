@@ -2,6 +2,7 @@
 #include "testing.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -10,6 +11,7 @@
 
 #include "base/file.h"
 #include "worker/forward.h"
+#include "worker/report.h"
 
 #define PATIENCE_S 20
 
@@ -111,7 +113,7 @@ static void bytes_arrive_as_they_were_sent(void **state UNUSED)
     uint16_t to, from = free_port();
     AUTO_FD listener = listen_anywhere(&to);
     CLEANUP(forward_closep) Forward *forward = NULL;
-    assert_ok(forward_open(&ctx, "127.0.0.1", from, to, &forward));
+    assert_ok(forward_open(&ctx, "127.0.0.1", from, to, false, &forward));
     AUTO_FD client = connect_to(from);
     AUTO_FD service = accept(listener, NULL, NULL);
     Sender there = { client, data, size }, back = { service, data, size / 2 };
@@ -134,7 +136,7 @@ static void one_that_does_not_read_holds_up_nobody(void **state UNUSED)
     uint16_t to, from = free_port();
     AUTO_FD listener = listen_anywhere(&to);
     CLEANUP(forward_closep) Forward *forward = NULL;
-    assert_ok(forward_open(&ctx, "127.0.0.1", from, to, &forward));
+    assert_ok(forward_open(&ctx, "127.0.0.1", from, to, false, &forward));
     AUTO_FD stuck = connect_to(from);
     AUTO_FD unread = accept(listener, NULL, NULL);
     struct pollfd writable = { .fd = stuck, .events = POLLOUT };
@@ -153,7 +155,7 @@ static void a_client_is_hung_up_on_where_nobody_listens(void **state UNUSED)
     ctx_init(&ctx);
     uint16_t to = free_port(), from = free_port();
     CLEANUP(forward_closep) Forward *forward = NULL;
-    assert_ok(forward_open(&ctx, "127.0.0.1", from, to, &forward));
+    assert_ok(forward_open(&ctx, "127.0.0.1", from, to, false, &forward));
     for (int i = 0; i < 3; i++) {
         AUTO_FD client = connect_to(from);
         uint8_t byte;
@@ -168,12 +170,68 @@ static void more_connections_than_fit_wait_for_their_turn(void **state UNUSED)
     uint16_t to, from = free_port();
     AUTO_FD listener = listen_anywhere(&to);
     CLEANUP(forward_closep) Forward *forward = NULL;
-    assert_ok(forward_open(&ctx, "127.0.0.1", from, to, &forward));
+    assert_ok(forward_open(&ctx, "127.0.0.1", from, to, false, &forward));
     for (int i = 0; i < 2 * FORWARD_CONNECTIONS_MAX; i++) {
         AUTO_FD client = connect_to(from);
         AUTO_FD service = accept(listener, NULL, NULL);
         send_all(client, (const uint8_t *)"x", 1);
         assert_receives(service, (const uint8_t *)"x", 1);
+    }
+}
+
+/* Answers one question at a door as `kind` says. */
+typedef enum DoorKind { DOOR_SOCKET, DOOR_NOTHING, DOOR_FILE, DOOR_CLOSES } DoorKind;
+
+typedef struct Door {
+    int fd;
+    DoorKind kind;
+} Door;
+
+static void *answer_once(void *arg)
+{
+    const Door *door = arg;
+    char question;
+    assert_int_equal(recv(door->fd, &question, 1, 0), 1);
+    AUTO_FD made = door->kind == DOOR_SOCKET ? socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)
+                   : door->kind == DOOR_FILE ? open("/dev/null", O_RDWR | O_CLOEXEC)
+                                             : -1;
+    if (door->kind == DOOR_CLOSES)
+        shutdown(door->fd, SHUT_RDWR);
+    else
+        assert_true(report_send(door->fd, REPORT_DOOR, 0, made, ""));
+    return NULL;
+}
+
+/* One that gives no socket costs its caller the connection, and no more. */
+static void doors_are_not_trusted(void **state UNUSED)
+{
+    static const DoorKind kinds[] = { DOOR_SOCKET, DOOR_NOTHING, DOOR_FILE, DOOR_CLOSES,
+                                      DOOR_SOCKET };
+    CLEANUP(ctx_done) Ctx ctx;
+    ctx_init(&ctx);
+    uint16_t to, from = free_port();
+    AUTO_FD listener = listen_anywhere(&to);
+    CLEANUP(forward_closep) Forward *forward = NULL;
+    assert_ok(forward_open(&ctx, "127.0.0.1", from, to, true, &forward));
+    AUTO_FD early = connect_to(from); /* there is no door yet */
+    assert_true(recv(early, (uint8_t[1]){ 0 }, 1, 0) <= 0);
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        int pair[2];
+        pthread_t thread;
+        assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+        Door door = { pair[0], kinds[i] };
+        forward_set_door(forward, pair[1]);
+        assert_int_equal(pthread_create(&thread, NULL, answer_once, &door), 0);
+        AUTO_FD client = connect_to(from);
+        if (kinds[i] == DOOR_SOCKET) {
+            AUTO_FD service = accept(listener, NULL, NULL);
+            send_all(client, (const uint8_t *)"x", 1);
+            assert_receives(service, (const uint8_t *)"x", 1);
+        } else {
+            assert_true(recv(client, (uint8_t[1]){ 0 }, 1, 0) <= 0);
+        }
+        pthread_join(thread, NULL);
+        close(pair[0]);
     }
 }
 
@@ -185,13 +243,13 @@ static void a_taken_port_is_named(void **state UNUSED)
     Forward *forward = NULL;
     AUTO_FD listener = listen_anywhere(&taken);
     const char *expected = text_printf(ctx.arena, "port %u of 127.0.0.1 is already in use", taken);
-    Status s = forward_open(&ctx, "127.0.0.1", taken, 1, &forward);
+    Status s = forward_open(&ctx, "127.0.0.1", taken, 1, false, &forward);
     assert_int_equal(s.code, STATUS_FAILED_PRECONDITION);
     assert_string_equal(status_message(s), expected);
     assert_int_equal(forward_port_is_free(&ctx, taken).code, STATUS_FAILED_PRECONDITION);
     fd_closep(&listener);
     assert_ok(forward_port_is_free(&ctx, taken));
-    s = forward_open(&ctx, "nowhere", taken, 1, &forward);
+    s = forward_open(&ctx, "nowhere", taken, 1, false, &forward);
     assert_int_equal(s.code, STATUS_INVALID_ARGUMENT);
     assert_null(forward);
 }
@@ -203,6 +261,7 @@ int main(void)
         cmocka_unit_test(one_that_does_not_read_holds_up_nobody),
         cmocka_unit_test(a_client_is_hung_up_on_where_nobody_listens),
         cmocka_unit_test(more_connections_than_fit_wait_for_their_turn),
+        cmocka_unit_test(doors_are_not_trusted),
         cmocka_unit_test(a_taken_port_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
