@@ -391,13 +391,18 @@ static Status close_spout_commit(Ctx *ctx, PfsTx *tx, Creation *c)
     return pfs_finish_commit(ctx, tx, &finish, true);
 }
 
-/* Each version of a pipeline without inputs runs once. As nothing but its spec moves, which makes no
- * commit below, its branches are derived from it anew. */
-static Status begin_anew(Ctx *ctx, PfsTx *tx, const Creation *c)
+/* Takes the version before off its branches, where they do not just go on. An output branch that is
+ * another's now becomes an ordinary one. And each version of a pipeline without inputs runs once:
+ * as nothing but its spec moves, which makes no commit below, its branches are derived anew. */
+static Status leave_branches(Ctx *ctx, PfsTx *tx, const Creation *c)
 {
-    if (!c->is_update || c->info->details->input || pps_is_spout(c->info))
+    if (!c->is_update)
         return OK;
-    return pps_connect_branches(ctx, tx, c->info, false);
+    const PpsV2__PipelineInfo__Details *old = c->old.info->details, *details = c->info->details;
+    bool runs_once = !details->input && !pps_is_spout(c->info);
+    if (!runs_once && strcmp(old->output_branch, details->output_branch) == 0)
+        return OK;
+    return pps_connect_branches(ctx, tx, c->old.info, false);
 }
 
 static const char *who(Ctx *ctx)
@@ -430,7 +435,7 @@ Status pps_create_pipeline(Ctx *ctx, PfsTx *tx, Pps *pps,
                           text_printf(ctx->arena,
                                       "all jobs killed because pipeline was updated for user %s",
                                       who(ctx))));
-    TRY(begin_anew(ctx, tx, &c));
+    TRY(leave_branches(ctx, tx, &c));
     TRY(pps_connect_branches(ctx, tx, c.info, !(c.is_update && c.old.stopped)));
     if (c.info->type == PPS_V2__PIPELINE_INFO__PIPELINE_TYPE__PIPELINE_TYPE_SPOUT)
         TRY(close_spout_commit(ctx, tx, &c));

@@ -160,6 +160,29 @@ class Basic(PpsCase):
         info = self.succeeds(name)
         self.assertEqual((info.data_processed, info.data_skipped), (2, 0))
 
+    def test_output_goes_to_another_branch(self):
+        repo = self.repo(files={"/a": b"1"})
+        name = self.pipeline(repo)
+        self.succeeds(name)
+        self.pipeline(repo, name=name, update=True, output_branch="other")
+        info = self.succeeds(name)
+        self.assertEqual((info.output_commit.branch.name, info.data_processed), ("other", 1))
+        derived = {b.branch.name: len(b.direct_provenance)
+                   for b in self.client.pfs.list_branch(repo=pfs.Repo.from_uri(name))}
+        self.assertEqual(derived, {"master": 0, "other": 2})
+        commit = self.put(repo, {"/b": b"2"})
+        self.succeeds(name, commit.id)
+        self.assertEqual((self.paths(name), self.paths(name, "other")), (["/a"], ["/a", "/b"]))
+        self.put(name, {"/mine": b"3"})  # the branch it left is an ordinary one
+        self.pipeline(repo, name=name, update=True)
+        self.succeeds(name)
+        self.assertEqual(self.paths(name), ["/a", "/b", "/mine"])
+        self.client.pps.stop_pipeline(pipeline=pps.Pipeline(name=name))
+        self.pipeline(repo, name=name, update=True, output_branch="other")
+        self.client.pps.start_pipeline(pipeline=pps.Pipeline(name=name))
+        self.assertEqual(self.succeeds(name).output_commit.branch.name, "other")
+        self.assertEqual(list(self.client.pfs.fsck()), [])
+
     def test_a_version_without_inputs_runs_once(self):
         name = self.pipeline()
         first = self.succeeds(name)
