@@ -1,4 +1,5 @@
-/* testing.h - what unit tests share: cmocka's includes, a ctx, a scratch folder, a seeded generator.
+/* testing.h - what unit tests share: cmocka's includes, a ctx, a scratch folder, a seeded
+ * generator.
  *
  * A failed assertion jumps past scope-exit cleanup, so fixtures own what a test opens.
  */
@@ -36,6 +37,19 @@
             fail_msg("%s: message '%s' lacks '%s'", #expression, status_message(fails_status_),    \
                      (text));                                                                      \
     } while (0)
+
+/* Says which of many cases comes, for who reads of its failure: one line of TAP's comments. */
+PRINTF_LIKE(1, 2) static inline void say_case(const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    for (char *at = text; (at = strpbrk(at, "\r\n"));)
+        *at = ' ';
+    print_message("# %s\n", text);
+}
 
 /* A new empty folder below TMPDIR or /tmp, its name in ctx's arena. */
 static inline char *scratch_dir(Ctx *ctx)

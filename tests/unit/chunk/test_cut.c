@@ -43,7 +43,7 @@ static void bounds(void **state)
         { "no cut: max applies beyond", 5000, false, 4096 },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].label);
+        say_case("%s", cases[i].label);
         assert_int_equal(chunk_cut(&small, bytes(zeros, cases[i].size), cases[i].is_last),
                          cases[i].cut);
     }

@@ -26,14 +26,27 @@ static void sizes_of_triggers(void **state)
         const char *text;
         int64_t bytes;
     } cases[] = {
-        { "0", 0 },           { "1", 1 },           { "1.5", 1 },          { ".5k", 500 },       { "1e3", 1000 },
-        { "+1", 1 },          { "1b", 1 },          { "1B", 1 },           { "1K", 1000 },       { "1kb", 1000 },
-        { "1KiB", 1000 },     { "2 MB", 2000000 },  { "1.5G", 1500000000 }, { "1t", 1000000000000 },
-        { "1P", 1000000000000000 }, { "1 ", 1 },    { "9e30", INT64_MAX },
+        { "0", 0 },
+        { "1", 1 },
+        { "1.5", 1 },
+        { ".5k", 500 },
+        { "1e3", 1000 },
+        { "+1", 1 },
+        { "1b", 1 },
+        { "1B", 1 },
+        { "1K", 1000 },
+        { "1kb", 1000 },
+        { "1KiB", 1000 },
+        { "2 MB", 2000000 },
+        { "1.5G", 1500000000 },
+        { "1t", 1000000000000 },
+        { "1P", 1000000000000000 },
+        { "1 ", 1 },
+        { "9e30", INT64_MAX },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         int64_t bytes;
-        print_message("# %s\n", cases[i].text);
+        say_case("%s", cases[i].text);
         assert_ok(size_parse(&ctx, str(cases[i].text), &bytes));
         assert_int_equal(bytes, cases[i].bytes);
     }
@@ -55,7 +68,7 @@ static void sizes_of_triggers(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         int64_t bytes;
-        print_message("# %s\n", bad[i].text);
+        say_case("%s", bad[i].text);
         Status s = size_parse(&ctx, str(bad[i].text), &bytes);
         assert_int_equal(s.code, STATUS_UNKNOWN);
         assert_string_equal(status_message(s), bad[i].message);
@@ -85,7 +98,7 @@ static void quantities_of_kubernetes(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         int64_t value;
-        print_message("# %s\n", cases[i].text);
+        say_case("%s", cases[i].text);
         assert_ok(quantity_parse(&ctx, str(cases[i].text), &value));
         assert_int_equal(value, cases[i].whole);
         assert_ok(quantity_parse_milli(&ctx, str(cases[i].text), &value));
@@ -94,7 +107,8 @@ static void quantities_of_kubernetes(void **state)
     static const char *const bad[] = { "", "Gi", "1KB", "1 Gi", "x", "1gi", "1.2.3", "1Zi" };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         int64_t value;
-        assert_fails(quantity_parse(&ctx, str(bad[i]), &value), INVALID_ARGUMENT, "invalid quantity '");
+        assert_fails(quantity_parse(&ctx, str(bad[i]), &value), INVALID_ARGUMENT,
+                     "invalid quantity '");
     }
 }
 

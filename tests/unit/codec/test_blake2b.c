@@ -27,7 +27,7 @@ static void known_answers(void **state)
     for (size_t i = 0; i < sizeof(data); i++)
         data[i] = (uint8_t)(i % 251);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %zu bytes\n", cases[i].size);
+        say_case("%zu bytes", cases[i].size);
         blake2b_256(bytes(data, cases[i].size), out);
         hex_encode(out, sizeof(out), hex);
         hex[2 * BLAKE2B_256_SIZE] = '\0';

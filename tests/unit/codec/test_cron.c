@@ -66,7 +66,7 @@ static void next_times(void **state)
         { "* * * * *", "1969-12-31T23:58:30Z", "1969-12-31T23:59:00Z" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s after %s\n", cases[i].spec, cases[i].after);
+        say_case("%s after %s", cases[i].spec, cases[i].after);
         Cron cron = parsed(cases[i].spec);
         int64_t after, next;
         assert_true(moment_parse_ns(str(cases[i].after), &after));
@@ -88,7 +88,8 @@ static void refuses_with_the_known_texts(void **state)
         { "* * * *", "Expected exactly 5 fields, found 4: * * * *" },
         { "0 0 * * * *", "Expected exactly 5 fields, found 6: 0 0 * * * *" },
         { "@reboot", "Unrecognized descriptor: @reboot" },
-        { "@every 5x", "Failed to parse duration @every 5x: time: unknown unit \"x\" in duration \"5x\"" },
+        { "@every 5x",
+          "Failed to parse duration @every 5x: time: unknown unit \"x\" in duration \"5x\"" },
         { "@every ", "Failed to parse duration @every : time: invalid duration \"\"" },
         { "60 * * * *", "End of range (60) above maximum (59): 60" },
         { "* 24 * * *", "End of range (24) above maximum (23): 24" },
@@ -100,14 +101,16 @@ static void refuses_with_the_known_texts(void **state)
         { "1-2-3 * * * *", "Too many hyphens: 1-2-3" },
         { "1/2/3 * * * *", "Too many slashes: 1/2/3" },
         { "x * * * *", "Failed to parse int from x: strconv.Atoi: parsing \"x\": invalid syntax" },
-        { "1,x- * * * *", "Failed to parse int from x-: strconv.Atoi: parsing \"x\": invalid syntax" },
-        { "*/x * * * *", "Failed to parse int from */x: strconv.Atoi: parsing \"x\": invalid syntax" },
+        { "1,x- * * * *",
+          "Failed to parse int from x-: strconv.Atoi: parsing \"x\": invalid syntax" },
+        { "*/x * * * *",
+          "Failed to parse int from */x: strconv.Atoi: parsing \"x\": invalid syntax" },
         { "*/-1 * * * *", "Negative number (-1) not allowed: */-1" },
         { "* * * june *", "Failed to parse int from june" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         Cron cron;
-        print_message("# %s\n", cases[i].spec);
+        say_case("%s", cases[i].spec);
         Status s = cron_parse(&ctx, str(cases[i].spec), &cron);
         assert_int_equal(s.code, STATUS_UNKNOWN);
         if (!strstr(status_message(s), cases[i].message))
@@ -121,15 +124,15 @@ static bool matches_minute(const Cron *cron, int64_t seconds)
     CivilTime t = civil_from_seconds(seconds);
     bool day = cron->days >> t.day & 1, weekday = cron->weekdays >> t.weekday & 1;
     bool either = !cron->day_is_star && !cron->weekday_is_star;
-    return cron->minutes >> t.minute & 1 && cron->hours >> t.hour & 1 && cron->months >> t.month & 1 &&
-           (either ? day || weekday : day && weekday);
+    return cron->minutes >> t.minute & 1 && cron->hours >> t.hour & 1 &&
+           cron->months >> t.month & 1 && (either ? day || weekday : day && weekday);
 }
 
 static void agrees_with_trying_every_minute(void **state)
 {
     (void)state;
-    static const char *const specs[] = { "*/7 3,9-11 * * *", "1 1 1,31 * *", "0 */6 10-12 * wed", "13 5 * feb,mar sat",
-                                         "? ? ? ? ?" };
+    static const char *const specs[] = { "*/7 3,9-11 * * *", "1 1 1,31 * *", "0 */6 10-12 * wed",
+                                         "13 5 * feb,mar sat", "? ? ? ? ?" };
     for (size_t i = 0; i < ARRAY_LEN(specs); i++) {
         Cron cron = parsed(specs[i]);
         int64_t at = 1709200000; /* 2024-02-29 */

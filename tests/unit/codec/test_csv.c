@@ -58,7 +58,7 @@ static void reads(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         for (size_t step = 1; step < 4; step++) {
-            print_message("# case %zu by %zu\n", i, step);
+            say_case("case %zu by %zu", i, step);
             CLEANUP(buf_done) Buf rows = { 0 };
             read_rows(cases[i].text, step, &rows);
             buf_add_u8(&rows, '\0');

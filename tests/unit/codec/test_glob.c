@@ -1,4 +1,5 @@
-/* Globs match what the dialect says, in bounded time, and agree with a plain model on random patterns. */
+/* Globs match what the dialect says, in bounded time, and agree with a plain model on random
+ * patterns. */
 #include "testing.h"
 
 #include "codec/glob.h"
@@ -125,8 +126,9 @@ static void matches(void **state)
         { "*(*(a))b", "/aab", true },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s %s\n", cases[i].pattern, cases[i].path);
-        assert_int_equal(glob_match(compiled(cases[i].pattern), str(cases[i].path)), cases[i].match);
+        say_case("%s %s", cases[i].pattern, cases[i].path);
+        assert_int_equal(glob_match(compiled(cases[i].pattern), str(cases[i].path)),
+                         cases[i].match);
     }
 }
 
@@ -136,15 +138,19 @@ static void bad_patterns_are_refused(void **state)
     static const struct {
         const char *pattern, *message;
     } cases[] = {
-        { "a[", "unexpected end of input" },         { "a[b", "unexpected end of input" },
-        { "a[\\", "unexpected end of input" },       { "[]", "error parsing regexp: " },
-        { "[!]", "error parsing regexp: " },         { "[^]", "error parsing regexp: " },
+        { "a[", "unexpected end of input" },
+        { "a[b", "unexpected end of input" },
+        { "a[\\", "unexpected end of input" },
+        { "[]", "error parsing regexp: " },
+        { "[!]", "error parsing regexp: " },
+        { "[^]", "error parsing regexp: " },
         { "[z-a]", "error parsing regexp: invalid character class range: `z-a`" },
-        { "^(a)", "unimplemented quatifier ^" },     { "[^^](^(a))", "unimplemented quatifier ^" },
+        { "^(a)", "unimplemented quatifier ^" },
+        { "[^^](^(a))", "unimplemented quatifier ^" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         const Glob *glob;
-        print_message("# %s\n", cases[i].pattern);
+        say_case("%s", cases[i].pattern);
         assert_fails(glob_compile(&ctx, str(cases[i].pattern), &glob), UNKNOWN, cases[i].message);
     }
 }
@@ -163,8 +169,10 @@ static void limits_hold(void **state)
 {
     (void)state;
     const Glob *glob;
-    assert_fails(glob_compile(&ctx, str(repeated("a", 9000, "")), &glob), INVALID_ARGUMENT, "longer than");
-    assert_fails(glob_compile(&ctx, str(repeated("(", 40, "")), &glob), INVALID_ARGUMENT, "nests more than");
+    assert_fails(glob_compile(&ctx, str(repeated("a", 9000, "")), &glob), INVALID_ARGUMENT,
+                 "longer than");
+    assert_fails(glob_compile(&ctx, str(repeated("(", 40, "")), &glob), INVALID_ARGUMENT,
+                 "nests more than");
     const char *nested = repeated("!(a", 30, repeated(")", 30, repeated("x", 7000, "")));
     assert_fails(glob_compile(&ctx, str(nested), &glob), INVALID_ARGUMENT, "too complex");
     assert_ok(glob_compile(&ctx, str(repeated("{a", 32, "")), &glob));
@@ -206,8 +214,9 @@ static void captures_are_greedy_from_the_left(void **state)
         { "/?(a)(*)", "/ab", "$1|$2", "a|b" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s %s\n", cases[i].pattern, cases[i].path);
-        Str out = glob_replace(&ctx, compiled(cases[i].pattern), str(cases[i].path), str(cases[i].template));
+        say_case("%s %s", cases[i].pattern, cases[i].path);
+        Str out = glob_replace(&ctx, compiled(cases[i].pattern), str(cases[i].path),
+                               str(cases[i].template));
         assert_string_equal(out.data, cases[i].out);
     }
 }
@@ -219,14 +228,16 @@ static void walks_can_be_pruned(void **state)
         const char *pattern, *dir;
         bool viable;
     } cases[] = {
-        { "/", "/", false },       { "/*", "/", true },         { "/*", "/a/", false },     { "/a/*", "/a", true },
-        { "/a/*", "/b", false },   { "/a*/b", "/ax/", true },   { "/a*/b", "/x/", false },  { "**", "/a/b/c", true },
-        { "/a/**", "/a/b", true }, { "/{a,b}/c", "/b", true },  { "/{a,b}/c", "/c", false }, { "/a", "/a", false },
-        { "/a[!x]b", "/a", true }, { "/!(a)/b", "/c", true },
+        { "/", "/", false },        { "/*", "/", true },         { "/*", "/a/", false },
+        { "/a/*", "/a", true },     { "/a/*", "/b", false },     { "/a*/b", "/ax/", true },
+        { "/a*/b", "/x/", false },  { "**", "/a/b/c", true },    { "/a/**", "/a/b", true },
+        { "/{a,b}/c", "/b", true }, { "/{a,b}/c", "/c", false }, { "/a", "/a", false },
+        { "/a[!x]b", "/a", true },  { "/!(a)/b", "/c", true },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s below %s\n", cases[i].pattern, cases[i].dir);
-        assert_int_equal(glob_match_below(compiled(cases[i].pattern), str(cases[i].dir)), cases[i].viable);
+        say_case("%s below %s", cases[i].pattern, cases[i].dir);
+        assert_int_equal(glob_match_below(compiled(cases[i].pattern), str(cases[i].dir)),
+                         cases[i].viable);
     }
 }
 
@@ -257,7 +268,7 @@ static void shapes_are_known(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         const Glob *glob = compiled(cases[i].pattern);
         Str dir, path;
-        print_message("# %s\n", cases[i].pattern);
+        say_case("%s", cases[i].pattern);
         assert_true(str_eq_c(glob_prefix(glob), cases[i].prefix));
         assert_int_equal(glob_is_literal(glob, &path), cases[i].literal);
         assert_int_equal(glob_is_level(glob, &dir), cases[i].level != NULL);
@@ -307,7 +318,8 @@ static void agrees_with_the_model(void **state)
             bool match = glob_match(glob, path);
             if (match != model(pattern.data, path.data))
                 fail_msg("%s %s: %d", pattern.data, path.data, match);
-            for (size_t i = 0; match && i < path.size; i++) /* no directory above a match is pruned */
+            for (size_t i = 0; match && i < path.size;
+                 i++) /* no directory above a match is pruned */
                 assert_true(path.data[i] != '/' || glob_match_below(glob, str_sub(path, 0, i)));
         }
         arena_rewind(ctx.arena, mark);

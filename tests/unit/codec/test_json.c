@@ -47,7 +47,8 @@ static void what_is_read_is_written(void **state)
         { "[ 1 ,\n\t2 ]", "[1,2]" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-        assert_string_equal(compact(parsed(cases[i].in)), cases[i].out ? cases[i].out : cases[i].in);
+        assert_string_equal(compact(parsed(cases[i].in)),
+                            cases[i].out ? cases[i].out : cases[i].in);
 }
 
 static void errors_say_where(void **state)
@@ -82,8 +83,9 @@ static void errors_say_where(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         JsonValue *value;
-        print_message("# case %zu\n", i);
-        assert_fails(json_parse(&ctx, str(cases[i].in), &value), INVALID_ARGUMENT, cases[i].message);
+        say_case("case %zu", i);
+        assert_fails(json_parse(&ctx, str(cases[i].in), &value), INVALID_ARGUMENT,
+                     cases[i].message);
     }
 }
 
@@ -137,7 +139,8 @@ static void documents_follow_one_another(void **state)
     assert_string_equal(compact(docs[2]), "[2]");
     assert_ok(json_parse_all(&ctx, STR("  \n"), &docs, &count));
     assert_int_equal(count, 0);
-    assert_fails(json_parse_all(&ctx, STR("{}\n}"), &docs, &count), INVALID_ARGUMENT, "line 2, column 1");
+    assert_fails(json_parse_all(&ctx, STR("{}\n}"), &docs, &count), INVALID_ARGUMENT,
+                 "line 2, column 1");
 }
 
 static void indents_and_sorts(void **state)
@@ -175,7 +178,8 @@ static void members_are_found_in_small_and_large_objects(void **state)
         json_sort(object);
         for (size_t i = 1; i < n; i++) {
             int64_t found;
-            assert_true(str_to_i64(json_text(json_get(object, text_printf(ctx.arena, "key%zu", i))), &found));
+            assert_true(str_to_i64(json_text(json_get(object, text_printf(ctx.arena, "key%zu", i))),
+                                   &found));
             assert_int_equal(found, i + 1);
         }
         assert_null(json_get(object, "key0"));
@@ -207,7 +211,7 @@ static void merges_by_rfc_7396(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         JsonValue *target = parsed(cases[i].target), *patch = parsed(cases[i].patch);
-        print_message("# %s %s\n", cases[i].target, cases[i].patch);
+        say_case("%s %s", cases[i].target, cases[i].patch);
         assert_string_equal(compact(json_merge_patch(ctx.arena, target, patch)), cases[i].result);
         assert_string_equal(compact(target), cases[i].target);
     }

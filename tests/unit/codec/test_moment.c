@@ -33,18 +33,20 @@ static void reads_and_writes_rfc_3339(void **state)
         { "2024-02-29T12:34:56Z", "2024-02-29T12:34:56Z", 1709210096, 0 },
         { "2024-02-29T12:34:56.5z", "2024-02-29T12:34:56.500Z", 1709210096, 500000000 },
         { "2024-02-29t12:34:56.000001Z", "2024-02-29T12:34:56.000001Z", 1709210096, 1000 },
-        { "2024-02-29T12:34:56.123456789Z", "2024-02-29T12:34:56.123456789Z", 1709210096, 123456789 },
+        { "2024-02-29T12:34:56.123456789Z", "2024-02-29T12:34:56.123456789Z", 1709210096,
+          123456789 },
         { "2024-02-29T14:34:56+02:00", "2024-02-29T12:34:56Z", 1709210096, 0 },
         { "2024-02-29T05:04:56-07:30", "2024-02-29T12:34:56Z", 1709210096, 0 },
         { "0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z", MOMENT_SECONDS_MIN, 0 },
-        { "9999-12-31T23:59:59.999999999Z", "9999-12-31T23:59:59.999999999Z", MOMENT_SECONDS_MAX, 999999999 },
+        { "9999-12-31T23:59:59.999999999Z", "9999-12-31T23:59:59.999999999Z", MOMENT_SECONDS_MAX,
+          999999999 },
         { "1969-12-31T23:59:59.25Z", "1969-12-31T23:59:59.250Z", -1, 250000000 },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         int64_t seconds;
         int32_t nanos;
         char text[MOMENT_TEXT_SIZE];
-        print_message("# %s\n", cases[i].in);
+        say_case("%s", cases[i].in);
         assert_true(moment_parse(str(cases[i].in), &seconds, &nanos));
         assert_int_equal(seconds, cases[i].seconds);
         assert_int_equal(nanos, cases[i].nanos);
@@ -57,15 +59,28 @@ static void refuses_what_is_no_time(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "", "2024-02-30T00:00:00Z", "2023-02-29T00:00:00Z", "2024-13-01T00:00:00Z", "2024-01-01T24:00:00Z",
-        "2024-01-01T00:60:00Z", "2024-01-01T00:00:60Z", "2024-01-01 00:00:00Z", "2024-01-01T00:00:00",
-        "2024-01-01T00:00:00.Z", "2024-01-01T00:00:00.1234567890Z", "2024-01-01T00:00:00+2:00", "0000-01-01T00:00:00Z",
-        "2024-01-01T00:00:00Zx", "0001-01-01T00:00:00+01:00", "2024-1-01T00:00:00Z", "20240101T000000Z",
+        "",
+        "2024-02-30T00:00:00Z",
+        "2023-02-29T00:00:00Z",
+        "2024-13-01T00:00:00Z",
+        "2024-01-01T24:00:00Z",
+        "2024-01-01T00:60:00Z",
+        "2024-01-01T00:00:60Z",
+        "2024-01-01 00:00:00Z",
+        "2024-01-01T00:00:00",
+        "2024-01-01T00:00:00.Z",
+        "2024-01-01T00:00:00.1234567890Z",
+        "2024-01-01T00:00:00+2:00",
+        "0000-01-01T00:00:00Z",
+        "2024-01-01T00:00:00Zx",
+        "0001-01-01T00:00:00+01:00",
+        "2024-1-01T00:00:00Z",
+        "20240101T000000Z",
     };
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         int64_t seconds;
         int32_t nanos;
-        print_message("# %s\n", texts[i]);
+        say_case("%s", texts[i]);
         assert_false(moment_parse(str(texts[i]), &seconds, &nanos));
     }
     int64_t ns;
@@ -96,7 +111,8 @@ static void the_calendar_agrees_with_libc(void **state)
         assert_int_equal(c.year, tm.tm_year + 1900);
         assert_int_equal(c.month, tm.tm_mon + 1);
         assert_int_equal(c.day, tm.tm_mday);
-        assert_int_equal(c.hour * 3600 + c.minute * 60 + c.second, tm.tm_hour * 3600 + tm.tm_min * 60 + tm.tm_sec);
+        assert_int_equal(c.hour * 3600 + c.minute * 60 + c.second,
+                         tm.tm_hour * 3600 + tm.tm_min * 60 + tm.tm_sec);
         assert_int_equal(c.weekday, tm.tm_wday);
         assert_int_equal(civil_to_seconds(&c), seconds);
     }
@@ -129,7 +145,7 @@ static void durations_are_go_s(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         int64_t ns;
         char text[DURATION_TEXT_SIZE];
-        print_message("# %s\n", cases[i].in);
+        say_case("%s", cases[i].in);
         assert_ok(duration_parse(&ctx, str(cases[i].in), &ns));
         assert_int_equal(ns, cases[i].ns);
         duration_format(ns, text);
@@ -138,15 +154,20 @@ static void durations_are_go_s(void **state)
     static const struct {
         const char *in, *message;
     } bad[] = {
-        { "", "time: invalid duration \"\"" },       { "-", "time: invalid duration \"-\"" },
-        { "3", "time: missing unit in duration \"3\"" }, { "1h0", "time: missing unit in duration \"1h0\"" },
-        { "1d", "time: unknown unit \"d\" in duration \"1d\"" }, { "s", "time: invalid duration \"s\"" },
-        { ".s", "time: invalid duration \".s\"" },   { "1 s", "time: unknown unit \" s\" in duration \"1 s\"" },
-        { "9999999999h", "time: invalid duration" }, { "99999999999999999999s", "time: invalid duration" },
+        { "", "time: invalid duration \"\"" },
+        { "-", "time: invalid duration \"-\"" },
+        { "3", "time: missing unit in duration \"3\"" },
+        { "1h0", "time: missing unit in duration \"1h0\"" },
+        { "1d", "time: unknown unit \"d\" in duration \"1d\"" },
+        { "s", "time: invalid duration \"s\"" },
+        { ".s", "time: invalid duration \".s\"" },
+        { "1 s", "time: unknown unit \" s\" in duration \"1 s\"" },
+        { "9999999999h", "time: invalid duration" },
+        { "99999999999999999999s", "time: invalid duration" },
     };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         int64_t ns;
-        print_message("# %s\n", bad[i].in);
+        say_case("%s", bad[i].in);
         assert_fails(duration_parse(&ctx, str(bad[i].in), &ns), INVALID_ARGUMENT, bad[i].message);
     }
 }
@@ -174,15 +195,17 @@ static void people_read_words(void **state)
         int64_t seconds;
         const char *text;
     } cases[] = {
-        { -5, "Less than a second" }, { 0, "Less than a second" }, { 1, "1 second" },     { 59, "59 seconds" },
-        { 60, "About a minute" },     { 119, "About a minute" },   { 120, "2 minutes" },  { 3599, "59 minutes" },
-        { 3600, "About an hour" },    { 5399, "About an hour" },   { 5400, "2 hours" },   { 47 * 3600, "47 hours" },
-        { 48 * 3600, "2 days" },      { 13 * 86400, "13 days" },   { 14 * 86400, "2 weeks" }, { 59 * 86400, "8 weeks" },
-        { 60 * 86400, "2 months" },   { 729 * 86400, "24 months" }, { 730 * 86400, "2 years" },
+        { -5, "Less than a second" }, { 0, "Less than a second" }, { 1, "1 second" },
+        { 59, "59 seconds" },         { 60, "About a minute" },    { 119, "About a minute" },
+        { 120, "2 minutes" },         { 3599, "59 minutes" },      { 3600, "About an hour" },
+        { 5399, "About an hour" },    { 5400, "2 hours" },         { 47 * 3600, "47 hours" },
+        { 48 * 3600, "2 days" },      { 13 * 86400, "13 days" },   { 14 * 86400, "2 weeks" },
+        { 59 * 86400, "8 weeks" },    { 60 * 86400, "2 months" },  { 729 * 86400, "24 months" },
+        { 730 * 86400, "2 years" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         char text[DURATION_TEXT_SIZE];
-        print_message("# %lld\n", (long long)cases[i].seconds);
+        say_case("%lld", (long long)cases[i].seconds);
         duration_format_human(cases[i].seconds * NS_PER_SEC, text);
         assert_string_equal(text, cases[i].text);
     }
@@ -198,12 +221,9 @@ static void people_read_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_and_writes_rfc_3339),
-        cmocka_unit_test(refuses_what_is_no_time),
-        cmocka_unit_test(the_calendar_agrees_with_libc),
-        cmocka_unit_test(durations_are_go_s),
-        cmocka_unit_test(any_duration_reads_back),
-        cmocka_unit_test(people_read_words),
+        cmocka_unit_test(reads_and_writes_rfc_3339),     cmocka_unit_test(refuses_what_is_no_time),
+        cmocka_unit_test(the_calendar_agrees_with_libc), cmocka_unit_test(durations_are_go_s),
+        cmocka_unit_test(any_duration_reads_back),       cmocka_unit_test(people_read_words),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

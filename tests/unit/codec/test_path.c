@@ -25,13 +25,13 @@ static void cleans(void **state)
     static const struct {
         const char *path, *clean;
     } cases[] = {
-        { "", "/" },          { ".", "/" },           { "/", "/" },        { "//", "/" },
-        { "a", "/a" },        { "/a/", "/a" },        { "a//b", "/a/b" },  { "/a/./b/.", "/a/b" },
-        { "/a/../b", "/b" },  { "../z", "/z" },       { "/..", "/" },      { "/a/b/../..", "/" },
-        { "a/../../b", "/b" }, { "/...", "/..." },    { "/.a", "/.a" },    { "a b", "/a b" },
+        { "", "/" },           { ".", "/" },       { "/", "/" },       { "//", "/" },
+        { "a", "/a" },         { "/a/", "/a" },    { "a//b", "/a/b" }, { "/a/./b/.", "/a/b" },
+        { "/a/../b", "/b" },   { "../z", "/z" },   { "/..", "/" },     { "/a/b/../..", "/" },
+        { "a/../../b", "/b" }, { "/...", "/..." }, { "/.a", "/.a" },   { "a b", "/a b" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].path);
+        say_case("%s", cases[i].path);
         assert_string_equal(path_clean(&ctx, str(cases[i].path)).data, cases[i].clean);
     }
 }
@@ -39,8 +39,9 @@ static void cleans(void **state)
 static void accepts_what_clients_may_write(void **state)
 {
     (void)state;
-    static const char *const paths[] = { "a",   "/a/b", "a/",  "a b", "~a", "/", "a\\b", ".a", "a.", "..a", "...",
-                                         "a,b", "$x",   "x|y", "#%&", "'\"", ":;<=>", "`-_" };
+    static const char *const paths[] = { "a",    "/a/b", "a/",  "a b", "~a",    "/",
+                                         "a\\b", ".a",   "a.",  "..a", "...",   "a,b",
+                                         "$x",   "x|y",  "#%&", "'\"", ":;<=>", "`-_" };
     for (size_t i = 0; i < ARRAY_LEN(paths); i++)
         assert_ok(path_validate(&ctx, str(paths[i])));
 }
@@ -84,7 +85,8 @@ static void the_root_is_not_a_file(void **state)
 {
     (void)state;
     assert_fails(path_validate_not_root(&ctx, STR("/")), INVALID_ARGUMENT, "path (/) invalid");
-    assert_fails(path_validate_not_root(&ctx, STR("//")), INVALID_ARGUMENT, "the root directory is not a file");
+    assert_fails(path_validate_not_root(&ctx, STR("//")), INVALID_ARGUMENT,
+                 "the root directory is not a file");
     assert_ok(path_validate_not_root(&ctx, STR("/a")));
 }
 

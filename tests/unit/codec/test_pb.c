@@ -74,8 +74,9 @@ static void malformed_bytes_are_refused(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         PpsV2__Transform *out;
-        print_message("# %s\n", cases[i].label);
-        assert_fails(PB_UNPACK(&ctx, pps_v2__transform, cases[i].data, &out), INVALID_ARGUMENT, cases[i].message);
+        say_case("%s", cases[i].label);
+        assert_fails(PB_UNPACK(&ctx, pps_v2__transform, cases[i].data, &out), INVALID_ARGUMENT,
+                     cases[i].message);
     }
 }
 
@@ -103,9 +104,10 @@ static void nesting_is_limited(void **state)
     (void)state;
     PpsV2__Input *input;
     assert_ok(PB_UNPACK(&ctx, pps_v2__input, nested_inputs(PB_DEPTH_MAX - 1), &input));
-    assert_fails(PB_UNPACK(&ctx, pps_v2__input, nested_inputs(PB_DEPTH_MAX), &input), INVALID_ARGUMENT,
+    assert_fails(PB_UNPACK(&ctx, pps_v2__input, nested_inputs(PB_DEPTH_MAX), &input),
+                 INVALID_ARGUMENT, "nested too deep");
+    assert_fails(PB_UNPACK(&ctx, pps_v2__input, nested_inputs(3000), &input), INVALID_ARGUMENT,
                  "nested too deep");
-    assert_fails(PB_UNPACK(&ctx, pps_v2__input, nested_inputs(3000), &input), INVALID_ARGUMENT, "nested too deep");
 }
 
 static void a_small_arena_is_an_error(void **state)
@@ -118,7 +120,8 @@ static void a_small_arena_is_an_error(void **state)
     for (int i = 0; i < 20000; i++)
         buf_add(&data, "\x12\x01x", 3);
     PpsV2__Transform *out;
-    assert_int_equal(PB_UNPACK(&small, pps_v2__transform, buf_bytes(&data), &out).code, STATUS_RESOURCE_EXHAUSTED);
+    assert_int_equal(PB_UNPACK(&small, pps_v2__transform, buf_bytes(&data), &out).code,
+                     STATUS_RESOURCE_EXHAUSTED);
 }
 
 int main(void)

@@ -46,12 +46,15 @@ static void searches(void **state)
         { "\\x61", "a", true },
         { "a\\Q.*\\E", "a.*", true },
         { "é", "caf\xc3\xa9", true },
-        { "b$", "\xff\xfe" "b", true },
+        { "b$",
+          "\xff\xfe"
+          "b",
+          true },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         CLEANUP(regex_freep) Regex *regex = NULL;
         bool found;
-        print_message("# %s\n", cases[i].pattern);
+        say_case("%s", cases[i].pattern);
         assert_ok(regex_compile(&ctx, str(cases[i].pattern), &regex));
         assert_ok(regex_search(&ctx, regex, str(cases[i].text), &found));
         assert_int_equal(found, cases[i].found);
@@ -61,11 +64,12 @@ static void searches(void **state)
 static void bad_patterns(void **state)
 {
     (void)state;
-    static const char *const cases[] = { "(",  ")",    "[a",     "*a",      "a{2,1}",
-                                         "\\", "(?Xx)", "[z-a]", "\\C", "((a{1,999}){1,999}){1,999}" };
+    static const char *const cases[] = {
+        "(", ")", "[a", "*a", "a{2,1}", "\\", "(?Xx)", "[z-a]", "\\C", "((a{1,999}){1,999}){1,999}"
+    };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         Regex *regex;
-        print_message("# %s\n", cases[i]);
+        say_case("%s", cases[i]);
         assert_fails(regex_compile(&ctx, str(cases[i]), &regex), UNKNOWN, "error parsing regexp: ");
     }
     char long_pattern[REGEX_PATTERN_BYTES_MAX + 1];
@@ -84,8 +88,8 @@ static void explosions_end(void **state)
     memset(text, 'a', sizeof(text));
     bool found;
     assert_ok(regex_compile(&ctx, STR("^(([a-z])+.)+[A-Z]([a-z])+$"), &regex));
-    assert_fails(regex_search(&ctx, regex, (Str){ text, sizeof(text) }, &found),
-                 RESOURCE_EXHAUSTED, "the regular expression takes too long");
+    assert_fails(regex_search(&ctx, regex, (Str){ text, sizeof(text) }, &found), RESOURCE_EXHAUSTED,
+                 "the regular expression takes too long");
 }
 
 int main(void)

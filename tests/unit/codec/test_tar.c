@@ -53,7 +53,8 @@ static const char *read_in_pieces(Bytes stream, size_t piece_size)
     const TarSink sink = { note_entry, note_data, note_end, &notes };
     TarReader *reader = tar_reader_new(&sink);
     for (size_t at = 0; at < stream.size; at += piece_size)
-        assert_ok(tar_reader_feed(&ctx, reader, bytes(stream.data + at, MIN(piece_size, stream.size - at))));
+        assert_ok(tar_reader_feed(&ctx, reader,
+                                  bytes(stream.data + at, MIN(piece_size, stream.size - at))));
     assert_ok(tar_reader_finish(&ctx, reader));
     tar_reader_free(reader);
     const char *text = str_z(ctx.arena, buf_str(&notes));
@@ -77,10 +78,22 @@ static void headers_are_as_specified(void **state)
     assert_int_equal(out.size, 1024);
     uint8_t want[512] = { 0 };
     memcpy(want, "/dir/file", 9);
-    memcpy(want + 100, "0000000\0" "0000000\0" "0000000\0" "00000000005\0" "00000000000\0", 48);
+    memcpy(want + 100,
+           "0000000\0"
+           "0000000\0"
+           "0000000\0"
+           "00000000005\0"
+           "00000000000\0",
+           48);
     want[156] = '0';
-    memcpy(want + 257, "ustar\0" "00", 8);
-    memcpy(want + 329, "0000000\0" "0000000\0", 16);
+    memcpy(want + 257,
+           "ustar\0"
+           "00",
+           8);
+    memcpy(want + 329,
+           "0000000\0"
+           "0000000\0",
+           16);
     unsigned sum = 8 * ' ';
     for (size_t i = 0; i < sizeof(want); i++)
         sum += want[i];
@@ -108,7 +121,8 @@ static const char *name_of(size_t size, const char *end)
     return name;
 }
 
-/* Names by their length and where they may be cut: in one header block where USTAR can say it, else with PAX. */
+/* Names by their length and where they may be cut: in one header block where USTAR can say it, else
+ * with PAX. */
 static void long_names(void **state)
 {
     (void)state;
@@ -118,13 +132,19 @@ static void long_names(void **state)
         const char *name;
         size_t header_bytes;
     } cases[] = {
-        { name_of(100, "y"), 512 },  { name_of(101, "y"), 1536 }, { deep, 512 }, { name_of(300, "y"), 1536 },
-        { name_of(300, "/"), 1536 }, { name_of(101, "/y"), 512 }, { utf8, 1536 }, { name_of(600, "y"), 2048 },
+        { name_of(100, "y"), 512 },
+        { name_of(101, "y"), 1536 },
+        { deep, 512 },
+        { name_of(300, "y"), 1536 },
+        { name_of(300, "/"), 1536 },
+        { name_of(101, "/y"), 512 },
+        { utf8, 1536 },
+        { name_of(600, "y"), 2048 },
         { name_of(101, "/"), 1536 },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         Buf out = { 0 };
-        print_message("# case %zu\n", i);
+        say_case("case %zu", i);
         tar_write_header(&out, &(TarEntry){ .name = str(cases[i].name) });
         assert_int_equal(out.size, cases[i].header_bytes);
         assert_true(cases[i].header_bytes == 512 || out.data[156] == 'x');
@@ -160,19 +180,27 @@ static void reads_what_was_written_in_any_pieces(void **state)
     tar_write_header(&out, &(TarEntry){ .name = STR("/l"), .type = TAR_SYMLINK, .link = STR("a") });
     tar_write_end(&out);
     buf_add_str(&out, STR("ignored"));
-    const char *want = text_printf(ctx.arena, "dir /d/ 0 755 1700000000\n.\nfile /d/a 5 0 0\nhello.\nfile /d/empty 0 0 0\n.\n"
-                                              "file %s 4 0 0\ntail.\nsymlink /l 0 0 0 -> a\n.\n", name_of(300, "z"));
+    const char *want =
+        text_printf(ctx.arena,
+                    "dir /d/ 0 755 1700000000\n.\nfile /d/a 5 0 0\nhello.\nfile /d/empty 0 0 0\n.\n"
+                    "file %s 4 0 0\ntail.\nsymlink /l 0 0 0 -> a\n.\n",
+                    name_of(300, "z"));
     for (size_t size = 1; size < 2000; size = size * 3 + 1)
         assert_string_equal(read_in_pieces(buf_bytes(&out), size), want);
     buf_done(&out);
 }
 
 /* A header by hand: fields as other programs fill them. */
-static void foreign_header(Buf *out, const char *name, char type, const char *size, const char *magic)
+static void foreign_header(Buf *out, const char *name, char type, const char *size,
+                           const char *magic)
 {
     char block[512] = { 0 };
     strncpy(block, name, 100);
-    memcpy(block + 100, "0000644\0" "0001750\0" "0001750\0", 24);
+    memcpy(block + 100,
+           "0000644\0"
+           "0001750\0"
+           "0001750\0",
+           24);
     memcpy(block + 124, size, strlen(size));
     memcpy(block + 136, "14524770401 ", 12);
     block[156] = type;
@@ -200,17 +228,27 @@ static void reads_what_others_write(void **state)
     add_padded(&out, long_name);
     foreign_header(&out, "short", '0', "      3 ", "ustar  \0");
     add_padded(&out, "abc");
-    foreign_header(&out, "pax_global_header", 'g', "00000000016\0", "ustar\0" "00");
+    foreign_header(&out, "pax_global_header", 'g', "00000000016\0",
+                   "ustar\0"
+                   "00");
     add_padded(&out, "14 comment=ab\n");
-    foreign_header(&out, "PaxHeaders/x", 'x', "00000000050\0", "ustar\0" "00");
+    foreign_header(&out, "PaxHeaders/x", 'x', "00000000050\0",
+                   "ustar\0"
+                   "00");
     add_padded(&out, "13 path=é/x\n27 mtime=1700000000.123456\n");
-    foreign_header(&out, "x", '0', "00000000001\0", "ustar\0" "00");
+    foreign_header(&out, "x", '0', "00000000001\0",
+                   "ustar\0"
+                   "00");
     add_padded(&out, "q");
     foreign_header(&out, "old/", '\0', "0\0", "\0\0\0\0\0\0\0\0");
-    foreign_header(&out, "fifo", '6', "0\0", "ustar\0" "00");
+    foreign_header(&out, "fifo", '6', "0\0",
+                   "ustar\0"
+                   "00");
     tar_write_end(&out);
-    const char *want = text_printf(ctx.arena, "file %s 3 644 1700000001\nabc.\nfile é/x 1 644 1700000000\nq.\n"
-                                              "dir old/ 0 644 1700000001\n.\nother fifo 0 644 1700000001\n.\n", long_name);
+    const char *want = text_printf(ctx.arena,
+                                   "file %s 3 644 1700000001\nabc.\nfile é/x 1 644 1700000000\nq.\n"
+                                   "dir old/ 0 644 1700000001\n.\nother fifo 0 644 1700000001\n.\n",
+                                   long_name);
     assert_string_equal(read_in_pieces(buf_bytes(&out), 333), want);
     buf_done(&out);
 }
@@ -235,12 +273,16 @@ static void refuses_what_is_no_tar(void **state)
     add_file(&out, "/a", "hello");
     assert_ok(read_all((Bytes){ 0 }));
     assert_ok(read_all(buf_bytes(&out)));
-    assert_fails(read_all(bytes(out.data, 514)), INVALID_ARGUMENT, "ends in the middle of an entry at byte 514");
-    assert_fails(read_all(bytes(out.data, 100)), INVALID_ARGUMENT, "ends in the middle of an entry");
+    assert_fails(read_all(bytes(out.data, 514)), INVALID_ARGUMENT,
+                 "ends in the middle of an entry at byte 514");
+    assert_fails(read_all(bytes(out.data, 100)), INVALID_ARGUMENT,
+                 "ends in the middle of an entry");
     out.data[3] = 'b';
     assert_fails(read_all(buf_bytes(&out)), INVALID_ARGUMENT, "bad checksum in a header at byte 0");
     buf_clear(&out);
-    foreign_header(&out, "x", 'x', "00000000004\0", "ustar\0" "00");
+    foreign_header(&out, "x", 'x', "00000000004\0",
+                   "ustar\0"
+                   "00");
     add_padded(&out, "9 a\n");
     assert_fails(read_all(buf_bytes(&out)), INVALID_ARGUMENT, "malformed PAX record");
     buf_clear(&out);

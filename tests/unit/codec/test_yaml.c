@@ -41,11 +41,14 @@ static void reads_yaml(void **state)
         { "# nothing\n", "[]" },
         { "---\n---\na: 1\n---\n", "[{\"a\":1}]" },
         { "a: 1\n---\nb: 2\n", "[{\"a\":1},{\"b\":2}]" },
-        { "pipeline:\n  name: edges\ntransform:\n  cmd: [sh, '-c']\n", "[{\"pipeline\":{\"name\":\"edges\"},\"transform\":{\"cmd\":[\"sh\",\"-c\"]}}]" },
+        { "pipeline:\n  name: edges\ntransform:\n  cmd: [sh, '-c']\n",
+          "[{\"pipeline\":{\"name\":\"edges\"},\"transform\":{\"cmd\":[\"sh\",\"-c\"]}}]" },
         { "- true\n- True\n- false\n- yes\n- 'true'\n", "[[true,true,false,\"yes\",\"true\"]]" },
-        { "- 1\n- -1\n- +1\n- 007\n- 0x1F\n- 0o17\n- 12345678901234567890\n", "[[1,-1,1,7,31,15,12345678901234567890]]" },
+        { "- 1\n- -1\n- +1\n- 007\n- 0x1F\n- 0o17\n- 12345678901234567890\n",
+          "[[1,-1,1,7,31,15,12345678901234567890]]" },
         { "- 1.50\n- .5\n- 1.\n- 1e3\n- 01.5\n- -.5e-1\n", "[[1.50,0.5,1,1e3,1.5,-0.5e-1]]" },
-        { "- .inf\n- -.INF\n- .nan\n- .\n- 1.2.3\n- 0x\n- 1e\n", "[[\"Infinity\",\"-Infinity\",\"NaN\",\".\",\"1.2.3\",\"0x\",\"1e\"]]" },
+        { "- .inf\n- -.INF\n- .nan\n- .\n- 1.2.3\n- 0x\n- 1e\n",
+          "[[\"Infinity\",\"-Infinity\",\"NaN\",\".\",\"1.2.3\",\"0x\",\"1e\"]]" },
         { "- ~\n- null\n-\n- ''\n- \"null\"\n", "[[null,null,null,\"\",\"null\"]]" },
         { "- !!str 12\n- !!int \"12\"\n- ! 12\n- !!float 1\n", "[[\"12\",12,\"12\",1]]" },
         { "a: |\n  x\n  y\nb: >-\n  x\n  y\n", "[{\"a\":\"x\\ny\\n\",\"b\":\"x y\"}]" },
@@ -57,7 +60,7 @@ static void reads_yaml(void **state)
         { "2024-01-02", "[\"2024-01-02\"]" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# case %zu\n", i);
+        say_case("case %zu", i);
         assert_string_equal(as_json(cases[i].yaml), cases[i].json);
     }
 }
@@ -68,7 +71,8 @@ static void errors_say_where(void **state)
     static const struct {
         const char *yaml, *message;
     } cases[] = {
-        { "a: 1\nb: [1\n", "spec.yaml: line 3, column 1: did not find expected ',' or ']' while parsing a flow sequence" },
+        { "a: 1\nb: [1\n", "spec.yaml: line 3, column 1: did not find expected ',' or ']' while "
+                           "parsing a flow sequence" },
         { "a: 1\na: 2\n", "spec.yaml: line 2, column 1: duplicate field \"a\"" },
         { "a: *x\n", "spec.yaml: line 1, column 4: undefined alias \"x\"" },
         { "a: &x [*x]\n", "spec.yaml: line 1, column 8: undefined alias \"x\"" },
@@ -77,15 +81,16 @@ static void errors_say_where(void **state)
         { "a: !!int x\n", "unsupported tag \"tag:yaml.org,2002:int\" on \"x\"" },
         { "a: \xff\n", "spec.yaml: byte 3: invalid leading UTF-8 octet" },
         { "\ta: 1\n", "spec.yaml: line 1, column 1: found character that cannot start any token" },
-        { "{\"a\": 1,\n \"b\": x y z]}", "spec.yaml: line 2, column 7: unexpected token x, expected a value" },
+        { "{\"a\": 1,\n \"b\": x y z]}",
+          "spec.yaml: line 2, column 7: unexpected token x, expected a value" },
         { "{\"a\":1,\"a\":2}", "spec.yaml: line 1, column 8: duplicate field \"a\"" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         JsonValue **docs;
         size_t count;
-        print_message("# case %zu\n", i);
-        assert_fails(yaml_parse_all(&ctx, str(cases[i].yaml), "spec.yaml", &docs, &count), INVALID_ARGUMENT,
-                     cases[i].message);
+        say_case("case %zu", i);
+        assert_fails(yaml_parse_all(&ctx, str(cases[i].yaml), "spec.yaml", &docs, &count),
+                     INVALID_ARGUMENT, cases[i].message);
     }
 }
 
@@ -115,7 +120,8 @@ static void depth_is_limited(void **state)
     memset(text, '[', JSON_DEPTH_MAX + 1);
     JsonValue **docs;
     size_t count;
-    assert_fails(yaml_parse_all(&ctx, str(text), NULL, &docs, &count), INVALID_ARGUMENT, "within each other");
+    assert_fails(yaml_parse_all(&ctx, str(text), NULL, &docs, &count), INVALID_ARGUMENT,
+                 "within each other");
     text[0] = '-';
     text[1] = ' ';
     assert_fails(yaml_parse_all(&ctx, str(text), NULL, &docs, &count), INVALID_ARGUMENT, "line ");
@@ -140,9 +146,11 @@ static void writes_yaml(void **state)
         const char *json, *yaml;
     } cases[] = {
         { "{\"a\":1,\"b\":[\"x\",{\"c\":null}],\"d\":{}}", "a: 1\nb:\n- x\n- c: null\nd: {}\n" },
-        { "[\"true\",\"12\",\"\",\"null\",\"no\",\"~\",\".inf\"]", "- \"true\"\n- \"12\"\n- \"\"\n- \"null\"\n- \"no\"\n- \"~\"\n- \".inf\"\n" },
+        { "[\"true\",\"12\",\"\",\"null\",\"no\",\"~\",\".inf\"]",
+          "- \"true\"\n- \"12\"\n- \"\"\n- \"null\"\n- \"no\"\n- \"~\"\n- \".inf\"\n" },
         { "{\"s\":\"a\\nb\\n\"}", "s: |\n  a\n  b\n" },
-        { "[\"- x\",\"a: b\",\"#c\",\"é\",1.50,true]", "- '- x'\n- 'a: b'\n- '#c'\n- é\n- 1.50\n- true\n" },
+        { "[\"- x\",\"a: b\",\"#c\",\"é\",1.50,true]",
+          "- '- x'\n- 'a: b'\n- '#c'\n- é\n- 1.50\n- true\n" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         JsonValue *value;

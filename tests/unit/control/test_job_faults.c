@@ -10,7 +10,8 @@
 enum { STRIDE = 6 };
 #define FAULTY_NS (1 * NS_PER_SEC) /* what is not over by then waits for the restart */
 
-/* --- a worker that comes back ------------------------------------------------------------------ */
+/* --- a worker that comes back ------------------------------------------------------------------
+ */
 
 typedef struct Player {
     Fixture fx; /* the floors are the test's; ctx and session are its own */
@@ -67,7 +68,8 @@ static void player_end(Player *player)
     ctx_done(&player->fx.ctx);
 }
 
-/* --- the sweep --------------------------------------------------------------------------------- */
+/* --- the sweep ---------------------------------------------------------------------------------
+ */
 
 static const char pipeline[] = PIPELINE("p", "in", "/*", "");
 
@@ -135,7 +137,7 @@ static void sweep(unsigned kinds)
         runs++;
     }
     fault_resume();
-    print_message("# %zu runs\n", runs);
+    say_case("%zu runs", runs);
 }
 
 static void a_job_survives_queries_that_fail(void **state)

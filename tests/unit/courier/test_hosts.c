@@ -50,7 +50,7 @@ static void rules(void **state)
         { "10.0.0.0/-1", "a", "11.0.0.0", false },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# '%s' %s %s\n", cases[i].hosts, cases[i].name, cases[i].address);
+        say_case("'%s' %s %s", cases[i].hosts, cases[i].name, cases[i].address);
         assert_int_equal(allows(cases[i].hosts, cases[i].name, cases[i].address), cases[i].allowed);
     }
 }

@@ -37,7 +37,7 @@ static void check(const RowShape *shape, const Case *cases, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         for (size_t step = 1; step < 40; step += 19) {
-            print_message("# case %zu by %zu\n", i, step);
+            say_case("case %zu by %zu", i, step);
             CLEANUP(buf_done) Buf rows = { 0 };
             rows_of(shape, cases[i].text, step, &rows);
             assert_string_equal((const char *)rows.data, cases[i].rows);

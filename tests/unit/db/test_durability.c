@@ -57,7 +57,7 @@ static void a_fault_leaves_all_or_nothing(void **state)
         assert_true(after == before - 1 || (!status_ok(s) && after == before));
         runs++;
     }
-    print_message("# %d runs\n", runs);
+    say_case("%d runs", runs);
 }
 
 static void a_failed_sync_is_final_for_writes(void **state)
@@ -107,7 +107,7 @@ static void the_log_stays_short(void **state)
     Fixture *fx = *state;
     for (int64_t id = 0; id < 160; id++)
         grow(fx, id);
-    print_message("# log of %d MiB\n", (int)(log_size(fx) / MiB));
+    say_case("log of %d MiB", (int)(log_size(fx) / MiB));
     assert_true(log_size(fx) < 160 * MiB);
     assert_int_equal(count_pets(&fx->ctx, fx->db), 160);
 }
@@ -229,7 +229,7 @@ static void kill_9_loses_no_acknowledged_commit(void **state)
         tear(fx, &last, &seed);
         check_both(fx, last.id);
     }
-    print_message("# %d kills, %d commits\n", rounds, (int)last.id + 1);
+    say_case("%d kills, %d commits", rounds, (int)last.id + 1);
 }
 
 int main(void)

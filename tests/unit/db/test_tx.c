@@ -164,7 +164,7 @@ static void commits_share_syncs(void **state)
         assert_ok(racers[i].status);
     assert_int_equal(count_pets(&fx->ctx, fx->db), RACERS * COMMITS);
     assert_int_equal(after.commits - before.commits, RACERS * COMMITS);
-    print_message("# %d commits, %d syncs\n", RACERS * COMMITS, (int)(after.syncs - before.syncs));
+    say_case("%d commits, %d syncs", RACERS * COMMITS, (int)(after.syncs - before.syncs));
     assert_true(after.syncs - before.syncs <= RACERS * COMMITS);
     assert_true(after.syncs > before.syncs);
 }

@@ -299,7 +299,7 @@ static void names_are_canonical(void **state)
         { "a\nb", NULL },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# '%s'\n", cases[i].name);
+        say_case("'%s'", cases[i].name);
         const char *got = image_name_canonical(fx->ctx.arena, str(cases[i].name));
         assert_true(got ? cases[i].canonical && strcmp(got, cases[i].canonical) == 0
                         : !cases[i].canonical);

@@ -59,7 +59,7 @@ static void specs(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         LoadSpec *spec;
-        print_message("# case %zu\n", i);
+        say_case("case %zu", i);
         if (!*cases[i].error) {
             assert_ok(load_spec_read(&ctx, cases[i].text, &spec));
             continue;
@@ -206,7 +206,7 @@ static void dags(void **state)
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# case %zu\n", i);
+        say_case("case %zu", i);
         assert_string_equal(dag(cases[i].text), cases[i].expected);
     }
 }

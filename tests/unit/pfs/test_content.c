@@ -27,7 +27,7 @@ static void form_follows_size(void **state)
     };
     ContentFixture *f = *state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %zu bytes\n", cases[i].size);
+        say_case("%zu bytes", cases[i].size);
         ArenaMark mark = arena_mark(f->ctx.arena);
         Bytes data = noise(f, cases[i].size, 7);
         TreeRecord record = record_of(f, data);
@@ -88,7 +88,7 @@ static void join_is_canonical(void **state)
         { 12 * MiB, 6 * MiB },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %zu bytes, the first %zu before\n", cases[i].size, cases[i].split);
+        say_case("%zu bytes, the first %zu before", cases[i].size, cases[i].split);
         ArenaMark mark = arena_mark(f->ctx.arena);
         Bytes data = noise(f, cases[i].size, 5);
         TreeRecord whole = record_of(f, data);
@@ -200,7 +200,7 @@ static void collisions_are_found(void **state)
     };
     ContentFixture *f = *state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].label);
+        say_case("%s", cases[i].label);
         const char *error;
         Hash base = apply_to(f, (Hash){ 0 }, layer_of(f, cases[i].base, 4), &error);
         assert_string_equal(error, "");

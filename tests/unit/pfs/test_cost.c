@@ -1,6 +1,6 @@
-/* What reads cost: blobs fetched from a commit of 100,000 files. Pages forward and backward cost their
- * length, globs what they match, differences what changed, directories nothing beyond a path down
- * the tree. */
+/* What reads cost: blobs fetched from a commit of 100,000 files. Pages forward and backward cost
+ * their length, globs what they match, differences what changed, directories nothing beyond a path
+ * down the tree. */
 #include "files_fixture.h"
 
 #define DIRS      100
@@ -108,7 +108,7 @@ static Cost diff(Fixture *f, const char *file)
 
 static void assert_cost(Cost cost, size_t entries, size_t gets_max)
 {
-    print_message("# %zu entries, %zu blobs\n", cost.entries, cost.gets);
+    say_case("%zu entries, %zu blobs", cost.entries, cost.gets);
     assert_int_equal(cost.entries, entries);
     assert_in_range(cost.gets, 1, gets_max);
 }
@@ -120,9 +120,12 @@ static void pages_cost_their_length(void **state)
         const char *dir, *marker;
         bool reverse;
     } cases[] = {
-        { "r@master:/d050", "", false },           { "r@master:/d050", "/d050/f0500", false },
-        { "r@master:/d050", "", true },            { "r@master:/d050", "/d050/f0500", true },
-        { "r@master:/d000", "/d000/f0989", false }, { "r@master:/d099", "", true },
+        { "r@master:/d050", "", false },
+        { "r@master:/d050", "/d050/f0500", false },
+        { "r@master:/d050", "", true },
+        { "r@master:/d050", "/d050/f0500", true },
+        { "r@master:/d000", "/d000/f0989", false },
+        { "r@master:/d099", "", true },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         assert_cost(page(*state, cases[i].dir, cases[i].marker, 10, cases[i].reverse), 10,

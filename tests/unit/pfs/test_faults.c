@@ -7,7 +7,8 @@
 #include "base/log.h"
 #include "files_fixture.h"
 
-/* --- what there is ----------------------------------------------------------------------------- */
+/* --- what there is -----------------------------------------------------------------------------
+ */
 
 static Status add_commit(void *arg, Ctx *ctx, const PfsV2__CommitInfo *info)
 {
@@ -58,7 +59,8 @@ static char *dump(Fixture *f)
     return str_z(f->ctx.arena, buf_str(&out));
 }
 
-/* --- what is done ------------------------------------------------------------------------------ */
+/* --- what is done ------------------------------------------------------------------------------
+ */
 
 #define WRITES(f, commit, ...)                                                                     \
     try_write(&(f)->ctx, (f)->pfs, (commit), (const char *const[]){ __VA_ARGS__ },                 \
@@ -160,7 +162,8 @@ static Status merge(Fixture *f)
     return pfs_merge_branch(&f->ctx, f->pfs, request, &response);
 }
 
-/* --- sweeps ------------------------------------------------------------------------------------ */
+/* --- sweeps ------------------------------------------------------------------------------------
+ */
 
 /* main@master has an open commit, from which down@master derives; main@other and main@side have
  * finished ones. */
@@ -230,7 +233,7 @@ static void sweep(const char *label, Status (*act)(Fixture *), unsigned kinds)
         assert_int_equal(count_fds(), fds);
         runs++;
     }
-    print_message("# %s: %zu runs\n", label, runs);
+    say_case("%s: %zu runs", label, runs);
     free(before);
     free(after);
 }

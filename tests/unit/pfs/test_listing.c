@@ -81,7 +81,7 @@ static void the_worked_example(void **state)
     ContentFixture *f = *state;
     Hash root = tree_of(f, paths, ARRAY_LEN(paths));
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s from '%s'\n", cases[i].base, cases[i].marker);
+        say_case("%s from '%s'", cases[i].base, cases[i].marker);
         Span span = { .base = str(cases[i].base) };
         *(cases[i].mode & LISTING_REVERSE ? &span.upper : &span.after) = str(cases[i].marker);
         assert_string_equal(list(f, &root, &span, cases[i].mode, cases[i].limit),

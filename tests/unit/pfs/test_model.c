@@ -487,7 +487,7 @@ static void agrees_with_the_model(void **state)
         if (i % 50 == 0)
             check_closures(fx, m);
     }
-    print_message("# %d commits, %d sets\n", m->n_commits, m->n_sets);
+    say_case("%d commits, %d sets", m->n_commits, m->n_sets);
     Status s;
     IN_TX(fx, s, pfs_delete_all(&fx->ctx, tx));
     assert_ok(s);

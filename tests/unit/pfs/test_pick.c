@@ -11,20 +11,20 @@ static void refs_parse(void **state)
         bool is_id, from_root;
         uint64_t steps;
     } cases[] = {
-        {"master",                             "master",                           false, false, 0 },
-        { "master^",                           "master",                           false, false, 1 },
-        { "master~~~",                         "master",                           false, false, 3 },
-        { "master^12",                         "master",                           false, false, 12},
-        { "master^0",                          "master",                           false, false, 0 },
-        { "master.1",                          "master",                           false, true,  0 },
-        { "master.3",                          "master",                           false, true,  2 },
-        { "master.3^2",                        "master",                           false, true,  0 },
-        { "master.3~",                         "master",                           false, true,  1 },
-        { "ABCDEF0123454789abcdef0123456789^", "abcdef0123454789abcdef0123456789", true,  false, 1 },
-        { "abcdef0123455789abcdef0123456789",  "abcdef0123455789abcdef0123456789", false, false, 0 },
+        { "master", "master", false, false, 0 },
+        { "master^", "master", false, false, 1 },
+        { "master~~~", "master", false, false, 3 },
+        { "master^12", "master", false, false, 12 },
+        { "master^0", "master", false, false, 0 },
+        { "master.1", "master", false, true, 0 },
+        { "master.3", "master", false, true, 2 },
+        { "master.3^2", "master", false, true, 0 },
+        { "master.3~", "master", false, true, 1 },
+        { "ABCDEF0123454789abcdef0123456789^", "abcdef0123454789abcdef0123456789", true, false, 1 },
+        { "abcdef0123455789abcdef0123456789", "abcdef0123455789abcdef0123456789", false, false, 0 },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].text);
+        say_case("%s", cases[i].text);
         CommitRef ref;
         assert_ok(ref_parse(&fx->ctx, str(cases[i].text), &ref));
         assert_string_equal(ref.base, cases[i].base);
@@ -40,21 +40,21 @@ static void bad_refs_do_not_parse(void **state)
     static const struct {
         const char *text, *error;
     } cases[] = {
-        {"m^^3",                                "invalid ancestry format"                        },
-        { "m^~",                                "invalid ancestry format"                        },
-        { "m^-1",                               "invalid ancestry format"                        },
-        { "m.-1",                               "invalid ancestry format"                        },
-        { "m.",                                 "invalid ancestry format"                        },
-        { "m^1^",                               "invalid ancestry format"                        },
-        { "m^.1",                               "invalid ancestry format"                        },
-        { "m.1.2",                              "invalid ancestry format"                        },
-        { "m^99999999999999999999",             "invalid ancestor format"                        },
-        { "m.0",                                "there should be less ancestors than descendants"},
-        { "m.2^2",                              "there should be less ancestors than descendants"},
-        { "abcdef0123454789abcdef0123456789.1", "name refers to a commit, not a branch"          },
+        { "m^^3", "invalid ancestry format" },
+        { "m^~", "invalid ancestry format" },
+        { "m^-1", "invalid ancestry format" },
+        { "m.-1", "invalid ancestry format" },
+        { "m.", "invalid ancestry format" },
+        { "m^1^", "invalid ancestry format" },
+        { "m^.1", "invalid ancestry format" },
+        { "m.1.2", "invalid ancestry format" },
+        { "m^99999999999999999999", "invalid ancestor format" },
+        { "m.0", "there should be less ancestors than descendants" },
+        { "m.2^2", "there should be less ancestors than descendants" },
+        { "abcdef0123454789abcdef0123456789.1", "name refers to a commit, not a branch" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].text);
+        say_case("%s", cases[i].text);
         CommitRef ref;
         assert_fails(ref_parse(&fx->ctx, str(cases[i].text), &ref), UNKNOWN, cases[i].error);
     }
@@ -72,20 +72,12 @@ static void ancestry_walks_parents(void **state)
         const char *ref;
         int index;
     } cases[] = {
-        {"master",     2},
-        { "master^",   1},
-        { "master~",   1},
-        { "master^1",  1},
-        { "master^^",  0},
-        { "master~2",  0},
-        { "master.1",  0},
-        { "master.2",  1},
-        { "master.3",  2},
-        { "master^0",  2},
-        { "master.3^", 1},
+        { "master", 2 },   { "master^", 1 },  { "master~", 1 },   { "master^1", 1 },
+        { "master^^", 0 }, { "master~2", 0 }, { "master.1", 0 },  { "master.2", 1 },
+        { "master.3", 2 }, { "master^0", 2 }, { "master.3^", 1 },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].ref);
+        say_case("%s", cases[i].ref);
         PfsV2__CommitInfo *info = inspect(fx, text_printf(arena, "in@%s", cases[i].ref));
         assert_string_equal(info->commit->id, ids[cases[i].index]);
     }

@@ -35,7 +35,7 @@ static void inspect_file(void **state)
     };
     Fixture *f = *state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].file);
+        say_case("%s", cases[i].file);
         PfsV2__FileInfo *info;
         Status status = pfs_inspect_file(&f->ctx, f->pfs, file_of(&f->ctx, cases[i].file), &info);
         if (cases[i].error) {
@@ -144,7 +144,7 @@ static void pages(void **state)
     };
     Fixture *f = *state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s from '%s'\n", cases[i].file, cases[i].marker);
+        say_case("%s from '%s'", cases[i].file, cases[i].marker);
         assert_string_equal(list_page(f, cases[i].file, cases[i].marker, cases[i].number,
                                       cases[i].reverse, cases[i].deep),
                             cases[i].expected);
@@ -205,7 +205,7 @@ static void globs(void **state)
     };
     Fixture *f = *state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].pattern);
+        say_case("%s", cases[i].pattern);
         assert_string_equal(glob(f, "r@master", cases[i].pattern, cases[i].lower, cases[i].upper),
                             cases[i].expected);
     }
@@ -238,7 +238,7 @@ static void get_file(void **state)
     };
     Fixture *f = *state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].file);
+        say_case("%s", cases[i].file);
         assert_string_equal(get(f, cases[i].file, cases[i].offset), cases[i].expected);
     }
     assert_non_null(strstr(get(f, "nowhere@master:/x", 0), "get file: "));
@@ -305,7 +305,7 @@ static void get_tar(void **state)
     };
     Fixture *f = *state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].file);
+        say_case("%s", cases[i].file);
         assert_string_equal(tar(f, cases[i].file, cases[i].lower, cases[i].upper),
                             cases[i].expected);
     }
@@ -367,8 +367,8 @@ static void diffs(void **state)
     WRITE(f, "d@empty", "del /");
     WRITE(f, "d@tagged", "copy d@one:/ /#other");
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s against %s\n", cases[i].new_file,
-                      cases[i].old_file ? cases[i].old_file : "its parent");
+        say_case("%s against %s", cases[i].new_file,
+                 cases[i].old_file ? cases[i].old_file : "its parent");
         assert_string_equal(diff(f, cases[i].new_file, cases[i].old_file), cases[i].expected);
     }
     PfsV2__DiffFileRequest *request =
@@ -425,7 +425,7 @@ static void find_commits(void **state)
     WRITE(f, "find@master", "add /g c");
     WRITE(f, "find@master", "del /f");
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].path);
+        say_case("%s", cases[i].path);
         assert_string_equal(find(f, "find@master", cases[i].path, cases[i].limit),
                             cases[i].expected);
     }

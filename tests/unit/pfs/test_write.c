@@ -44,7 +44,7 @@ static void streams_do_what_they_say(void **state)
     };
     Fixture *f = *state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].label);
+        say_case("%s", cases[i].label);
         char *repo = text_printf(f->ctx.arena, "streams-%zu", i),
              *head = text_printf(f->ctx.arena, "%s@master", repo);
         create_repo(f, repo);
@@ -95,7 +95,7 @@ static void bad_paths_leave_nothing(void **state)
     create_repo(f, "bad");
     WRITE(f, "bad@other", "add /src x");
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].op);
+        say_case("%s", cases[i].op);
         const char *ops[] = { "add /good x", cases[i].op };
         Status status = try_write(&f->ctx, f->pfs, "bad@master", ops, 2);
         assert_int_not_equal(status.code, STATUS_OK);
@@ -199,7 +199,7 @@ static void *run_job(void *arg)
     ctx_init(&ctx);
     Status status = try_write(&ctx, job->f->pfs, job->commit, &job->op, 1);
     if (!status_ok(status))
-        print_message("# %s: %s\n", job->op, status_message(status));
+        say_case("%s: %s", job->op, status_message(status));
     job->failed = !status_ok(status);
     ctx_done(&ctx);
     return NULL;
@@ -278,7 +278,7 @@ static void copies(void **state)
     create_repo(f, "src");
     WRITE(f, "src@master", "add /a A", "add /dir/e/f F", "add /dir/g G", "add /t#d1 T");
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].label);
+        say_case("%s", cases[i].label);
         char *repo = text_printf(f->ctx.arena, "copies-%zu", i),
              *head = text_printf(f->ctx.arena, "%s@master", repo);
         create_repo(f, repo);

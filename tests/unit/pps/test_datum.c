@@ -3,7 +3,7 @@
 #include "unit/pps/fake_source.h"
 
 /* Computed once, by hand, from the reference's layout. */
-#define FROZEN_ID "b6bdd6ac2e6f602cde2dc767b35082bc09ffbea8017fb07ee764f74626efdfde"
+#define FROZEN_ID   "b6bdd6ac2e6f602cde2dc767b35082bc09ffbea8017fb07ee764f74626efdfde"
 #define FROZEN_HASH "b833278651debcf87f8a73d41548dd0c2c8833259c80d70d130208aedc70b4e0"
 
 typedef struct Fixture {
@@ -48,16 +48,17 @@ static void put_files(Fixture *fx, FakeFiles *files, const char *words)
 static const char *enumerate(Fixture *fx, const char *json)
 {
     buf_clear(&fx->text);
-    assert_ok(datum_each(&fx->ctx, &fx->fake.source, input_of(&fx->ctx, json), add_datum_text, &fx->text));
+    assert_ok(datum_each(&fx->ctx, &fx->fake.source, input_of(&fx->ctx, json), add_datum_text,
+                         &fx->text));
     return text_printf(fx->ctx.arena, STR_FMT, STR_ARG(buf_str(&fx->text)));
 }
 
-#define PFS_ON(repo, glob, more)                                                                    \
+#define PFS_ON(repo, glob, more)                                                                   \
     "{\"pfs\":{\"name\":\"" repo "\",\"repo\":\"" repo "\",\"glob\":\"" glob "\"" more "}}"
 #define PFS(repo, glob) PFS_ON(repo, glob, "")
-#define JOIN_ON(key) ",\"joinOn\":\"" key "\""
-#define OUTER_ON(key) ",\"outerJoin\":true,\"joinOn\":\"" key "\""
-#define GROUP_BY(key) ",\"groupBy\":\"" key "\""
+#define JOIN_ON(key)    ",\"joinOn\":\"" key "\""
+#define OUTER_ON(key)   ",\"outerJoin\":true,\"joinOn\":\"" key "\""
+#define GROUP_BY(key)   ",\"groupBy\":\"" key "\""
 
 static void inputs_are_cut_as_clients_know(void **state)
 {
@@ -77,43 +78,50 @@ static void inputs_are_cut_as_clients_know(void **state)
           "{\"union\":[" PFS("a", "/x*") "," PFS("a", "/*y") "]}", "a:/xy\na:/xy\n", false },
         { "cross", "a/x a/y b/1 b/2", "{\"cross\":[" PFS("a", "/*") "," PFS("b", "/*") "]}",
           "a:/x b:/1\na:/x b:/2\na:/y b:/1\na:/y b:/2\n", true },
-        { "cross with nothing", "a/x", "{\"cross\":[" PFS("a", "/*") "," PFS("b", "/*") "]}", "", false },
+        { "cross with nothing", "a/x", "{\"cross\":[" PFS("a", "/*") "," PFS("b", "/*") "]}", "",
+          false },
         { "cross of a union", "a/x b/y c/z",
           "{\"cross\":[{\"union\":[" PFS("a", "/*") "," PFS("b", "/*") "]}," PFS("c", "/*") "]}",
           "a:/x c:/z\nb:/y c:/z\n", true },
         { "join", "a/x.1 a/y.1 b/x.2 b/z.2",
-          "{\"join\":[" PFS_ON("a", "/(*).1", JOIN_ON("$1")) "," PFS_ON("b", "/(*).2", JOIN_ON("$1")) "]}",
+          "{\"join\":[" PFS_ON("a", "/(*).1", JOIN_ON("$1")) "," PFS_ON("b", "/(*).2",
+                                                                        JOIN_ON("$1")) "]}",
           "a:/x.1 b:/x.2\n", true },
         { "join of folders, keys without the slash", "a/k/1 b/k/2",
-          "{\"join\":[" PFS_ON("a", "/(*)", JOIN_ON("$1")) "," PFS_ON("b", "/(*)", JOIN_ON("$1")) "]}",
+          "{\"join\":[" PFS_ON("a", "/(*)", JOIN_ON("$1")) "," PFS_ON("b", "/(*)",
+                                                                      JOIN_ON("$1")) "]}",
           "a:/k/ b:/k/\n", true },
-        { "no key joins all with all", "a/x a/y b/1", "{\"join\":[" PFS("a", "/*") "," PFS("b", "/*") "]}",
-          "a:/x b:/1\na:/y b:/1\n", true },
+        { "no key joins all with all", "a/x a/y b/1",
+          "{\"join\":[" PFS("a", "/*") "," PFS("b", "/*") "]}", "a:/x b:/1\na:/y b:/1\n", true },
         { "outer join keeps its own", "a/x a/y b/x b/z",
-          "{\"join\":[" PFS_ON("a", "/(*)", JOIN_ON("$1")) "," PFS_ON("b", "/(*)", OUTER_ON("$1")) "]}",
+          "{\"join\":[" PFS_ON("a", "/(*)", JOIN_ON("$1")) "," PFS_ON("b", "/(*)",
+                                                                      OUTER_ON("$1")) "]}",
           "a:/x b:/x\nb:/z\n", true },
         { "two outer of three", "a/k b/k c/q",
-          "{\"join\":[" PFS_ON("a", "/(*)", OUTER_ON("$1")) "," PFS_ON("b", "/(*)", OUTER_ON("$1")) ","
-          PFS_ON("c", "/(*)", JOIN_ON("$1")) "]}",
+          "{\"join\":[" PFS_ON("a", "/(*)", OUTER_ON("$1")) "," PFS_ON(
+              "b", "/(*)", OUTER_ON("$1")) "," PFS_ON("c", "/(*)", JOIN_ON("$1")) "]}",
           "a:/k b:/k\n", true },
         { "one outer, two lack", "a/k b/k c/q",
-          "{\"join\":[" PFS_ON("a", "/(*)", OUTER_ON("$1")) "," PFS_ON("b", "/(*)", JOIN_ON("$1")) ","
-          PFS_ON("c", "/(*)", JOIN_ON("$1")) "]}",
+          "{\"join\":[" PFS_ON("a", "/(*)", OUTER_ON("$1")) "," PFS_ON(
+              "b", "/(*)", JOIN_ON("$1")) "," PFS_ON("c", "/(*)", JOIN_ON("$1")) "]}",
           "a:/k\n", true },
         { "a joined cross is taken apart", "x1/k x2/k c/k",
-          "{\"join\":[{\"cross\":[" PFS_ON("x1", "/(*)", JOIN_ON("$1")) "," PFS_ON("x2", "/(*)", JOIN_ON("$1"))
-          "]}," PFS_ON("c", "/(*)", JOIN_ON("$1")) "]}",
+          "{\"join\":[{\"cross\":[" PFS_ON("x1", "/(*)", JOIN_ON("$1")) "," PFS_ON(
+              "x2", "/(*)", JOIN_ON("$1")) "]}," PFS_ON("c", "/(*)", JOIN_ON("$1")) "]}",
           "c:/k x1:/k\nc:/k x2:/k\n", true },
         { "group", "a/1.x b/1.y b/2.y",
-          "{\"group\":[" PFS_ON("a", "/(*).x", GROUP_BY("$1")) "," PFS_ON("b", "/(*).y", GROUP_BY("$1")) "]}",
+          "{\"group\":[" PFS_ON("a", "/(*).x", GROUP_BY("$1")) "," PFS_ON("b", "/(*).y",
+                                                                          GROUP_BY("$1")) "]}",
           "a:/1.x b:/1.y\nb:/2.y\n", true },
         { "group of a join goes by each input's own key", "a/k1 b/k1",
-          "{\"group\":[{\"join\":[" PFS_ON("a", "/(k)(*)", JOIN_ON("$1$2") GROUP_BY("$2")) ","
-          PFS_ON("b", "/(k)(*)", JOIN_ON("$1$2") GROUP_BY("$2")) "]}]}",
+          "{\"group\":[{\"join\":[" PFS_ON(
+              "a", "/(k)(*)", JOIN_ON("$1$2") GROUP_BY("$2")) "," PFS_ON("b", "/(k)(*)",
+                                                                         JOIN_ON("$1$2")
+                                                                             GROUP_BY("$2")) "]}]}",
           "a:/k1 b:/k1\n", true },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].label);
+        say_case("%s", cases[i].label);
         fx->fake.now.n = 0;
         put_files(fx, &fx->fake.now, cases[i].files);
         const char *datums = enumerate(fx, cases[i].input);
@@ -165,7 +173,8 @@ static void no_input_has_no_datums(void **state)
     assert_int_equal(fx->text.size, 0);
 }
 
-/* --- order and ids ------------------------------------------------------------------------------------- */
+/* --- order and ids
+ * ------------------------------------------------------------------------------------- */
 
 typedef struct Kept {
     Hash ids[64];
@@ -187,7 +196,8 @@ static void crosses_run_their_children_in_order_of_id(void **state)
     Fixture *fx = *state;
     put_files(fx, &fx->fake.now, "a/1 a/2 a/3 a/4 b/1 b/2 b/3");
     Kept a = { 0 }, both = { 0 };
-    assert_ok(datum_each(&fx->ctx, &fx->fake.source, input_of(&fx->ctx, PFS("a", "/*")), keep_id, &a));
+    assert_ok(
+        datum_each(&fx->ctx, &fx->fake.source, input_of(&fx->ctx, PFS("a", "/*")), keep_id, &a));
     PpsV2__Input *cross = input_of(&fx->ctx, "{\"cross\":[" PFS("a", "/*") "," PFS("b", "/*") "]}");
     assert_ok(datum_each(&fx->ctx, &fx->fake.source, cross, keep_id, &both));
     assert_int_equal(both.n, 12);
@@ -257,7 +267,8 @@ static void ids_and_hashes_are_frozen(void **state)
     assert_false(hash_eq(&without, &hash));
 }
 
-/* --- changes -------------------------------------------------------------------------------------------- */
+/* --- changes
+ * -------------------------------------------------------------------------------------------- */
 
 typedef struct Change {
     Buf *put, *gone;
@@ -287,17 +298,19 @@ static void changes_touch_what_holds_them(void **state)
         { "the root", "a/d/1", "a/d/2", PFS("a", "/"), "a:/\n", "" },
         { "the root emptied", "a/d/1", "", PFS("a", "/"), "", "a:/\n" },
         { "file became folder", "a/d", "a/d/1", PFS("a", "/*"), "a:/d/\n", "a:/d\n" },
-        { "every level", "a/d/e/1", "a/d/e/1 a/d/e/2", PFS("a", "/**"), "a:/d/\na:/d/e/\na:/d/e/2\n", "" },
+        { "every level", "a/d/e/1", "a/d/e/1 a/d/e/2", PFS("a", "/**"),
+          "a:/d/\na:/d/e/\na:/d/e/2\n", "" },
         { "other repos do not matter", "b/1", "b/2", PFS("a", "/*"), "", "" },
-        { "union", "a/x b/x", "a/x b/y", "{\"union\":[" PFS("a", "/*") "," PFS("b", "/*") "]}", "b:/y\n",
-          "b:/x\n" },
+        { "union", "a/x b/x", "a/x b/y", "{\"union\":[" PFS("a", "/*") "," PFS("b", "/*") "]}",
+          "b:/y\n", "b:/x\n" },
         { "one side of a cross", "a/1 a/2 b/x", "a/1 a/3 b/x",
           "{\"cross\":[" PFS("a", "/*") "," PFS("b", "/*") "]}", "a:/3 b:/x\n", "a:/2 b:/x\n" },
-        { "both sides of a cross", "a/1 b/x", "a/2 b/y", "{\"cross\":[" PFS("a", "/*") "," PFS("b", "/*") "]}",
-          "a:/2 b:/y\na:/2 b:/y\n", "a:/1 b:/x\na:/1 b:/y\na:/2 b:/x\n" },
+        { "both sides of a cross", "a/1 b/x", "a/2 b/y",
+          "{\"cross\":[" PFS("a", "/*") "," PFS("b", "/*") "]}", "a:/2 b:/y\na:/2 b:/y\n",
+          "a:/1 b:/x\na:/1 b:/y\na:/2 b:/x\n" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].label);
+        say_case("%s", cases[i].label);
         fx->fake.before.n = fx->fake.now.n = 0;
         put_files(fx, &fx->fake.before, cases[i].before);
         put_files(fx, &fx->fake.now, cases[i].now);
@@ -326,7 +339,8 @@ static void deltas_are_for_trees_that_have_them(void **state)
         { "{\"cron\":{\"name\":\"t\",\"spec\":\"@daily\"}}", true },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-        assert_int_equal(datum_has_delta(&fx->ctx, input_of(&fx->ctx, cases[i].input)), cases[i].has);
+        assert_int_equal(datum_has_delta(&fx->ctx, input_of(&fx->ctx, cases[i].input)),
+                         cases[i].has);
     assert_true(datum_has_delta(&fx->ctx, NULL));
 }
 
@@ -341,7 +355,8 @@ static void an_unchanged_cross_lists_nothing(void **state)
     assert_int_equal(fx->fake.lists, 0);
 }
 
-/* --- ids with content, as a set --------------------------------------------------------------------------- */
+/* --- ids with content, as a set
+ * --------------------------------------------------------------------------- */
 
 typedef struct IdSet {
     struct {
@@ -419,7 +434,8 @@ static void enumerate_into(Fixture *fx, const FakeFiles *files, PpsV2__Input *in
     assert_ok(datum_each(&fx->ctx, &state_of_then.source, input, id_set_put, out));
 }
 
-/* What is there now = what was there, without what is gone, with what is put: for random files and changes. */
+/* What is there now = what was there, without what is gone, with what is put: for random files and
+ * changes. */
 static void changes_lead_from_before_to_now(void **state)
 {
     Fixture *fx = *state;
@@ -442,7 +458,8 @@ static void changes_lead_from_before_to_now(void **state)
         enumerate_into(fx, &fx->fake.now, input, &expected);
 
         SetChange change = { 0 };
-        assert_ok(datum_each_change(&fx->ctx, &fx->fake.source, input, change_put, change_gone, &change));
+        assert_ok(
+            datum_each_change(&fx->ctx, &fx->fake.source, input, change_put, change_gone, &change));
         for (size_t i = 0; i < change.gone.n; i++)
             id_set_remove(&set, &change.gone.items[i].id);
         for (size_t i = 0; i < change.put.n; i++) {
@@ -457,7 +474,8 @@ static void changes_lead_from_before_to_now(void **state)
     }
 }
 
-/* --- datum sets ---------------------------------------------------------------------------------------------- */
+/* --- datum sets
+ * ---------------------------------------------------------------------------------------------- */
 
 static void sets_close_by_number_or_size(void **state UNUSED)
 {
@@ -479,7 +497,7 @@ static void sets_close_by_number_or_size(void **state UNUSED)
         { "what does not divide makes one more", 0, 0, 1, false, 5, 2, "x.x.x" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].label);
+        say_case("%s", cases[i].label);
         PpsV2__DatumSetSpec spec;
         pps_v2__datum_set_spec__init(&spec);
         spec.number = cases[i].number;

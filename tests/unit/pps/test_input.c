@@ -1,4 +1,5 @@
-/* test_input.c - inputs as users write them become inputs as they are stored, or are refused in known words. */
+/* test_input.c - inputs as users write them become inputs as they are stored, or are refused in
+ * known words. */
 #include "pps/input.h"
 
 #include "codec/json.h"
@@ -40,34 +41,47 @@ static void defaults_fill_what_is_not_said(void **state UNUSED)
         const char *label, *given, *stored;
     } cases[] = {
         { "name, branch, project, glob", "{\"pfs\":{\"repo\":\"r\",\"glob\":\"*//x/./\"}}",
-          "{\"pfs\":{\"branch\":\"master\",\"glob\":\"/*/x\",\"name\":\"r\",\"project\":\"vision\",\"repo\":\"r\"" USER },
+          "{\"pfs\":{\"branch\":\"master\",\"glob\":\"/*/"
+          "x\",\"name\":\"r\",\"project\":\"vision\",\"repo\":\"r\"" USER },
         { "what is said stays",
-          "{\"pfs\":{\"repo\":\"r\",\"name\":\"n\",\"branch\":\"b\",\"project\":\"p\",\"repoType\":\"meta\"}}",
-          "{\"pfs\":{\"branch\":\"b\",\"name\":\"n\",\"project\":\"p\",\"repo\":\"r\",\"repoType\":\"meta\"}}" },
+          "{\"pfs\":{\"repo\":\"r\",\"name\":\"n\",\"branch\":\"b\",\"project\":\"p\",\"repoType\":"
+          "\"meta\"}}",
+          "{\"pfs\":{\"branch\":\"b\",\"name\":\"n\",\"project\":\"p\",\"repo\":\"r\",\"repoType\":"
+          "\"meta\"}}" },
         { "cron", "{\"cron\":{\"name\":\"tick\",\"spec\":\"@daily\"}}",
-          "{\"cron\":{\"name\":\"tick\",\"project\":\"vision\",\"repo\":\"edges_tick\",\"spec\":\"@daily\","
+          "{\"cron\":{\"name\":\"tick\",\"project\":\"vision\",\"repo\":\"edges_tick\",\"spec\":\"@"
+          "daily\","
           "\"start\":\"2023-11-14T22:13:20Z\"}}" },
         { "children by given name, unnamed first, composites by their first",
           "{\"cross\":[{\"pfs\":{\"repo\":\"c\",\"name\":\"c\"}},"
-          "{\"union\":[{\"pfs\":{\"repo\":\"z\",\"name\":\"z\"}},{\"pfs\":{\"repo\":\"b\",\"name\":\"b\"}}]},"
+          "{\"union\":[{\"pfs\":{\"repo\":\"z\",\"name\":\"z\"}},{\"pfs\":{\"repo\":\"b\",\"name\":"
+          "\"b\"}}]},"
           "{\"pfs\":{\"repo\":\"x\"}},{\"pfs\":{\"repo\":\"w\"}}]}",
           "{\"cross\":["
-          "{\"pfs\":{\"branch\":\"master\",\"name\":\"x\",\"project\":\"vision\",\"repo\":\"x\"" USER ","
-          "{\"pfs\":{\"branch\":\"master\",\"name\":\"w\",\"project\":\"vision\",\"repo\":\"w\"" USER ","
-          "{\"union\":[{\"pfs\":{\"branch\":\"master\",\"name\":\"b\",\"project\":\"vision\",\"repo\":\"b\"" USER ","
-          "{\"pfs\":{\"branch\":\"master\",\"name\":\"z\",\"project\":\"vision\",\"repo\":\"z\"" USER "]},"
-          "{\"pfs\":{\"branch\":\"master\",\"name\":\"c\",\"project\":\"vision\",\"repo\":\"c\"" USER "]}" },
+          "{\"pfs\":{\"branch\":\"master\",\"name\":\"x\",\"project\":\"vision\",\"repo\":"
+          "\"x\"" USER ","
+          "{\"pfs\":{\"branch\":\"master\",\"name\":\"w\",\"project\":\"vision\",\"repo\":"
+          "\"w\"" USER ","
+          "{\"union\":[{\"pfs\":{\"branch\":\"master\",\"name\":\"b\",\"project\":\"vision\","
+          "\"repo\":\"b\"" USER ","
+          "{\"pfs\":{\"branch\":\"master\",\"name\":\"z\",\"project\":\"vision\",\"repo\":"
+          "\"z\"" USER "]},"
+          "{\"pfs\":{\"branch\":\"master\",\"name\":\"c\",\"project\":\"vision\",\"repo\":"
+          "\"c\"" USER "]}" },
         { "triggers count per repo",
           "{\"cross\":[{\"pfs\":{\"repo\":\"a\",\"name\":\"1\",\"trigger\":{\"commits\":\"2\"}}},"
           "{\"pfs\":{\"repo\":\"b\",\"name\":\"2\",\"trigger\":{\"branch\":\"dev\"}}},"
           "{\"pfs\":{\"repo\":\"a\",\"name\":\"3\",\"trigger\":{}}},"
           "{\"pfs\":{\"repo\":\"a\",\"name\":\"4\",\"branch\":\"mine\",\"trigger\":{}}}]}",
           "{\"cross\":["
-          "{\"pfs\":{\"branch\":\"edges-trigger-1\",\"name\":\"1\",\"project\":\"vision\",\"repo\":\"a\","
+          "{\"pfs\":{\"branch\":\"edges-trigger-1\",\"name\":\"1\",\"project\":\"vision\",\"repo\":"
+          "\"a\","
           "\"repoType\":\"user\",\"trigger\":{\"branch\":\"master\",\"commits\":\"2\"}}},"
-          "{\"pfs\":{\"branch\":\"edges-trigger-1\",\"name\":\"2\",\"project\":\"vision\",\"repo\":\"b\","
+          "{\"pfs\":{\"branch\":\"edges-trigger-1\",\"name\":\"2\",\"project\":\"vision\",\"repo\":"
+          "\"b\","
           "\"repoType\":\"user\",\"trigger\":{\"branch\":\"dev\"}}},"
-          "{\"pfs\":{\"branch\":\"edges-trigger-2\",\"name\":\"3\",\"project\":\"vision\",\"repo\":\"a\","
+          "{\"pfs\":{\"branch\":\"edges-trigger-2\",\"name\":\"3\",\"project\":\"vision\",\"repo\":"
+          "\"a\","
           "\"repoType\":\"user\",\"trigger\":{\"branch\":\"master\"}}},"
           "{\"pfs\":{\"branch\":\"mine\",\"name\":\"4\",\"project\":\"vision\",\"repo\":\"a\","
           "\"repoType\":\"user\",\"trigger\":{}}}]}" },
@@ -75,13 +89,13 @@ static void defaults_fill_what_is_not_said(void **state UNUSED)
     CLEANUP(ctx_done) Ctx ctx;
     ctx_init(&ctx);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].label);
+        say_case("%s", cases[i].label);
         assert_string_equal(print(&ctx, filled(&ctx, cases[i].given)), cases[i].stored);
     }
     input_fill_defaults(&ctx, NULL, NULL, 0);
 }
 
-#define A "{\"pfs\":{\"repo\":\"a\",\"glob\":\"/\"}}"
+#define A    "{\"pfs\":{\"repo\":\"a\",\"glob\":\"/\"}}"
 #define A_S3 "{\"pfs\":{\"repo\":\"a\",\"glob\":\"/\",\"s3\":true}}"
 
 static void bad_inputs_are_refused_in_known_words(void **state UNUSED)
@@ -99,9 +113,11 @@ static void bad_inputs_are_refused_in_known_words(void **state UNUSED)
         { "{\"cross\":[]}", "no input set" },
         { "{\"cross\":[{}]}", "no input set" },
         { "{\"cron\":{\"spec\":\"@daily\"}}", "input must specify a name" },
-        { "{\"pfs\":{\"repo\":\"a\",\"name\":\"out\",\"glob\":\"/\"}}", "input cannot be named out" },
+        { "{\"pfs\":{\"repo\":\"a\",\"name\":\"out\",\"glob\":\"/\"}}",
+          "input cannot be named out" },
         { "{\"pfs\":{\"repo\":\"out\",\"glob\":\"/\"}}", "input cannot be named out" },
-        { "{\"pfs\":{\"repo\":\"a\",\"name\":\".env\",\"glob\":\"/\"}}", "input cannot be named .env" },
+        { "{\"pfs\":{\"repo\":\"a\",\"name\":\".env\",\"glob\":\"/\"}}",
+          "input cannot be named .env" },
         { "{\"cross\":[" A "," A "]}", "name \"a\" was used more than once" },
         { "{\"join\":[" A "," A "]}", "name \"a\" was used more than once" },
         { "{\"cross\":[" A ",{\"union\":[" A "," A "]}]}", "name \"a\" was used more than once" },
@@ -123,7 +139,8 @@ static void bad_inputs_are_refused_in_known_words(void **state UNUSED)
         { "{\"cross\":[" A "],\"union\":[" A "]}", "multiple input types set" },
         { "{\"join\":[" A_S3 "]}", "S3 inputs in join expressions are not supported" },
         { "{\"group\":[" A_S3 "]}", "S3 inputs in group expressions are not supported" },
-        { "{\"union\":[{\"cross\":[" A_S3 "]}]}", "S3 inputs in union expressions are not supported" },
+        { "{\"union\":[{\"cross\":[" A_S3 "]}]}",
+          "S3 inputs in union expressions are not supported" },
         { "{\"cron\":{\"name\":\"t\"}}", "error parsing cron-spec: Empty spec string" },
         { "{\"cron\":{\"name\":\"t\",\"spec\":\"0 * * * * *\"}}",
           "error parsing cron-spec: Expected exactly 5 fields, found 6" },
@@ -131,7 +148,7 @@ static void bad_inputs_are_refused_in_known_words(void **state UNUSED)
     CLEANUP(ctx_done) Ctx ctx;
     ctx_init(&ctx);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].input);
+        say_case("%s", cases[i].input);
         Status status = input_check(&ctx, filled(&ctx, cases[i].input));
         if (*cases[i].message)
             assert_fails(status, UNKNOWN, cases[i].message);
@@ -152,14 +169,16 @@ static void huge_inputs_are_refused_before_they_are_walked(void **state UNUSED)
     for (int i = 0; i < INPUT_DEPTH_MAX; i++)
         buf_printf(&deep, "]}");
     buf_add_u8(&deep, 0);
-    assert_fails(input_check_size(&ctx, parse(&ctx, (const char *)deep.data)), INVALID_ARGUMENT, "nested");
+    assert_fails(input_check_size(&ctx, parse(&ctx, (const char *)deep.data)), INVALID_ARGUMENT,
+                 "nested");
 
     buf_printf(&wide, "{\"union\":[" A);
     for (int i = 1; i < INPUT_NODES_MAX; i++)
         buf_printf(&wide, "," A);
     buf_printf(&wide, "]}");
     buf_add_u8(&wide, 0);
-    assert_fails(input_check_size(&ctx, parse(&ctx, (const char *)wide.data)), INVALID_ARGUMENT, "parts");
+    assert_fails(input_check_size(&ctx, parse(&ctx, (const char *)wide.data)), INVALID_ARGUMENT,
+                 "parts");
     assert_ok(input_check_size(&ctx, parse(&ctx, A)));
     assert_ok(input_check_size(&ctx, NULL));
 }
@@ -168,21 +187,21 @@ static void branches_are_those_of_user_repos_each_once(void **state UNUSED)
 {
     CLEANUP(ctx_done) Ctx ctx;
     ctx_init(&ctx);
-    PpsV2__Input *input =
-        filled(&ctx, "{\"cross\":[{\"pfs\":{\"repo\":\"a\",\"name\":\"1\",\"repoType\":\"meta\"}},"
-                     "{\"pfs\":{\"repo\":\"a\",\"name\":\"2\",\"propagationSpec\":{\"never\":true}}},"
-                     "{\"pfs\":{\"repo\":\"b\",\"name\":\"3\",\"project\":\"p\",\"trigger\":{}}},"
-                     "{\"pfs\":{\"repo\":\"c\",\"name\":\"4\",\"propagationSpec\":{\"never\":true}}},"
-                     "{\"cron\":{\"name\":\"tick\",\"spec\":\"@daily\"}}]}");
+    PpsV2__Input *input = filled(
+        &ctx, "{\"cross\":[{\"pfs\":{\"repo\":\"a\",\"name\":\"1\",\"repoType\":\"meta\"}},"
+              "{\"pfs\":{\"repo\":\"a\",\"name\":\"2\",\"propagationSpec\":{\"never\":true}}},"
+              "{\"pfs\":{\"repo\":\"b\",\"name\":\"3\",\"project\":\"p\",\"trigger\":{}}},"
+              "{\"pfs\":{\"repo\":\"c\",\"name\":\"4\",\"propagationSpec\":{\"never\":true}}},"
+              "{\"cron\":{\"name\":\"tick\",\"spec\":\"@daily\"}}]}");
     InputBranch *branches;
     size_t n;
     assert_ok(input_branches(&ctx, input, &branches, &n));
     CLEANUP(buf_done) Buf text = { 0 };
     for (size_t i = 0; i < n; i++)
         buf_printf(&text, "%s/%s.%s@%s%s%s%s\n", branches[i].branch->repo->project->name,
-                   branches[i].branch->repo->name, branches[i].branch->repo->type, branches[i].branch->name,
-                   branches[i].propagate ? "" : " never", branches[i].is_cron ? " cron" : "",
-                   branches[i].trigger ? " trigger" : "");
+                   branches[i].branch->repo->name, branches[i].branch->repo->type,
+                   branches[i].branch->name, branches[i].propagate ? "" : " never",
+                   branches[i].is_cron ? " cron" : "", branches[i].trigger ? " trigger" : "");
     buf_add_u8(&text, 0);
     assert_string_equal((const char *)text.data, "vision/edges_tick.user@master cron\n"
                                                  "vision/a.user@master\n"
@@ -194,10 +213,13 @@ static void a_jobs_input_names_its_commit(void **state UNUSED)
 {
     CLEANUP(ctx_done) Ctx ctx;
     ctx_init(&ctx);
-    PpsV2__Input *input = filled(&ctx, "{\"cross\":[" A ",{\"cron\":{\"name\":\"t\",\"spec\":\"@daily\"}}]}");
+    PpsV2__Input *input =
+        filled(&ctx, "{\"cross\":[" A ",{\"cron\":{\"name\":\"t\",\"spec\":\"@daily\"}}]}");
     PpsV2__Input *copy = input_with_commit(&ctx, input, "4f2a");
-    assert_string_equal(copy->cross[0]->pfs ? copy->cross[0]->pfs->commit : copy->cross[0]->cron->commit, "4f2a");
-    assert_string_equal(copy->cross[1]->pfs ? copy->cross[1]->pfs->commit : copy->cross[1]->cron->commit, "4f2a");
+    assert_string_equal(
+        copy->cross[0]->pfs ? copy->cross[0]->pfs->commit : copy->cross[0]->cron->commit, "4f2a");
+    assert_string_equal(
+        copy->cross[1]->pfs ? copy->cross[1]->pfs->commit : copy->cross[1]->cron->commit, "4f2a");
     assert_string_equal(print(&ctx, input_with_commit(&ctx, copy, "")), print(&ctx, input));
     assert_null(input_with_commit(&ctx, NULL, "4f2a"));
     assert_false(input_has_s3(input));

@@ -14,8 +14,9 @@ static PpsV2__Transform *transform_of(Ctx *ctx, const char *json)
     return (PpsV2__Transform *)(void *)message;
 }
 
-#define BASE                                                                                                       \
-    "\"image\":\"i\",\"cmd\":[\"sh\",\"-c\"],\"stdin\":[\"a\",\"b\"],\"env\":{\"B\":\"2\",\"A\":\"1\"},"              \
+#define BASE                                                                                       \
+    "\"image\":\"i\",\"cmd\":[\"sh\",\"-c\"],\"stdin\":[\"a\",\"b\"],\"env\":{\"B\":\"2\",\"A\":"  \
+    "\"1\"},"                                                                                      \
     "\"acceptReturnCode\":[2,1],\"secrets\":[{\"name\":\"s\",\"key\":\"k\",\"envVar\":\"E\"}]"
 
 static void steps_differ_by_what_user_code_sees(void **state UNUSED)
@@ -26,11 +27,15 @@ static void steps_differ_by_what_user_code_sees(void **state UNUSED)
     } cases[] = {
         { "itself", "{" BASE "}", true },
         { "env in another order, codes too",
-          "{\"image\":\"i\",\"cmd\":[\"sh\",\"-c\"],\"stdin\":[\"a\",\"b\"],\"env\":{\"A\":\"1\",\"B\":\"2\"},"
-          "\"acceptReturnCode\":[1,2],\"secrets\":[{\"name\":\"s\",\"key\":\"k\",\"envVar\":\"E\"}]}",
+          "{\"image\":\"i\",\"cmd\":[\"sh\",\"-c\"],\"stdin\":[\"a\",\"b\"],\"env\":{\"A\":\"1\","
+          "\"B\":\"2\"},"
+          "\"acceptReturnCode\":[1,2],\"secrets\":[{\"name\":\"s\",\"key\":\"k\",\"envVar\":\"E\"}]"
+          "}",
           true },
-        { "the image counts by its digest only", "{" BASE ",\"dockerfile\":\"x\",\"debug\":true}", true },
-        { "memory volume, pull secrets", "{" BASE ",\"memoryVolume\":true,\"imagePullSecrets\":[\"p\"]}", true },
+        { "the image counts by its digest only", "{" BASE ",\"dockerfile\":\"x\",\"debug\":true}",
+          true },
+        { "memory volume, pull secrets",
+          "{" BASE ",\"memoryVolume\":true,\"imagePullSecrets\":[\"p\"]}", true },
         { "user", "{" BASE ",\"user\":\"u\"}", false },
         { "working dir", "{" BASE ",\"workingDir\":\"/w\"}", false },
         { "err_cmd", "{" BASE ",\"errCmd\":[\"true\"]}", false },
@@ -38,11 +43,13 @@ static void steps_differ_by_what_user_code_sees(void **state UNUSED)
         { "batching", "{" BASE ",\"datumBatching\":true}", false },
         { "words are not joined",
           "{\"cmd\":[\"sh -c\"],\"stdin\":[\"a\",\"b\"],\"env\":{\"A\":\"1\",\"B\":\"2\"},"
-          "\"acceptReturnCode\":[1,2],\"secrets\":[{\"name\":\"s\",\"key\":\"k\",\"envVar\":\"E\"}]}",
+          "\"acceptReturnCode\":[1,2],\"secrets\":[{\"name\":\"s\",\"key\":\"k\",\"envVar\":\"E\"}]"
+          "}",
           false },
         { "words do not move between parts",
           "{\"cmd\":[\"sh\",\"-c\",\"a\"],\"stdin\":[\"b\"],\"env\":{\"A\":\"1\",\"B\":\"2\"},"
-          "\"acceptReturnCode\":[1,2],\"secrets\":[{\"name\":\"s\",\"key\":\"k\",\"envVar\":\"E\"}]}",
+          "\"acceptReturnCode\":[1,2],\"secrets\":[{\"name\":\"s\",\"key\":\"k\",\"envVar\":\"E\"}]"
+          "}",
           false },
     };
     CLEANUP(ctx_done) Ctx ctx;
@@ -51,7 +58,7 @@ static void steps_differ_by_what_user_code_sees(void **state UNUSED)
     KeyCode code = { .code = "sha256:1", .secret_hashes = &secret };
     KeyStep base = key_step(&ctx, transform_of(&ctx, "{" BASE "}"), &code);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].label);
+        say_case("%s", cases[i].label);
         KeyStep step = key_step(&ctx, transform_of(&ctx, cases[i].json), &code);
         assert_int_equal(hash_eq(&step.digest, &base.digest), cases[i].same);
     }
@@ -82,7 +89,9 @@ static void leaf_init(Leaf *leaf)
     pps_v2__pfsinput__init(&leaf->from);
     leaf->from.name = name;
     leaf->from.repo = repo;
-    leaf->input = (DatumInput){ .from = &leaf->from, .path = STR("/x"), .join_on = STR(""), .group_by = STR("") };
+    leaf->input = (DatumInput){
+        .from = &leaf->from, .path = STR("/x"), .join_on = STR(""), .group_by = STR("")
+    };
     leaf->input.hash = hash_of(str_bytes(STR("content")));
     leaf->inputs[0] = &leaf->input;
     leaf->datum = (Datum){ .input_count = 1, .inputs = leaf->inputs };
@@ -91,7 +100,8 @@ static void leaf_init(Leaf *leaf)
 static void change_branch(Leaf *leaf)
 {
     static char text[] = "elsewhere";
-    leaf->from.branch = leaf->from.repo = leaf->from.project = leaf->from.commit = leaf->from.repo_type = text;
+    leaf->from.branch = leaf->from.repo = leaf->from.project = leaf->from.commit =
+        leaf->from.repo_type = text;
 }
 static void change_index(Leaf *leaf)
 {
@@ -142,22 +152,28 @@ static void datums_differ_by_what_they_hold(void **state UNUSED)
         void (*change)(Leaf *leaf);
         bool same;
     } cases[] = {
-        { "itself", no_change, true },          { "repo, branch, commit", change_branch, true },
-        { "index and id", change_index, true }, { "name", change_name, false },
-        { "path", change_path, false },         { "content", change_content, false },
-        { "lazy", change_lazy, false },         { "empty files", change_empty, false },
-        { "s3", change_s3, false },             { "join key", change_join, false },
+        { "itself", no_change, true },
+        { "repo, branch, commit", change_branch, true },
+        { "index and id", change_index, true },
+        { "name", change_name, false },
+        { "path", change_path, false },
+        { "content", change_content, false },
+        { "lazy", change_lazy, false },
+        { "empty files", change_empty, false },
+        { "s3", change_s3, false },
+        { "join key", change_join, false },
         { "group key", change_group, false },
     };
     CLEANUP(ctx_done) Ctx ctx;
     ctx_init(&ctx);
     CLEANUP(hasher_freep) Hasher *hasher = hasher_new();
-    KeyStep step = key_step(&ctx, transform_of(&ctx, "{\"cmd\":[\"true\"]}"), &(KeyCode){ .code = "host:1" });
+    KeyStep step =
+        key_step(&ctx, transform_of(&ctx, "{\"cmd\":[\"true\"]}"), &(KeyCode){ .code = "host:1" });
     Leaf leaf;
     leaf_init(&leaf);
     Hash base = key_datum(hasher, &step, &leaf.datum);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].label);
+        say_case("%s", cases[i].label);
         leaf_init(&leaf);
         cases[i].change(&leaf);
         Hash key = key_datum(hasher, &step, &leaf.datum);
@@ -193,13 +209,16 @@ static void a_person_can_be_told_what_changed(void **state UNUSED)
     ctx_init(&ctx);
     CLEANUP(buf_done) Buf text = { 0 };
     KeyCode code = { .code = "sha256:1" };
-    KeyStep old_step =
-        key_step(&ctx, transform_of(&ctx, "{\"cmd\":[\"a b\"],\"env\":{\"X\":\"1\",\"Y\":\"2\"}}"), &code);
-    KeyStep new_step =
-        key_step(&ctx, transform_of(&ctx, "{\"cmd\":[\"a\",\"b\"],\"env\":{\"X\":\"1\",\"Z\":\"3\"}}"), &code);
-    key_diff(old_step.parts, old_step.part_count, new_step.parts, new_step.part_count, on_diff, &text);
+    KeyStep old_step = key_step(
+        &ctx, transform_of(&ctx, "{\"cmd\":[\"a b\"],\"env\":{\"X\":\"1\",\"Y\":\"2\"}}"), &code);
+    KeyStep new_step = key_step(
+        &ctx, transform_of(&ctx, "{\"cmd\":[\"a\",\"b\"],\"env\":{\"X\":\"1\",\"Z\":\"3\"}}"),
+        &code);
+    key_diff(old_step.parts, old_step.part_count, new_step.parts, new_step.part_count, on_diff,
+             &text);
     buf_add_u8(&text, 0);
-    assert_string_equal((const char *)text.data, "cmd: \"a b\" -> \"a\" \"b\"\nenv.Z: - -> 3\nenv.Y: 2 -> -\n");
+    assert_string_equal((const char *)text.data,
+                        "cmd: \"a b\" -> \"a\" \"b\"\nenv.Z: - -> 3\nenv.Y: 2 -> -\n");
 
     Leaf leaf;
     leaf_init(&leaf);
@@ -217,8 +236,9 @@ static void secrets_never_show(void **state UNUSED)
     CLEANUP(ctx_done) Ctx ctx;
     ctx_init(&ctx);
     Hash secret = hash_of(str_bytes(STR("hunter2")));
-    KeyStep step = key_step(&ctx, transform_of(&ctx, "{\"secrets\":[{\"name\":\"s\",\"mountPath\":\"/m\"}]}"),
-                            &(KeyCode){ .code = "host:1", .secret_hashes = &secret });
+    KeyStep step =
+        key_step(&ctx, transform_of(&ctx, "{\"secrets\":[{\"name\":\"s\",\"mountPath\":\"/m\"}]}"),
+                 &(KeyCode){ .code = "host:1", .secret_hashes = &secret });
     const KeyPart *last = &step.parts[step.part_count - 1];
     assert_string_equal(last->name, "secret.0");
     assert_string_equal(last->text, "s/ env= mount=/m content=f52fbd32b2b3b86f");

@@ -1,4 +1,5 @@
-/* test_plan.c - jobs planned one after the other: what runs, what is carried over, what it costs. */
+/* test_plan.c - jobs planned one after the other: what runs, what is carried over, what it costs.
+ */
 #include "pps/plan.h"
 
 #include "testing.h"
@@ -22,8 +23,11 @@ static Status fake_find(void *self, Ctx *ctx UNUSED, const Hash *key, PlanResult
     for (size_t i = cache->n; i-- > 0;) {
         if (!hash_eq(&cache->items[i].key, key))
             continue;
-        *out = (PlanResultHit){ .made_at_ns = cache->items[i].made_at_ns, .output_root = cache->items[i].output,
-                                .output_bytes = 5, .run_job = "default/before@1", .image_id = "img" };
+        *out = (PlanResultHit){ .made_at_ns = cache->items[i].made_at_ns,
+                                .output_root = cache->items[i].output,
+                                .output_bytes = 5,
+                                .run_job = "default/before@1",
+                                .image_id = "img" };
         return OK;
     }
     return STATUS(NOT_FOUND);
@@ -56,7 +60,10 @@ static int setup(void **state)
     mem_blobs_init(&fx->blobs);
     fake_source_init(&fx->fake);
     fx->step = step_of(&fx->ctx, "sha256:1");
-    fx->params = (PlanParams){ .io = &fx->blobs.io, .rule = PLAN_UNTIL_SUCCESS, .salt = "salt", .step = &fx->step,
+    fx->params = (PlanParams){ .io = &fx->blobs.io,
+                               .rule = PLAN_UNTIL_SUCCESS,
+                               .salt = "salt",
+                               .step = &fx->step,
                                .cache = { fake_find, &fx->cache } };
     fx->input = input_of(&fx->ctx, "{\"pfs\":{\"repo\":\"a\",\"glob\":\"/*\"}}");
     fx->outcome = RECORD_PROCESSED;
@@ -79,18 +86,22 @@ static void set_file(Fixture *fx, const char *path, const char *content)
     fake_files_set(&fx->fake.now, "a", path, content);
 }
 
-/* --- one job ------------------------------------------------------------------------------------------------- */
+/* --- one job
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static Plan plan_job(Fixture *fx)
 {
     CLEANUP(planner_freep) Planner *planner = planner_new(&fx->params);
     if (fx->params.delta)
-        assert_ok(datum_each_change(&fx->ctx, &fx->fake.source, fx->input, planner_put, planner_gone, planner));
+        assert_ok(datum_each_change(&fx->ctx, &fx->fake.source, fx->input, planner_put,
+                                    planner_gone, planner));
     else
         assert_ok(datum_each(&fx->ctx, &fx->fake.source, fx->input, planner_put, planner));
     Plan plan;
     assert_ok(planner_finish(&fx->ctx, planner, &plan));
-    assert_int_equal(plan.counts.total, plan.counts.skipped + plan.counts.cached + plan.counts.to_run);
+    assert_int_equal(plan.counts.total,
+                     plan.counts.skipped + plan.counts.cached + plan.counts.to_run);
     return plan;
 }
 
@@ -126,7 +137,8 @@ static PlanCounts run_job(Fixture *fx)
     Plan plan = plan_job(fx);
     buf_clear(&fx->ran);
     Finishing finishing = { fx, plan_results_new(&fx->blobs.io, NULL) };
-    assert_ok(plan_each_todo(&fx->ctx, &fx->blobs.io, &plan.todo, 0, UINT64_MAX, run_datum, &finishing));
+    assert_ok(
+        plan_each_todo(&fx->ctx, &fx->blobs.io, &plan.todo, 0, UINT64_MAX, run_datum, &finishing));
     assert_ok(plan_results_lay(&fx->ctx, finishing.results, &plan.done, &plan.done));
     plan_results_free(finishing.results);
     fx->params.base = plan.done;
@@ -134,13 +146,13 @@ static PlanCounts run_job(Fixture *fx)
     return plan.counts;
 }
 
-#define assert_counts(fx, want_skipped, want_cached, want_to_run, want_deleted)                                    \
-    do {                                                                                                           \
-        PlanCounts counts_ = run_job(fx);                                                                          \
-        assert_int_equal(counts_.skipped, want_skipped);                                                           \
-        assert_int_equal(counts_.cached, want_cached);                                                             \
-        assert_int_equal(counts_.to_run, want_to_run);                                                             \
-        assert_int_equal(counts_.deleted, want_deleted);                                                           \
+#define assert_counts(fx, want_skipped, want_cached, want_to_run, want_deleted)                    \
+    do {                                                                                           \
+        PlanCounts counts_ = run_job(fx);                                                          \
+        assert_int_equal(counts_.skipped, want_skipped);                                           \
+        assert_int_equal(counts_.cached, want_cached);                                             \
+        assert_int_equal(counts_.to_run, want_to_run);                                             \
+        assert_int_equal(counts_.deleted, want_deleted);                                           \
     } while (0)
 
 static void assert_ran(Fixture *fx, const char *text)
@@ -148,13 +160,14 @@ static void assert_ran(Fixture *fx, const char *text)
     assert_string_equal(text_printf(fx->ctx.arena, STR_FMT, STR_ARG(buf_str(&fx->ran))), text);
 }
 
-/* --- jobs upon jobs --------------------------------------------------------------------------------------------- */
+/* --- jobs upon jobs
+ * --------------------------------------------------------------------------------------------- */
 
 static void only_what_changed_runs(void **state)
 {
     Fixture *fx = *state;
     for (int delta = 0; delta < 2; delta++) {
-        print_message("# %s\n", delta ? "by the changes" : "by all datums");
+        say_case("%s", delta ? "by the changes" : "by all datums");
         fx->params.delta = false;
         fx->params.base = (Hash){ 0 };
         fx->fake.now.n = fx->fake.before.n = 0;
@@ -304,15 +317,17 @@ static void reused_records_say_who_ran_them(void **state)
     assert_int_equal(n, 1);
 }
 
-/* --- the same plan, however it was made ---------------------------------------------------------------------------- */
+/* --- the same plan, however it was made
+ * ---------------------------------------------------------------------------- */
 
 static void random_change(Fixture *fx, uint64_t *seed)
 {
-    static const char *const paths[] = { "/d", "/d/x", "/d/y/z", "/e", "/e/x", "/de", "/f/g", "/f/h", "/i" };
+    static const char *const paths[] = { "/d",  "/d/x", "/d/y/z", "/e", "/e/x",
+                                         "/de", "/f/g", "/f/h",   "/i" };
     static const char *const contents[] = { "1", "2", NULL };
     for (uint64_t i = next_rand(seed) % 4; i > 0; i--)
-        fake_files_set(&fx->fake.now, next_rand(seed) % 2 ? "a" : "b", paths[next_rand(seed) % ARRAY_LEN(paths)],
-                       contents[next_rand(seed) % 3]);
+        fake_files_set(&fx->fake.now, next_rand(seed) % 2 ? "a" : "b",
+                       paths[next_rand(seed) % ARRAY_LEN(paths)], contents[next_rand(seed) % 3]);
 }
 
 static Status keep_todo_id(void *arg, Ctx *ctx UNUSED, const DatumRecord *record)
@@ -332,12 +347,13 @@ static char *todo_ids(Fixture *fx, const Hash *todo)
 static Status keep_done(void *arg, Ctx *ctx UNUSED, const DatumRecord *record)
 {
     char id[HASH_HEX_SIZE], content[HASH_HEX_SIZE];
-    buf_printf(arg, "%s %s %d\n", hash_hex(&record->datum.id, id), hash_hex(&record->head.datum_hash, content),
-               (int)record->head.state);
+    buf_printf(arg, "%s %s %d\n", hash_hex(&record->datum.id, id),
+               hash_hex(&record->head.datum_hash, content), (int)record->head.state);
     return OK;
 }
 
-/* All but the indexes of what the cache had: those count changes only when only changes are told. */
+/* All but the indexes of what the cache had: those count changes only when only changes are told.
+ */
 static char *done_records(Fixture *fx, const Hash *done)
 {
     CLEANUP(buf_done) Buf records = { 0 };
@@ -351,8 +367,10 @@ static void changes_give_the_plan_that_all_datums_give(void **state)
     static const char *const inputs[] = {
         "{\"pfs\":{\"repo\":\"a\",\"glob\":\"/\"}}",
         "{\"pfs\":{\"repo\":\"a\",\"glob\":\"/**\"}}",
-        "{\"union\":[{\"pfs\":{\"repo\":\"a\",\"glob\":\"/*\"}},{\"pfs\":{\"repo\":\"b\",\"glob\":\"/*\"}}]}",
-        "{\"cross\":[{\"pfs\":{\"repo\":\"a\",\"glob\":\"/*\"}},{\"pfs\":{\"repo\":\"b\",\"glob\":\"/*\"}}]}",
+        "{\"union\":[{\"pfs\":{\"repo\":\"a\",\"glob\":\"/"
+        "*\"}},{\"pfs\":{\"repo\":\"b\",\"glob\":\"/*\"}}]}",
+        "{\"cross\":[{\"pfs\":{\"repo\":\"a\",\"glob\":\"/"
+        "*\"}},{\"pfs\":{\"repo\":\"b\",\"glob\":\"/*\"}}]}",
     };
     uint64_t seed = 99;
     for (size_t k = 0; k < ARRAY_LEN(inputs); k++) {
@@ -379,7 +397,9 @@ static void changes_give_the_plan_that_all_datums_give(void **state)
     }
 }
 
-/* --- many ------------------------------------------------------------------------------------------------------------ */
+/* --- many
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 #define MANY 50000
 
@@ -388,10 +408,16 @@ static Status put_numbered(Fixture *fx, Planner *planner, size_t number, const c
     const PpsV2__PFSInput *from = fx->input->pfs;
     char path[32];
     snprintf(path, sizeof(path), "/%zu", number);
-    DatumInput input = { .from = from, .path = str(path), .size = 1, .hash = hash_of(str_bytes(str(content))),
-                         .join_on = STR(""), .group_by = STR("") };
+    DatumInput input = { .from = from,
+                         .path = str(path),
+                         .size = 1,
+                         .hash = hash_of(str_bytes(str(content))),
+                         .join_on = STR(""),
+                         .group_by = STR("") };
     const DatumInput *inputs[] = { &input };
-    Datum datum = { .id = datum_id(inputs, 1), .index = number, .input_count = 1, .inputs = inputs };
+    Datum datum = {
+        .id = datum_id(inputs, 1), .index = number, .input_count = 1, .inputs = inputs
+    };
     return planner_put(planner, &fx->ctx, &datum);
 }
 
@@ -437,7 +463,9 @@ static void one_change_among_many_is_cheap(void **state)
     assert_in_range(fx->blobs.puts, 1, 20);
 }
 
-/* --- reading -------------------------------------------------------------------------------------------------------- */
+/* --- reading
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct Page {
     Hash ids[8];
@@ -498,7 +526,8 @@ static void todo_is_cut_by_position(void **state)
     assert_int_equal(rest.size, 2 * HASH_HEX_SIZE);
 }
 
-static Status tell_difference(void *arg, Ctx *ctx, const DatumRecord *old_record, const DatumRecord *new_record)
+static Status tell_difference(void *arg, Ctx *ctx, const DatumRecord *old_record,
+                              const DatumRecord *new_record)
 {
     buf_printf(arg, "%s -> %s\n", old_record ? datum_text(ctx, &old_record->datum) : "-",
                new_record ? datum_text(ctx, &new_record->datum) : "-");
@@ -519,15 +548,20 @@ static void differences_are_what_the_job_did(void **state)
     run_job(fx);
     CLEANUP(buf_done) Buf text = { 0 };
     assert_ok(plan_diff(&fx->ctx, &fx->blobs.io, &base, &fx->params.base, tell_difference, &text));
-    assert_string_equal(sorted_lines(&fx->ctx, buf_str(&text)), "- -> a:/w\na:/x -> -\na:/y -> a:/y\n");
+    assert_string_equal(sorted_lines(&fx->ctx, buf_str(&text)),
+                        "- -> a:/w\na:/x -> -\na:/y -> a:/y\n");
 }
 
-/* --- results ------------------------------------------------------------------------------------------------- */
+/* --- results
+ * -------------------------------------------------------------------------------------------------
+ */
 
 /* The result of a datum that is not in any input: its id is that of the number. */
 static PlanRecord result_of(Fixture *fx, uint64_t number, RecordState state)
 {
-    DatumRecord record = { .head = { .state = state }, .run_job = "default/p@2", .reason = "", .image_id = "" };
+    DatumRecord record = {
+        .head = { .state = state }, .run_job = "default/p@2", .reason = "", .image_id = ""
+    };
     record.datum.id = hash_of(bytes(&number, sizeof(number)));
     record.datum.index = number;
     PlanRecord encoded;
@@ -535,13 +569,15 @@ static PlanRecord result_of(Fixture *fx, uint64_t number, RecordState state)
     return encoded;
 }
 
-/* Lays them, `at_once` together, over nothing: every second failed at first, and every third comes twice. */
+/* Lays them, `at_once` together, over nothing: every second failed at first, and every third comes
+ * twice. */
 static Hash lay_results(Fixture *fx, size_t at_once)
 {
     Hash done = { 0 };
     CLEANUP(plan_results_freep) PlanResults *results = plan_results_new(&fx->blobs.io, NULL);
     for (size_t i = 0; i < 600; i++) {
-        PlanRecord record = result_of(fx, i % 400, i < 400 && i % 2 ? RECORD_FAILED : RECORD_PROCESSED);
+        PlanRecord record =
+            result_of(fx, i % 400, i < 400 && i % 2 ? RECORD_FAILED : RECORD_PROCESSED);
         PlanRecord again = result_of(fx, i % 400, RECORD_RECOVERED);
         assert_ok(plan_results_add(&fx->ctx, results, &record));
         if (i % 3 == 0)
@@ -572,7 +608,8 @@ static void results_are_laid_together_or_one_by_one(void **state)
     assert_int_equal(all[RECORD_PROCESSED], 300);
     assert_int_equal(all[RECORD_FAILED], 100);
     assert_int_equal(unsettled[RECORD_FAILED], 100);
-    assert_int_equal(all[RECORD_RECOVERED] + unsettled[RECORD_RECOVERED] + unsettled[RECORD_PROCESSED], 0);
+    assert_int_equal(
+        all[RECORD_RECOVERED] + unsettled[RECORD_RECOVERED] + unsettled[RECORD_PROCESSED], 0);
 
     CLEANUP(plan_results_freep) PlanResults *none = plan_results_new(&fx->blobs.io, NULL);
     assert_ok(plan_results_lay(&fx->ctx, none, &some, &one_by_one));

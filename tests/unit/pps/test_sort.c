@@ -19,7 +19,7 @@ static const struct {
 static void entries_come_in_order_each_once(void **state UNUSED)
 {
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].label);
+        say_case("%s", cases[i].label);
         CLEANUP(ctx_done) Ctx ctx;
         ctx_init(&ctx);
         Model model;
@@ -28,7 +28,8 @@ static void entries_come_in_order_each_once(void **state UNUSED)
         uint64_t seed = 3;
         for (size_t k = 0; k < cases[i].entries; k++) {
             Str path = str(text_printf(ctx.arena, "/%03u", (unsigned)(next_rand(&seed) % 1000)));
-            TreeEntry entry = { path, STR(""), model_record(TREE_PUT, str(text_printf(ctx.arena, "%zu", k))) };
+            TreeEntry entry = { path, STR(""),
+                                model_record(TREE_PUT, str(text_printf(ctx.arena, "%zu", k))) };
             assert_ok(sorter_add(&ctx, sorter, path, &entry.record));
             if (!model_get(&model, path, STR("")))
                 model_set(&model, &entry);
@@ -88,9 +89,9 @@ static void faults_of_the_file_are_told(void **state UNUSED)
     CLEANUP(ctx_done) Ctx ctx;
     ctx_init(&ctx);
     size_t n;
-    assert_fails(sort_some(&ctx, "/nowhere/at/all", &n), NOT_FOUND, "temporary file in '/nowhere/at/all'");
-    FAULT_SWEEP(fs, FAULT_IO)
-    {
+    assert_fails(sort_some(&ctx, "/nowhere/at/all", &n), NOT_FOUND,
+                 "temporary file in '/nowhere/at/all'");
+    FAULT_SWEEP (fs, FAULT_IO) {
         Status status = sort_some(&ctx, NULL, &n);
         assert_true(status_ok(status) ? n == 30 : fs.fired > 0 || fault_sweep_stop(&fs) > 0);
     }

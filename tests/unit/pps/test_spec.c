@@ -1,4 +1,5 @@
-/* test_spec.c - specs: merged with the defaults, filled in, and refused in the reference's words. */
+/* test_spec.c - specs: merged with the defaults, filled in, and refused in the reference's words.
+ */
 #include "pps/spec.h"
 
 #include "codec/json.h"
@@ -27,8 +28,8 @@ static Status project_defaults(void *self, Ctx *ctx, const char *project, const 
     return OK;
 }
 
-static Status secret(void *self UNUSED, Ctx *ctx UNUSED, const char *name, const char *key, bool *out_secret,
-                     bool *out_key)
+static Status secret(void *self UNUSED, Ctx *ctx UNUSED, const char *name, const char *key,
+                     bool *out_secret, bool *out_key)
 {
     *out_secret = !strcmp(name, "creds");
     *out_key = *out_secret && !strcmp(key, "password");
@@ -60,10 +61,11 @@ static int teardown(void **state)
     return 0;
 }
 
-/* --- merging --------------------------------------------------------------------------------------------- */
+/* --- merging
+ * --------------------------------------------------------------------------------------------- */
 
 #define BUILTIN "\"datumTries\":\"3\",\"outputBranch\":\"master\""
-#define IMAGE "\"transform\":{\"image\":\"ubuntu:20.04\"}"
+#define IMAGE   "\"transform\":{\"image\":\"ubuntu:20.04\"}"
 
 static void specs_merge_over_project_cluster_and_built_in(void **state)
 {
@@ -77,25 +79,31 @@ static void specs_merge_over_project_cluster_and_built_in(void **state)
           "{" BUILTIN ",\"pipeline\":{\"name\":\"p\"},\"reprocessSpec\":\"exact\","
           "\"transform\":{\"image\":\"host\"}}" },
         { "later wins, objects merge, lists replace",
-          "{\"createPipelineRequest\":{\"transform\":{\"cmd\":[\"a\",\"b\"],\"user\":\"u\"},\"salt\":\"c\"}}",
+          "{\"createPipelineRequest\":{\"transform\":{\"cmd\":[\"a\",\"b\"],\"user\":\"u\"},"
+          "\"salt\":\"c\"}}",
           "{\"createPipelineRequest\":{\"salt\":\"p\",\"transform\":{\"stdin\":[\"x\"]}}}",
           "{\"transform\":{\"cmd\":[\"c\"]}}",
           "{" BUILTIN ",\"reprocessSpec\":\"until_success\",\"salt\":\"p\","
-          "\"transform\":{\"cmd\":[\"c\"],\"image\":\"ubuntu:20.04\",\"stdin\":[\"x\"],\"user\":\"u\"}}" },
-        { "null takes away, the built-in too", "{}", "{}", "{\"datumTries\":null,\"transform\":null}",
+          "\"transform\":{\"cmd\":[\"c\"],\"image\":\"ubuntu:20.04\",\"stdin\":[\"x\"],\"user\":"
+          "\"u\"}}" },
+        { "null takes away, the built-in too", "{}", "{}",
+          "{\"datumTries\":null,\"transform\":null}",
           "{\"outputBranch\":\"master\",\"reprocessSpec\":\"until_success\"}" },
         { "either spelling, numbers as written", "{}", "{}",
           "{\"datum_tries\":5,\"parallelism_spec\":{\"constant\":\"18446744073709551615\"},"
           "\"datum_set_spec\":{\"size_bytes\":9007199254740993}}",
-          "{\"datumSetSpec\":{\"sizeBytes\":9007199254740993},\"datumTries\":5,\"outputBranch\":\"master\","
-          "\"parallelismSpec\":{\"constant\":\"18446744073709551615\"},\"reprocessSpec\":\"until_success\","
-          IMAGE "}" },
-        { "enum numbers get names", "{}", "{}", "{\"tolerations\":[{\"key\":\"k\",\"operator\":1}]}",
-          "{" BUILTIN ",\"reprocessSpec\":\"until_success\",\"tolerations\":[{\"key\":\"k\",\"operator\":"
+          "{\"datumSetSpec\":{\"sizeBytes\":9007199254740993},\"datumTries\":5,\"outputBranch\":"
+          "\"master\","
+          "\"parallelismSpec\":{\"constant\":\"18446744073709551615\"},\"reprocessSpec\":\"until_"
+          "success\"," IMAGE "}" },
+        { "enum numbers get names", "{}", "{}",
+          "{\"tolerations\":[{\"key\":\"k\",\"operator\":1}]}",
+          "{" BUILTIN
+          ",\"reprocessSpec\":\"until_success\",\"tolerations\":[{\"key\":\"k\",\"operator\":"
           "\"EXISTS\"}]," IMAGE "}" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].label);
+        say_case("%s", cases[i].label);
         fx->cluster = cases[i].cluster;
         fx->project = cases[i].project;
         Spec spec;
@@ -105,7 +113,8 @@ static void specs_merge_over_project_cluster_and_built_in(void **state)
     }
 }
 
-static void assert_bad_request(Fixture *fx, Status status, const char *field, const char *description)
+static void assert_bad_request(Fixture *fx, Status status, const char *field,
+                               const char *description)
 {
     const StatusAny *any = status.detail->any;
     assert_non_null(any);
@@ -125,14 +134,18 @@ static void bad_specs_are_bad_requests(void **state)
     static const struct {
         const char *label, *project, *user, *message;
     } cases[] = {
-        { "no text", "{}", "", COULD_NOT "could not parse  as Create Pipeline Request message: proto:" },
-        { "no json", "{}", "{", COULD_NOT "could not parse { as Create Pipeline Request message: proto:" },
+        { "no text", "{}", "",
+          COULD_NOT "could not parse  as Create Pipeline Request message: proto:" },
+        { "no json", "{}", "{",
+          COULD_NOT "could not parse { as Create Pipeline Request message: proto:" },
         { "unknown field", "{}", "{\"foo\":1}", "unknown field \"foo\"" },
         { "git is gone", "{}", "{\"input\":{\"git\":{}}}", "unknown field \"git\"" },
         { "a field twice", "{}", "{\"datumTries\":1,\"datum_tries\":2}", "duplicate field" },
         { "fraction", "{}", "{\"datumTries\":5.5}", "invalid value for int64 type: 5.5" },
-        { "enum", "{}", "{\"tolerations\":[{\"operator\":\"exists\"}]}", "invalid value for enum type: \"exists\"" },
-        { "duration", "{}", "{\"jobTimeout\":\"1m\"}", "invalid google.protobuf.Duration value \"1m\"" },
+        { "enum", "{}", "{\"tolerations\":[{\"operator\":\"exists\"}]}",
+          "invalid value for enum type: \"exists\"" },
+        { "duration", "{}", "{\"jobTimeout\":\"1m\"}",
+          "invalid google.protobuf.Duration value \"1m\"" },
         { "no such project", NULL, "{\"pipeline\":{\"project\":{\"name\":\"x\"},\"name\":\"p\"}}",
           COULD_NOT "could not get defaults for project x: project \"x\" not found" },
         { "null for a list", "{}", "{\"transform\":{\"stdin\":null}}",
@@ -141,22 +154,26 @@ static void bad_specs_are_bad_requests(void **state)
           "unexpected field \"foo\" in pps_v2.CreatePipelineRequest" },
         { "tf job", "{}", "{\"tfJob\":{}}", "embedding TFJobs in pipelines is not supported yet" },
         { "reprocess", "{}", "{\"reprocessSpec\":\"never\"}",
-          "invalid pipeline spec: ReprocessSpec must be one of \"until_success\" or \"every_job\"" },
-        { "tolerations, all of them", "{}", "{\"tolerations\":[{},{\"operator\":\"EQUAL\"},{\"key\":\"k\"}]}",
-          "toleration 1/3: cannot omit key/value comparison operator; specify EQUAL or EXISTS\ntoleration 3/3: " },
+          "invalid pipeline spec: ReprocessSpec must be one of \"until_success\" or "
+          "\"every_job\"" },
+        { "tolerations, all of them", "{}",
+          "{\"tolerations\":[{},{\"operator\":\"EQUAL\"},{\"key\":\"k\"}]}",
+          "toleration 1/3: cannot omit key/value comparison operator; specify EQUAL or "
+          "EXISTS\ntoleration 3/3: " },
         { "pod spec", "{}", "{\"podSpec\":\"{\"}", "malformed PodSpec" },
         { "pod patch", "{}", "{\"podPatch\":\"[\"}", "malformed PodPatch" },
         { "service type", "{}", "{\"service\":{\"type\":\"Magic\"}}",
           "the following service type Magic is not allowed" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].label);
+        say_case("%s", cases[i].label);
         fx->project = cases[i].project;
         Spec spec;
         Status status = spec_effective(&fx->ctx, &fx->lookups, cases[i].user, &spec);
         assert_fails(status, INVALID_ARGUMENT, cases[i].message);
         assert_true(str_starts(str(status_message(status)), STR(COULD_NOT)));
-        assert_bad_request(fx, status, "create_pipeline_v2_request.create_pipeline_request_json", "");
+        assert_bad_request(fx, status, "create_pipeline_v2_request.create_pipeline_request_json",
+                           "");
     }
 }
 
@@ -165,7 +182,8 @@ static void answers_show_the_effective_request(void **state)
     Fixture *fx = *state;
     Spec spec;
     const char *json;
-    assert_ok(spec_effective(&fx->ctx, &fx->lookups, "{\"pipeline\":{\"name\":\"p\"},\"dryRun\":true}", &spec));
+    assert_ok(spec_effective(&fx->ctx, &fx->lookups,
+                             "{\"pipeline\":{\"name\":\"p\"},\"dryRun\":true}", &spec));
     assert_ok(spec_apply_flags(&fx->ctx, &spec, true, false));
     assert_ok(spec_response_json(&fx->ctx, &spec, &json));
     assert_string_equal(json, "{\"pipeline\":{\"name\":\"p\",\"project\":{\"name\":\"default\"}},"
@@ -174,7 +192,8 @@ static void answers_show_the_effective_request(void **state)
                               "\"reprocessSpec\":\"until_success\",\"dryRun\":true}");
     assert_true(strstr(spec.effective_json, "project") == NULL);
     assert_ok(spec_effective(&fx->ctx, &fx->lookups, "{}", &spec));
-    assert_fails(spec_apply_flags(&fx->ctx, &spec, false, false), UNKNOWN, "request.Pipeline cannot be nil");
+    assert_fails(spec_apply_flags(&fx->ctx, &spec, false, false), UNKNOWN,
+                 "request.Pipeline cannot be nil");
 }
 
 static void messages_go_the_same_way(void **state)
@@ -191,7 +210,9 @@ static void messages_go_the_same_way(void **state)
     assert_string_equal(spec.request->transform->image, "ubuntu:20.04");
 }
 
-/* --- checks ------------------------------------------------------------------------------------------------- */
+/* --- checks
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static Spec effective(Fixture *fx, const char *user)
 {
@@ -202,7 +223,7 @@ static Spec effective(Fixture *fx, const char *user)
     return spec;
 }
 
-#define P "\"pipeline\":{\"name\":\"p\"}"
+#define P   "\"pipeline\":{\"name\":\"p\"}"
 #define TEN "aaaaaaaaaa"
 
 static void requests_are_checked_in_order(void **state)
@@ -215,20 +236,24 @@ static void requests_are_checked_in_order(void **state)
         { "{}", "invalid pipeline spec: request.Pipeline cannot be nil" },
         { "{\"pipeline\":{}}", "invalid pipeline spec: request.Pipeline.Name cannot be empty" },
         { "{\"pipeline\":{\"name\":\"a.b\"}}",
-          "invalid pipeline name: name (a.b) invalid: only alphanumeric characters, underscores, and dashes are "
+          "invalid pipeline name: name (a.b) invalid: only alphanumeric characters, underscores, "
+          "and dashes are "
           "allowed" },
         { "{\"pipeline\":{\"name\":\"\\u00e4\"}}", "only alphanumeric characters" },
         { "{\"pipeline\":{\"name\":\"" TEN TEN TEN TEN TEN "xyz\"}}",
           "pipeline name \"" TEN TEN TEN TEN TEN "xyz\" is 2 characters longer than the 51 max" },
-        { "{\"pipeline\":{\"project\":{\"name\":\"" TEN TEN "\"},\"name\":\"" TEN TEN TEN TEN "_X\"}}",
-          "Kubernetes name \"" TEN TEN "-" TEN TEN TEN TEN "-x-v99\" is 4 characters longer than the 63 max" },
-        { "{" P ",\"s3Out\":true,\"service\":{}}", "s3 output is not supported in spouts or services" },
+        { "{\"pipeline\":{\"project\":{\"name\":\"" TEN TEN "\"},\"name\":\"" TEN TEN TEN TEN
+          "_X\"}}",
+          "Kubernetes name \"" TEN TEN "-" TEN TEN TEN TEN
+          "-x-v99\" is 4 characters longer than the 63 max" },
+        { "{" P ",\"s3Out\":true,\"service\":{}}",
+          "s3 output is not supported in spouts or services" },
         { "{" P ",\"transform\":null}", "pipeline must specify a transform" },
         { "{" P ",\"spout\":{},\"autoscaling\":true}",
           "autoscaling can't be used with spouts (spouts aren't triggered externally)" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].user);
+        say_case("%s", cases[i].user);
         Status status = spec_check_request(&fx->ctx, effective(fx, cases[i].user).request);
         if (*cases[i].message)
             assert_fails(status, UNKNOWN, cases[i].message);
@@ -238,8 +263,9 @@ static void requests_are_checked_in_order(void **state)
 
     Spec spec = effective(fx, "{" P "}");
     spec.request->reprocess_spec = arena_strdup(fx->ctx.arena, "x");
-    assert_fails(spec_check_request(&fx->ctx, spec.request), UNKNOWN,
-                 "invalid pipeline spec: ReprocessSpec must be one of 'until_success' or 'every_job'");
+    assert_fails(
+        spec_check_request(&fx->ctx, spec.request), UNKNOWN,
+        "invalid pipeline spec: ReprocessSpec must be one of 'until_success' or 'every_job'");
 }
 
 static void secrets_must_be_there(void **state)
@@ -251,12 +277,14 @@ static void secrets_must_be_there(void **state)
         { "{\"name\":\"creds\",\"mountPath\":\"/m\"}", "" },
         { "{\"name\":\"creds\",\"key\":\"password\",\"envVar\":\"P\"}", "" },
         { "{\"name\":\"creds\",\"key\":\"other\",\"mountPath\":\"/m\"}", "" },
-        { "{\"name\":\"creds\",\"envVar\":\"P\"}", "secret creds has env_var set but is missing key" },
+        { "{\"name\":\"creds\",\"envVar\":\"P\"}",
+          "secret creds has env_var set but is missing key" },
         { "{\"name\":\"none\",\"mountPath\":\"/m\"}", "missing Kubernetes secret none" },
-        { "{\"name\":\"creds\",\"key\":\"other\",\"envVar\":\"P\"}", "Kubernetes secret creds missing key other" },
+        { "{\"name\":\"creds\",\"key\":\"other\",\"envVar\":\"P\"}",
+          "Kubernetes secret creds missing key other" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].mount);
+        say_case("%s", cases[i].mount);
         Spec spec = effective(
             fx, text_printf(fx->ctx.arena, "{\"transform\":{\"secrets\":[%s]}}", cases[i].mount));
         Status status = spec_check_secrets(&fx->ctx, &fx->lookups, spec.request);
@@ -280,17 +308,19 @@ static void pipelines_are_checked_once_filled_in(void **state)
         { "{" P "," INPUT "}", "" },
         { "{" P "}", "" },
         { "{" P ",\"service\":{\"type\":\"ClusterIP\"},\"parallelismSpec\":{\"constant\":1}}", "" },
-        { "{\"pipeline\":{\"name\":\"-p\"}}", "pipeline names must start with an alphanumeric character" },
+        { "{\"pipeline\":{\"name\":\"-p\"}}",
+          "pipeline names must start with an alphanumeric character" },
         { "{" P ",\"input\":{}}", "no input set" },
         { "{" P ",\"egress\":{\"sqlDatabase\":{}}}", "egress.sql_database.secret is required" },
         { "{" P ",\"egress\":{\"sqlDatabase\":{\"secret\":{\"name\":\"s\"}}}}",
           "egress.sql_database.secret.name and egress.sql_database.secret.key are required" },
         { "{" P ",\"service\":{},\"parallelismSpec\":{\"constant\":2}}",
           "services can only be run with a constant parallelism of 1" },
-        { "{" P ",\"spout\":{}," INPUT "}", "spout pipelines (without a service) must not have an input" },
+        { "{" P ",\"spout\":{}," INPUT "}",
+          "spout pipelines (without a service) must not have an input" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].user);
+        say_case("%s", cases[i].user);
         Spec spec = effective(fx, cases[i].user);
         Status status = spec_check_pipeline(&fx->ctx, spec_pipeline_info(&fx->ctx, &spec, &fresh));
         if (*cases[i].message)
@@ -304,19 +334,25 @@ static void repos_must_be_there(void **state)
 {
     Fixture *fx = *state;
     Spec spec = effective(fx, "{" P "," INPUT "}");
-    assert_ok(spec_check_repos(&fx->ctx, &fx->lookups, spec_pipeline_info(&fx->ctx, &spec, &fresh)));
-    spec = effective(fx, "{" P ",\"input\":{\"cross\":[{\"cron\":{\"name\":\"t\",\"spec\":\"@daily\"}},"
-                         "{\"pfs\":{\"repo\":\"none\",\"glob\":\"/\"}}]}}");
-    assert_fails(spec_check_repos(&fx->ctx, &fx->lookups, spec_pipeline_info(&fx->ctx, &spec, &fresh)), NOT_FOUND,
-                 "repo default/none not found");
+    assert_ok(
+        spec_check_repos(&fx->ctx, &fx->lookups, spec_pipeline_info(&fx->ctx, &spec, &fresh)));
+    spec = effective(fx,
+                     "{" P ",\"input\":{\"cross\":[{\"cron\":{\"name\":\"t\",\"spec\":\"@daily\"}},"
+                     "{\"pfs\":{\"repo\":\"none\",\"glob\":\"/\"}}]}}");
+    assert_fails(
+        spec_check_repos(&fx->ctx, &fx->lookups, spec_pipeline_info(&fx->ctx, &spec, &fresh)),
+        NOT_FOUND, "repo default/none not found");
 }
 
-/* --- rows ---------------------------------------------------------------------------------------------------- */
+/* --- rows
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static void rows_have_what_the_spec_leaves_open(void **state)
 {
     Fixture *fx = *state;
-    Spec spec = effective(fx, "{" P "," INPUT ",\"datumTries\":null,\"outputBranch\":null,\"reprocessSpec\":null,"
+    Spec spec = effective(fx, "{" P "," INPUT
+                              ",\"datumTries\":null,\"outputBranch\":null,\"reprocessSpec\":null,"
                               "\"transform\":{\"image\":\"\",\"cmd\":[\"true\"]}}");
     PpsV2__PipelineInfo *info = spec_pipeline_info(&fx->ctx, &spec, &fresh);
     assert_int_equal(info->version, 1);
@@ -360,7 +396,9 @@ static void updates_keep_what_they_must(void **state)
     assert_true(id_is_v4(str(info->details->salt)));
 }
 
-/* --- defaults --------------------------------------------------------------------------------------------------- */
+/* --- defaults
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static void defaults_are_checked_with_their_cause_in_the_detail(void **state)
 {
@@ -372,8 +410,8 @@ static void defaults_are_checked_with_their_cause_in_the_detail(void **state)
     } cluster[] = {
         { "", "invalid cluster defaults JSON", "proto:" },
         { "{\"foo\":1}", "invalid cluster defaults JSON", "unknown field \"foo\"" },
-        { "{\"createPipelineRequest\":{\"reprocessSpec\":\"x\"}}", "could not merge cluster defaults",
-          "ReprocessSpec must be one of" },
+        { "{\"createPipelineRequest\":{\"reprocessSpec\":\"x\"}}",
+          "could not merge cluster defaults", "ReprocessSpec must be one of" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cluster); i++) {
         Status status = spec_check_cluster_defaults(&fx->ctx, cluster[i].json);
@@ -382,7 +420,8 @@ static void defaults_are_checked_with_their_cause_in_the_detail(void **state)
     }
 
     assert_ok(spec_check_project_defaults(&fx->ctx, SPEC_CLUSTER_DEFAULTS_FRESH, "{}"));
-    static const char *const project[] = { "", "{\"foo\":1}", "[]", "{\"createPipelineRequest\":{\"datumTries\":\"x\"}}" };
+    static const char *const project[] = { "", "{\"foo\":1}", "[]",
+                                           "{\"createPipelineRequest\":{\"datumTries\":\"x\"}}" };
     for (size_t i = 0; i < ARRAY_LEN(project); i++) {
         Status status = spec_check_project_defaults(&fx->ctx, "{}", project[i]);
         assert_fails(status, INVALID_ARGUMENT, "could not merge project defaults");

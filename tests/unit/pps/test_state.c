@@ -134,7 +134,7 @@ static void pipelines_go_where_the_table_says(void **state UNUSED)
           PIPELINE_DO_STOP_JOBS },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].label);
+        say_case("%s", cases[i].label);
         PipelineStep step = pipeline_step(&cases[i].facts, cases[i].event);
         assert_int_equal(step.changed, cases[i].changed);
         assert_int_equal(step.state, cases[i].to);
@@ -283,7 +283,7 @@ static void jobs_go_where_the_table_says(void **state UNUSED)
           JOB_DO_KILL_DATUMS | JOB_DO_COUNT_RESTART | JOB_DO_PLAN },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].label);
+        say_case("%s", cases[i].label);
         JobStep step = job_step(&cases[i].facts, cases[i].event);
         assert_int_equal(step.changed, cases[i].changed);
         assert_int_equal(step.state, cases[i].to);

@@ -44,7 +44,7 @@ static void parses(void **state)
         { "file:///", REMOTE_FILE, "", "", "/", "" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].url);
+        say_case("%s", cases[i].url);
         RemoteUrl url;
         assert_true(status_ok(remote_url_parse(&ctx, cases[i].url, &url)));
         assert_int_equal(url.kind, cases[i].kind);
@@ -88,7 +88,7 @@ static void refuses(void **state)
           "malformed URL \"file://a/b\": it does not name an absolute path" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# case %zu\n", i);
+        say_case("case %zu", i);
         RemoteUrl url;
         Status s = remote_url_parse(&ctx, cases[i].url, &url);
         assert_int_equal(s.code, cases[i].code);

@@ -35,7 +35,7 @@ static void conditions_follow_the_rfc(void **state)
         { "not modified", { "", "", AT, "" }, S3_NOT_MODIFIED },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].label);
+        say_case("%s", cases[i].label);
         assert_int_equal(s3_judge(&cases[i].given, "e", AT_S), cases[i].wanted);
     }
     assert_int_equal(s3_judge(&(S3Conditions){ "", "", AFTER, BEFORE }, "e", 0), S3_GO_ON);
@@ -75,7 +75,7 @@ static void ranges_are_cut_to_size(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         S3Range ranges[S3_RANGES_MAX] = { { 0, 0 } };
         size_t n;
-        print_message("# %s of %d\n", cases[i].header, (int)cases[i].size);
+        say_case("%s of %d", cases[i].header, (int)cases[i].size);
         assert_int_equal(s3_ranges(str(cases[i].header), cases[i].size, ranges, &n),
                          cases[i].verdict);
         if (cases[i].verdict == S3_PART) {
@@ -106,7 +106,7 @@ static void bucket_names_come_apart(void **state)
     ctx_init(&ctx);
     S3Name name;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].bucket);
+        say_case("%s", cases[i].bucket);
         assert_ok(s3_name_parse(&ctx, str(cases[i].bucket), &name));
         assert_string_equal(name.project, cases[i].project);
         assert_string_equal(name.repo, cases[i].repo);

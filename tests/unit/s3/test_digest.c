@@ -84,7 +84,7 @@ static void bad_chunks_are_told(void **state)
         CLEANUP(chunks_done) Chunks chunks = { 0 };
         Bytes in = str_bytes(str(cases[i])), data;
         ChunksEvent event = CHUNKS_MORE;
-        print_message("# %s\n", cases[i]);
+        say_case("%s", cases[i]);
         while (in.size && event != CHUNKS_BAD)
             event = chunks_next(&chunks, &in, &data);
         assert_int_equal(event, CHUNKS_BAD);

@@ -109,7 +109,7 @@ static void v4_signs_as_published(void **state)
         CLEANUP(ctx_done) Ctx ctx;
         ctx_init(&ctx);
         Case *c = &v4_cases[i];
-        print_message("# %s\n", c->label);
+        say_case("%s", c->label);
         SignV4 v4;
         S3Signer signer;
         const SignRequest request = request_of(c);
@@ -214,7 +214,7 @@ static void malformed_v4_is_refused(void **state)
     };
     SignV4 v4;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i]);
+        say_case("%s", cases[i]);
         assert_false(sign_v4_parse(str(cases[i]), &v4));
     }
     assert_true(

@@ -62,7 +62,7 @@ static void no_fault_loses_what_was_acknowledged(void **state)
         fixture_teardown(&fixture);
         runs++;
     }
-    print_message("# %d runs\n", runs);
+    say_case("%d runs", runs);
 }
 
 static void a_failed_sync_is_final(void **state)
@@ -165,7 +165,7 @@ static void kill_again_and_again(Fixture *fx, bool is_power_cut)
         assert_has_blobs(fx, last.next > 100 ? last.next - 100 : 0, last.next);
         fx->store = store_close(fx->store);
     }
-    print_message("# %d kills, %d blobs\n", rounds, (int)last.next);
+    say_case("%d kills, %d blobs", rounds, (int)last.next);
     assert_ok(store_open(&fx->ctx, &fx->config, &fx->index, &fx->store));
     assert_has_blobs(fx, 0, last.next);
 }

@@ -4,8 +4,7 @@
 #include "fixture.h"
 
 static const PackRecord sample = {
-    .hash.bytes = {1, 2, 3, 4},
-      .stored_size = 5, .plain_size = 9, .is_zstd = true
+    .hash.bytes = { 1, 2, 3, 4 }, .stored_size = 5, .plain_size = 9, .is_zstd = true
 };
 
 /* A later version must still read these. */
@@ -28,10 +27,7 @@ static void the_index_is_frozen(void **state)
     (void)state;
     Buf out = { 0 };
     char hex[HASH_HEX_SIZE];
-    BlobRow rows[] = {
-        {{ { 2 } },  { 3, 32, 10, 20 }},
-        { { { 1 } }, { 3, 98, 30, 30 }}
-    };
+    BlobRow rows[] = { { { { 2 } }, { 3, 32, 10, 20 } }, { { { 1 } }, { 3, 98, 30, 30 } } };
     pack_index_encode(3, 184, rows, ARRAY_LEN(rows), &out);
     assert_int_equal(out.size, 2 * PACK_ENTRY_SIZE + PACK_FOOTER_SIZE);
     Hash hash = hash_of(buf_bytes(&out));
@@ -74,12 +70,12 @@ static void nonsense_is_refused(void **state)
         const char *label;
         PackRecord record;
     } cases[] = {
-        {"raw, of two sizes", { .stored_size = 1, .plain_size = 2 }                    },
-        { "zstd, no smaller", { .stored_size = 2, .plain_size = 2, .is_zstd = true }   },
-        { "too large",        { .stored_size = 4 * MiB + 1, .plain_size = 4 * MiB + 1 }},
+        { "raw, of two sizes", { .stored_size = 1, .plain_size = 2 } },
+        { "zstd, no smaller", { .stored_size = 2, .plain_size = 2, .is_zstd = true } },
+        { "too large", { .stored_size = 4 * MiB + 1, .plain_size = 4 * MiB + 1 } },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].label);
+        say_case("%s", cases[i].label);
         uint8_t record[PACK_RECORD_SIZE];
         PackRecord back;
         pack_record_encode(&cases[i].record, record);
@@ -94,9 +90,7 @@ static void an_index_comes_back_sorted(void **state)
     BlobRow rows[N], *back;
     Buf out = { 0 };
     for (uint32_t i = 0; i < N; i++)
-        rows[i] = (BlobRow){
-            blob_hash(i), {3, 32 + 100 * i, 44, 44}
-        };
+        rows[i] = (BlobRow){ blob_hash(i), { 3, 32 + 100 * i, 44, 44 } };
     pack_index_encode(3, 32 + 100 * N, rows, N, &out);
     PackFooter footer;
     const uint8_t *tail = out.data + out.size - PACK_FOOTER_SIZE;

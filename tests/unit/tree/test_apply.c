@@ -44,21 +44,13 @@ static void operations(void **state)
         const char *below, *above, *applied,
             *composed; /* first letter: Put, Append, Delete; "" is none */
     } cases[] = {
-        { "", "Px", "Px", "Px" },
-        { "", "Ax", "Px", "Ax" },
-        { "", "D", "", "D" },
-        { "Pa", "Px", "Px", "Px" },
-        { "Pa", "Ax", "Pax", "Pax" },
-        { "Pa", "D", "", "D" },
-        { "Aa", "Px", NULL, "Px" },
-        { "Aa", "Ax", NULL, "Aax" },
-        { "Aa", "D", NULL, "D" },
-        { "D", "Px", NULL, "Px" },
-        { "D", "Ax", NULL, "Px" },
-        { "D", "D", NULL, "D" },
+        { "", "Px", "Px", "Px" },   { "", "Ax", "Px", "Ax" },     { "", "D", "", "D" },
+        { "Pa", "Px", "Px", "Px" }, { "Pa", "Ax", "Pax", "Pax" }, { "Pa", "D", "", "D" },
+        { "Aa", "Px", NULL, "Px" }, { "Aa", "Ax", NULL, "Aax" },  { "Aa", "D", NULL, "D" },
+        { "D", "Px", NULL, "Px" },  { "D", "Ax", NULL, "Px" },    { "D", "D", NULL, "D" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s over %s\n", cases[i].above, cases[i].below);
+        say_case("%s over %s", cases[i].above, cases[i].below);
         const char *texts[] = { cases[i].below, cases[i].above, cases[i].applied,
                                 cases[i].composed };
         Hash roots[4] = { { { 0 } } };

@@ -38,7 +38,7 @@ static void builder_refuses_bad_keys(void **state)
     TreeBuilder *builder = tree_builder_new(&fx->blobs.io);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         Status s = add(fx, builder, cases[i].path, cases[i].tag, model_record(TREE_PUT, STR("x")));
-        print_message("# %zu: %s\n", i, status_message(s));
+        say_case("%zu: %s", i, status_message(s));
         assert_int_equal(s.code, cases[i].is_valid ? STATUS_OK : STATUS_INVALID_ARGUMENT);
     }
     TreeRecord record = model_record(TREE_PUT, STR("x"));
@@ -188,8 +188,7 @@ static void damaged_nodes(void **state)
         memcpy(changed, data, size);
         changed[cases[i].at] = cases[i].byte;
         const char *problem = parse(changed, size);
-        print_message("# byte %zu is %u: %s\n", cases[i].at, cases[i].byte,
-                      problem ? problem : "fine");
+        say_case("byte %zu is %u: %s", cases[i].at, cases[i].byte, problem ? problem : "fine");
         assert_non_null(problem);
         assert_string_equal(problem, cases[i].problem);
     }
@@ -222,7 +221,7 @@ static void misfit_children(void **state)
     Buf value = { 0 }, node = { 0 };
     child_encode(&child, &value);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].label);
+        say_case("%s", cases[i].label);
         TreeNodeWriter writer = { 0 };
         TreeItem before = { cases[i].before, last->tag, buf_bytes(&value) };
         TreeItem item = { cases[i].key, last->tag, buf_bytes(&value) };

@@ -141,7 +141,7 @@ static void dir_hash_is_the_range_s(void **state)
     static const char *const dirs[] = { "/",           "/data/", "/data/part-7/", "/data/part-7.d/",
                                         "/3/deep/er/", "/none/" };
     for (size_t d = 0; d < ARRAY_LEN(dirs); d++) {
-        print_message("# %s\n", dirs[d]);
+        say_case("%s", dirs[d]);
         fx->b.count = 0;
         for (size_t i = 0; i < fx->a.count; i++) {
             if (str_starts(fx->a.entries[i].path, str(dirs[d])))

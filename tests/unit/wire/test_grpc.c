@@ -47,7 +47,7 @@ static void timeouts_are_read(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         int64_t ns = -1;
-        print_message("# '%s'\n", cases[i].text);
+        say_case("'%s'", cases[i].text);
         assert_int_equal(grpc_timeout_parse(str(cases[i].text), &ns), cases[i].ns >= 0);
         if (cases[i].ns >= 0)
             assert_int_equal(ns, cases[i].ns);

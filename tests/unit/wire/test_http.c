@@ -357,7 +357,7 @@ static void bad_requests_are_refused(void **state)
           "400" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# case %zu\n", i);
+        say_case("case %zu", i);
         int fd = dial(fx);
         say(fd, cases[i].request);
         const char *text = hear(fx, fd, NULL);

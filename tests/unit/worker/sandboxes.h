@@ -60,14 +60,12 @@ static inline Runner *runner_new(const As *as)
     assert_ok(file_make_dirs(ctx, text_printf(ctx->arena, "%s/pfs/in", r->dir), 0755));
     assert_ok(file_make_dirs(ctx, text_printf(ctx->arena, "%s/pfs/out", r->dir), 0755));
     write_text(ctx, text_printf(ctx->arena, "%s/pfs/in/a", r->dir), "hello");
-    r->config = (SandboxConfig){
-        .slot_dir = r->dir,
-        .limits = {.pids = 200, .tmp_bytes = 16 * MiB},
-        .runtime = as->runtime,
-        .runtime_init = runner_init_path(ctx),
-        .level_min = as->level,
-        .level_max = as->level
-    };
+    r->config = (SandboxConfig){ .slot_dir = r->dir,
+                                 .limits = { .pids = 200, .tmp_bytes = 16 * MiB },
+                                 .runtime = as->runtime,
+                                 .runtime_init = runner_init_path(ctx),
+                                 .level_min = as->level,
+                                 .level_max = as->level };
     return r;
 }
 
@@ -144,14 +142,14 @@ static inline const char *runner_sh(Runner *r, const char *script)
 }
 
 static const As everyone[] = {
-    {"root, privileged namespaces",       0,      SANDBOX_ROOT, NULL  },
-    { "root, user namespace",             0,      SANDBOX_USER, NULL  },
-    { "nobody, user namespace",           NOBODY, SANDBOX_USER, NULL  },
-    { "root, crun",                       0,      SANDBOX_ROOT, "crun"},
-    { "root, crun in a user namespace",   0,      SANDBOX_USER, "crun"},
-    { "nobody, crun in a user namespace", NOBODY, SANDBOX_USER, "crun"},
-    { "root, runc",                       0,      SANDBOX_ROOT, "runc"},
-    { "nobody, runc in a user namespace", NOBODY, SANDBOX_USER, "runc"},
+    { "root, privileged namespaces", 0, SANDBOX_ROOT, NULL },
+    { "root, user namespace", 0, SANDBOX_USER, NULL },
+    { "nobody, user namespace", NOBODY, SANDBOX_USER, NULL },
+    { "root, crun", 0, SANDBOX_ROOT, "crun" },
+    { "root, crun in a user namespace", 0, SANDBOX_USER, "crun" },
+    { "nobody, crun in a user namespace", NOBODY, SANDBOX_USER, "crun" },
+    { "root, runc", 0, SANDBOX_ROOT, "runc" },
+    { "nobody, runc in a user namespace", NOBODY, SANDBOX_USER, "runc" },
 };
 
 static inline void become(uid_t uid)
@@ -171,7 +169,7 @@ static inline _Noreturn void runner_child(const As *as, void (*body)(Runner *r))
     Runner *r = runner_new(as);
     Status s = sandbox_open(&r->ctx, &r->config, &r->sandbox);
     if (s.code == STATUS_FAILED_PRECONDITION) {
-        print_message("# skipped: %s\n", status_message(s));
+        say_case("skipped: %s", status_message(s));
     } else {
         assert_ok(s);
         body(r);
@@ -197,10 +195,10 @@ static inline void for_everyone(void (*body)(Runner *r))
         if (!is_chosen(as))
             continue;
         if (geteuid() != 0 && as->uid == 0) {
-            print_message("# skipped: %s: needs root\n", as->label);
+            say_case("skipped: %s: needs root", as->label);
             continue;
         }
-        print_message("# %s\n", as->label);
+        say_case("%s", as->label);
         fflush(NULL);
         pid_t pid = fork();
         if (pid == 0)

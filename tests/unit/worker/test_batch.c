@@ -205,7 +205,7 @@ static bool has_sandbox(Fixture *fx)
     SandboxLevel level;
     assert_ok(worker_probe(&fx->ctx, fx->worker, &level));
     if (level == SANDBOX_NONE)
-        print_message("# skipped: this machine allows no sandbox\n");
+        say_case("skipped: this machine allows no sandbox");
     return level != SANDBOX_NONE;
 }
 
@@ -245,7 +245,7 @@ static void measure(Fixture *fx, const char *what, const char *code)
     assert_ok(run_all(fx, code, DATUMS, 1));
     double seconds = (double)(clock_mono_ns() - start_ns) / (double)NS_PER_SEC;
     assert_int_equal(fx->done, DATUMS);
-    print_message("# %s: %.0f datums/s\n", what, DATUMS / seconds);
+    say_case("%s: %.0f datums/s", what, DATUMS / seconds);
 }
 
 static void one_process_for_many(void **state)

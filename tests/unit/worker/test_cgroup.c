@@ -214,7 +214,7 @@ static void the_server_makes_room(void **state)
         { "in the root, which may have", NULL, "%d\n", false },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].label);
+        say_case("%s", cases[i].label);
         Tree tree;
         char procs[64];
         tree_open(&tree, "0::/unit\n", "cgroup2");

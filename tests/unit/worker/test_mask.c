@@ -1,4 +1,5 @@
-/* test_mask.c - secrets in a stream: against a naive search of the whole text, however it is cut. */
+/* test_mask.c - secrets in a stream: against a naive search of the whole text, however it is cut.
+ */
 #include "testing.h"
 
 #include "worker/mask.h"
@@ -30,7 +31,7 @@ static void what_counts_as_a_secret(void **state)
     CLEANUP(ctx_done) Ctx ctx;
     ctx_init(&ctx);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s\n", cases[i].label);
+        say_case("%s", cases[i].label);
         const Bytes value = str_bytes(str(cases[i].value));
         MaskSet *set = mask_set_new(&value, 1);
         assert_string_equal(masked(&ctx, set, cases[i].text), cases[i].out);
@@ -59,7 +60,8 @@ static void a_line_is_never_held_back(void **state)
     mask_set_free(set);
 }
 
-/* --- against a naive search --------------------------------------------------------------------- */
+/* --- against a naive search ---------------------------------------------------------------------
+ */
 
 #define TEXT_MAX    200
 #define SECRETS_MAX 4

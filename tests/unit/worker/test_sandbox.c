@@ -107,7 +107,7 @@ static void forbidden_calls(Runner *r)
                                  "call('vsock', 41, 40, 1, 0)\n";
     const char *const argv[] = { "/usr/bin/env", "python3", "-c", script, NULL };
     if (strcmp(ARCH, "x86_64") != 0) {
-        print_message("# skipped: system call numbers are x86_64's\n");
+        say_case("skipped: system call numbers are x86_64's");
         return;
     }
     runner_run(r, (SandboxRun){ .argv = argv });
@@ -170,12 +170,12 @@ static void ends(Runner *r)
         int value;
         const char *text;
     } cases[] = {
-        {"exit 0",         SANDBOX_EXITED,   0,       "exit status 0"             },
-        { "exit 3",        SANDBOX_EXITED,   3,       "exit status 3"             },
-        { "exit 255",      SANDBOX_EXITED,   255,     "exit status 255"           },
-        { "kill -9 $$",    SANDBOX_SIGNALED, SIGKILL, "signal: killed"            },
-        { "kill -11 $$",   SANDBOX_SIGNALED, SIGSEGV, "signal: segmentation fault"},
-        { "kill -TERM $$", SANDBOX_SIGNALED, SIGTERM, "signal: terminated"        },
+        { "exit 0", SANDBOX_EXITED, 0, "exit status 0" },
+        { "exit 3", SANDBOX_EXITED, 3, "exit status 3" },
+        { "exit 255", SANDBOX_EXITED, 255, "exit status 255" },
+        { "kill -9 $$", SANDBOX_SIGNALED, SIGKILL, "signal: killed" },
+        { "kill -11 $$", SANDBOX_SIGNALED, SIGSEGV, "signal: segmentation fault" },
+        { "kill -TERM $$", SANDBOX_SIGNALED, SIGTERM, "signal: terminated" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         runner_sh(r, cases[i].script);
@@ -196,12 +196,12 @@ static void not_started(Runner *r)
     static const struct {
         const char *program, *cwd, *text;
     } cases[] = {
-        {"nonsense",     "/",        "exec: \"nonsense\": executable file not found in $PATH"},
-        { "/no/such",    "/",        "fork/exec /no/such: no such file or directory"         },
-        { "/etc/passwd", "/",        "fork/exec /etc/passwd: permission denied"              },
-        { "/usr",        "/",        "fork/exec /usr: permission denied"                     },
-        { "/bin/true",   "/no/such", "fork/exec /bin/true: no such file or directory"        },
-        { "",            "/",        "exec: \"\": executable file not found in $PATH"        },
+        { "nonsense", "/", "exec: \"nonsense\": executable file not found in $PATH" },
+        { "/no/such", "/", "fork/exec /no/such: no such file or directory" },
+        { "/etc/passwd", "/", "fork/exec /etc/passwd: permission denied" },
+        { "/usr", "/", "fork/exec /usr: permission denied" },
+        { "/bin/true", "/no/such", "fork/exec /bin/true: no such file or directory" },
+        { "", "/", "exec: \"\": executable file not found in $PATH" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         const char *const argv[] = { cases[i].program, NULL };
@@ -388,9 +388,9 @@ static void root_inside_has_no_privilege(void **state)
 static void with_files(Runner *r)
 {
     const SandboxFile files[] = {
-        {"/secrets/one/key",    { (const uint8_t *)"k\0y", 3 }},
-        { "/secrets/one/other", { (const uint8_t *)"o", 1 }   },
-        { "/secrets/two/key",   { (const uint8_t *)"2", 1 }   },
+        { "/secrets/one/key", { (const uint8_t *)"k\0y", 3 } },
+        { "/secrets/one/other", { (const uint8_t *)"o", 1 } },
+        { "/secrets/two/key", { (const uint8_t *)"2", 1 } },
     };
     r->config.files = files;
     r->config.file_count = ARRAY_LEN(files);
@@ -404,9 +404,7 @@ static void with_files(Runner *r)
         runner_sh(r, "wc -c < /secrets/one/key; cat /secrets/one/other /secrets/two/key; echo;"
                      "echo x > /secrets/one/key; hostname; grep -c : /proc/net/dev"),
         "3\no2\npod-1\n1\n");
-    const SandboxFile misplaced = {
-        "/etc/no-such-folder/key", {(const uint8_t *)"k", 1}
-    };
+    const SandboxFile misplaced = { "/etc/no-such-folder/key", { (const uint8_t *)"k", 1 } };
     r->config.files = &misplaced;
     r->config.file_count = 1;
     r->sandbox = sandbox_close(r->sandbox);
@@ -418,16 +416,17 @@ static void with_files(Runner *r)
 static void with_files_in_tmp(Runner *r)
 {
     const SandboxFile files[] = {
-        {"/tmp/secret/key",      { (const uint8_t *)"t", 1 }},
-        { "/var/tmp/secret/key", { (const uint8_t *)"v", 1 }},
-        { "/dev/shm/secret/key", { (const uint8_t *)"s", 1 }},
+        { "/tmp/secret/key", { (const uint8_t *)"t", 1 } },
+        { "/var/tmp/secret/key", { (const uint8_t *)"v", 1 } },
+        { "/dev/shm/secret/key", { (const uint8_t *)"s", 1 } },
     };
     r->config.files = files;
     r->config.file_count = ARRAY_LEN(files);
     runner_open(r);
     for (int run = 0; run < 2; run++)
-        assert_string_equal(runner_sh(r, "cd /tmp; cat secret/key /var/tmp/secret/key "
-                                         "/dev/shm/secret/key; ls /tmp; echo w > /tmp/w; cat /tmp/w"),
+        assert_string_equal(runner_sh(r,
+                                      "cd /tmp; cat secret/key /var/tmp/secret/key "
+                                      "/dev/shm/secret/key; ls /tmp; echo w > /tmp/w; cat /tmp/w"),
                             "tvssecret\nw\n");
     runner_sh(r, "echo x > /tmp/secret/other && echo written");
     assert_string_equal(runner_text(r, &r->out), "");
@@ -459,7 +458,7 @@ static void image(Runner *r)
                     "mkdir -p %s${l%%/*} && cp -L $l %s$l; done",
                     root, root, root, root);
     if (system(copy) != 0) {
-        print_message("# skipped: no image could be made of this host's shell\n");
+        say_case("skipped: no image could be made of this host's shell");
         return;
     }
     assert_int_equal(

@@ -117,14 +117,9 @@ static void log_line_in(WorkerIo *io, const WorkerDatum *datum, bool is_user, Sa
 }
 
 static const RepoFile repo[] = {
-    {"/a",              "content of a"},
-    { "/b",             "content of b"},
-    { "/dir/x",         "x in dir"    },
-    { "/dir/sub/y",     "y in sub"    },
-    { "/empty",         ""            },
-    { "/model/weights", "0123456789"  },
-    { "/model/config",  "{}"          },
-    { NULL,             NULL          },
+    { "/a", "content of a" },     { "/b", "content of b" }, { "/dir/x", "x in dir" },
+    { "/dir/sub/y", "y in sub" }, { "/empty", "" },         { "/model/weights", "0123456789" },
+    { "/model/config", "{}" },    { NULL, NULL },
 };
 
 static int setup_level(void **state, SandboxLevel level_max)
@@ -149,7 +144,7 @@ static int setup_level(void **state, SandboxLevel level_max)
     SandboxLevel level;
     Status s = worker_probe(&server->ctx, server->worker, &level);
     if (!status_ok(s))
-        print_message("# skipped: %s\n", status_message(s));
+        say_case("skipped: %s", status_message(s));
     *state = status_ok(s) ? server : NULL;
     return 0;
 }
@@ -456,14 +451,10 @@ static void the_environment_is_made(void **state)
         "sh", "-c",
         "env | sort > /pfs/out/env; cmp /pfs/.env /pfs/.env; sort /pfs/.env > /pfs/out/file", NULL
     };
-    const WorkerPair env[] = {
-        {"A",            "1"            },
-        { "PACH_JOB_ID", "mine"         },
-        { "PATH",        "/bin:/usr/bin"}
-    };
-    const WorkerPair server_env[] = {
-        {"A_SECRET", "s3cr3t"}
-    };
+    const WorkerPair env[] = { { "A", "1" },
+                               { "PACH_JOB_ID", "mine" },
+                               { "PATH", "/bin:/usr/bin" } };
+    const WorkerPair server_env[] = { { "A_SECRET", "s3cr3t" } };
     const char *const image_env[] = { "A=image", "LANG=C", NULL };
     WorkerInput inputs[] = { file_input("in", "/dir/"), file_input("a-b", "/a") };
     inputs[0].join_on = "j";
@@ -540,23 +531,23 @@ static void outputs_that_cannot_be_stored(void **state)
     static const struct {
         const char *script, *reason;
     } cases[] = {
-        {"ln -s /nowhere l",
-         "output \"/l\" is a link to \"/nowhere\": no such file or directory"                                        },
-        { "ln -s /usr l",                       "output \"/l\" is a link to \"/usr\": a folder outside of /pfs"      },
-        { "ln -s /pfs l",                       "output \"/l\" is a link to \"/pfs\": a folder outside of /pfs"      },
-        { "ln -s . l",                          "output \"/l/l\" is a link in a folder that is linked itself"        },
-        { "ln -s /etc/shadow l",                "output \"/l\" is a link to \"/etc/shadow\": invalid argument"       },
+        { "ln -s /nowhere l",
+          "output \"/l\" is a link to \"/nowhere\": no such file or directory" },
+        { "ln -s /usr l", "output \"/l\" is a link to \"/usr\": a folder outside of /pfs" },
+        { "ln -s /pfs l", "output \"/l\" is a link to \"/pfs\": a folder outside of /pfs" },
+        { "ln -s . l", "output \"/l/l\" is a link in a folder that is linked itself" },
+        { "ln -s /etc/shadow l", "output \"/l\" is a link to \"/etc/shadow\": invalid argument" },
         { "ln -s /proc/1/environ l",
-         "output \"/l\" is a link to \"/proc/1/environ\": permission denied"                                         },
-        { "ln -s /dev/zero l",                  "output \"/l\" is a link to \"/dev/zero\": invalid argument"         },
-        { "ln -s l l",                          "output \"/l\" is a link to \"l\": too many levels of symbolic links"},
+          "output \"/l\" is a link to \"/proc/1/environ\": permission denied" },
+        { "ln -s /dev/zero l", "output \"/l\" is a link to \"/dev/zero\": invalid argument" },
+        { "ln -s l l", "output \"/l\" is a link to \"l\": too many levels of symbolic links" },
         { "mkdir d; cd d; ln -s ../../../.. l",
-         "output \"/d/l\" is a link to \"../../../..\": a folder outside of /pfs"                                    },
-        { "touch 'a*b'",                        "cannot upload file produced by the user code because its name cannot be "
-         "represented in PFS: "
-                         "path (/a*b) invalid: globbing character (*) not allowed in path"                                                                                             },
-        { "printf x > \"$(printf 'a\\377')\"",                                    "only printable ASCII characters allowed"},
-        { "truncate -s 15T big",                                    "output is larger than"                                                                                                           },
+          "output \"/d/l\" is a link to \"../../../..\": a folder outside of /pfs" },
+        { "touch 'a*b'", "cannot upload file produced by the user code because its name cannot be "
+                         "represented in PFS: "
+                         "path (/a*b) invalid: globbing character (*) not allowed in path" },
+        { "printf x > \"$(printf 'a\\377')\"", "only printable ASCII characters allowed" },
+        { "truncate -s 15T big", "output is larger than" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         const char *script = text_printf(server->ctx.arena, "cd /pfs/out; %s", cases[i].script);

@@ -38,7 +38,7 @@ static void users_are_looked_up(void **state)
     };
     UserIds ids;
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
-        print_message("# '%s'\n", good[i].user);
+        say_case("'%s'", good[i].user);
         assert_ok(user_resolve(&ctx, &files, good[i].user, &ids));
         assert_int_equal(ids.uid, good[i].uid);
         assert_int_equal(ids.gid, good[i].gid);
@@ -164,7 +164,7 @@ static void a_spare_file_serves_again_unless_it_is_open(void **state)
 {
     (void)state;
     for (int settle = 0; settle < 2; settle++) {
-        print_message("# %s\n", settle ? "put aside" : "left where it is");
+        say_case("%s", settle ? "put aside" : "left where it is");
         Disk disk;
         disk_open(&disk, 1 * MiB);
         Spares *spares = spares_new(text_printf(disk.ctx.arena, "%s/spares", disk.dir));
