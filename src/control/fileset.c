@@ -3,9 +3,10 @@
  *
  * Hardly any code looks at it, so there is only its name until somebody asks pfs for it:
  *
- *     the job's row, 8 bytes      the first 8 bytes of the hash of that and the job's id       as
- * hex
+ *     hex(the job's row, 8 bytes; the first 8 bytes of the hash of that and the job's id)
  */
+#include <stdio.h>
+
 #include "base/text.h"
 #include "control/control_priv.h"
 #include "pfs/write.h"

@@ -4,7 +4,7 @@
 static void expect(Str s, const char *wanted)
 {
     if (!str_eq_c(s, wanted))
-        fail_msg("'" STR_FMT "' is not '%s'", STR_ARG(s), wanted);
+        fail_msg("'%.*s' is not '%s'", (int)s.size, s.data ? s.data : "", wanted);
 }
 
 static void parts_are_clamped(void **state)
@@ -69,8 +69,9 @@ static void numbers_are_read_whole(void **state)
     int64_t n;
     assert_true(str_to_i64(STR("9223372036854775807"), &n) && n == INT64_MAX);
     assert_true(str_to_i64(STR("-9223372036854775808"), &n) && n == INT64_MIN);
-    static const char *const bad[] = { "", "-", "1x", " 1", "9223372036854775808",
-                                       "-9223372036854775809", "0x10" };
+    static const char *const bad[] = {
+        "", "-", "1x", " 1", "9223372036854775808", "-9223372036854775809", "0x10"
+    };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         if (str_to_i64(str(bad[i]), &n))
             fail_msg("'%s' is taken for a number", bad[i]);

@@ -14,14 +14,15 @@ typedef struct Ask {
 } Ask;
 
 static const Ask asks[] = {
-    { 0, "", "", 0, "" },
-    { 2, "4Gi", "100Gi", 1, "" },
-    { 2.5F, "", "", 0, "unschedulable: insufficient cpu: 2.5 is asked for, this machine has 2" },
+    { 0, "", "", 0, "", NULL },
+    { 2, "4Gi", "100Gi", 1, "", NULL },
+    { 2.5F, "", "", 0, "unschedulable: insufficient cpu: 2.5 is asked for, this machine has 2",
+      NULL },
     { 0, "5Gi", "", 0,
-      "unschedulable: insufficient memory: 5GiB is asked for, this machine has 4GiB" },
+      "unschedulable: insufficient memory: 5GiB is asked for, this machine has 4GiB", NULL },
     { 0, "", "1Ti", 0,
-      "unschedulable: insufficient disk: 1TiB is asked for, this machine has 100GiB" },
-    { 0, "", "", 2, "unschedulable: insufficient gpu: 2 is asked for, this machine has 1" },
+      "unschedulable: insufficient disk: 1TiB is asked for, this machine has 100GiB", NULL },
+    { 0, "", "", 2, "unschedulable: insufficient gpu: 2 is asked for, this machine has 1", NULL },
     { 0, "", "", 1, "", "nvidia.com/gpu" },
     { 0, "", "", 2, "unschedulable: insufficient gpu: 2 is asked for, this machine has 1",
       "nvidia.com/gpu" },
@@ -30,9 +31,9 @@ static const Ask asks[] = {
       "none",
       "amd.com/gpu" },
     { 0, "", "", 0, "", "amd.com/gpu" },
-    { -1, "-5", "much", -3, "" },
+    { -1, "-5", "much", -3, "", NULL },
     { 0, "1e30", "", 0,
-      "unschedulable: insufficient memory: 8EiB is asked for, this machine has 4GiB" },
+      "unschedulable: insufficient memory: 8EiB is asked for, this machine has 4GiB", NULL },
 };
 
 static const char *misfit(Ctx *ctx, const MachineSize *machine, const Ask *request,
@@ -75,7 +76,8 @@ static void limits_count_where_nothing_is_requested(void **state UNUSED)
     ctx_init(&ctx);
     for (size_t i = 0; i < ARRAY_LEN(asks); i++)
         assert_string_equal(misfit(&ctx, &small, NULL, &asks[i]), asks[i].misfit);
-    const Ask little = { 0.5F, "1Mi", "1Mi", 1, "" }, much = { 64, "1Ti", "1Pi", 8, "" };
+    const Ask little = { 0.5F, "1Mi", "1Mi", 1, "", NULL },
+              much = { 64, "1Ti", "1Pi", 8, "", NULL };
     assert_string_equal(misfit(&ctx, &small, &little, &much), "");
 }
 
