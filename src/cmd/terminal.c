@@ -31,7 +31,7 @@ static void copy_size(const Terminal *terminal)
         ioctl(terminal->outer_end, TIOCSWINSZ, &size);
 }
 
-/* --- passing bytes ------------------------------------------------------------------------------- */
+/* --- passing bytes ---------------------------------------------------------------------------- */
 
 static bool pass(int from, int to)
 {
@@ -80,7 +80,7 @@ static void *pass_bytes(void *arg)
     }
 }
 
-/* --- opening and closing ------------------------------------------------------------------------- */
+/* --- opening and closing ---------------------------------------------------------------------- */
 
 static Status open_ends(Ctx *ctx, Terminal *terminal)
 {

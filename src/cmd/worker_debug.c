@@ -27,7 +27,7 @@ typedef struct DebugArgs {
     char **command; /* ends in NULL */
 } DebugArgs;
 
-/* --- arguments ---------------------------------------------------------------------------------- */
+/* --- arguments -------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
@@ -68,7 +68,7 @@ static Status read_set(Ctx *ctx, const DebugArgs *args, Procavia__Work__WorkSet 
     return (*out)->n_datums == 1 ? OK : FAIL(ctx, INVALID_ARGUMENT, "not one datum to debug");
 }
 
-/* --- ending early ------------------------------------------------------------------------------- */
+/* --- ending early ----------------------------------------------------------------------------- */
 
 /* Signals that end us end the process first, so that nothing stays behind. */
 typedef struct Ender {
@@ -108,7 +108,7 @@ static void stop_ender(Ctx *ctx, Ender *ender, pthread_t thread)
     cancel_unref(ender->cancel);
 }
 
-/* --- running ------------------------------------------------------------------------------------ */
+/* --- running ---------------------------------------------------------------------------------- */
 
 static Status run_command(Ctx *ctx, const DebugArgs *args, Worker *worker, WorkerIo *io,
                           const Procavia__Work__WorkSet *set, SandboxExit *out)

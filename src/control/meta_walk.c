@@ -48,7 +48,7 @@ static const TreeEntry *walk_entry(const void *arg)
     return position->place == META_ON ? &position->entry : NULL;
 }
 
-/* --- datums -------------------------------------------------------------------------------------- */
+/* --- datums ----------------------------------------------------------------------------------- */
 
 bool meta_is_record(const TreeEntry *entry)
 {
@@ -94,7 +94,7 @@ static Status last_datum(Ctx *ctx, MetaPosition *position, bool *out_there)
     return arrive_datum(ctx, position, out_there);
 }
 
-/* --- parts --------------------------------------------------------------------------------------- */
+/* --- parts ------------------------------------------------------------------------------------ */
 
 /* What of a part's path stands before its path inside its tree. */
 static Str part_base(const MetaPart *part)
@@ -178,7 +178,7 @@ static Status enter_at_end(Ctx *ctx, MetaPosition *position, size_t nth, bool *o
     return OK;
 }
 
-/* --- steps --------------------------------------------------------------------------------------- */
+/* --- steps ------------------------------------------------------------------------------------ */
 
 /* The next datum with entries, from the one at hand on whose parts before `nth` are done. */
 static Status go_on(Ctx *ctx, MetaPosition *position, size_t nth)
@@ -285,7 +285,7 @@ static Status walk_prev(void *arg, Ctx *ctx)
     return go_back(ctx, position, position->part);
 }
 
-/* --- seeking ------------------------------------------------------------------------------------- */
+/* --- seeking ---------------------------------------------------------------------------------- */
 
 /* Where to look for a path: in which section, from which datum id on. False: after everything. */
 static bool locate(Str path, MetaSection *out_section, Str *out_id)

@@ -107,7 +107,7 @@ PpsLogLimits logbook_limits(LogBook *book)
     return book->limits;
 }
 
-/* --- taking lines in ---------------------------------------------------------------------------- */
+/* --- taking lines in -------------------------------------------------------------------------- */
 
 static OpenLog *link_open(LogBook *book, const PpsLogLine *line, uint64_t stored_end)
 {
@@ -177,7 +177,7 @@ void pps_log(Ctx *ctx, Pps *pps, const PpsLogLine *lines, size_t n)
     }
 }
 
-/* --- flushing ----------------------------------------------------------------------------------- */
+/* --- flushing --------------------------------------------------------------------------------- */
 
 /* Takes what was gathered into `flushing`, after any flush that runs has ended; NULL when there is
  * nothing. */
@@ -306,7 +306,7 @@ Status pps_log_flush(Ctx *ctx, Pps *pps, int64_t pipeline, int64_t job)
     return s;
 }
 
-/* --- reading ------------------------------------------------------------------------------------ */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 void log_gathered_done(LogGatheredList *list)
 {

@@ -17,7 +17,7 @@
 #define LOG_INLINE_BYTES  (8 * KiB)   /* a segment up to this is in its row: no blob, no sync */
 #define LOG_GATHERED_MAX  (4 * LOG_SEGMENT_BYTES) /* kept of one job when the disk refuses it */
 
-/* --- lines (log_line.c) ------------------------------------------------------------------------ */
+/* --- lines (log_line.c) ----------------------------------------------------------------------- */
 
 typedef struct LogLine {
     bool user, is_stderr, master;
@@ -33,7 +33,7 @@ void log_line_add(Buf *out, const LogLine *line);
 /* Reads the line at *at and moves past it; false when there is none, or it is damaged. */
 bool log_line_read(Bytes segment, size_t *at, LogLine *out);
 
-/* --- what is gathered (log_book.c) -------------------------------------------------------------- */
+/* --- what is gathered (log_book.c) ------------------------------------------------------------ */
 
 PpsLogLimits logbook_limits(LogBook *book);
 
@@ -76,7 +76,7 @@ void log_cursor_done(LogCursor *cursor);
 void log_book_copy(LogBook *book, const LogTarget *target, const LogCursor *cursor,
                    LogGatheredList *out);
 
-/* --- segments (log_rows.c) ---------------------------------------------------------------------- */
+/* --- segments (log_rows.c) -------------------------------------------------------------------- */
 
 typedef struct LogSegment {
     int64_t id, pipeline, job;
@@ -113,7 +113,7 @@ Status log_stream_end(Ctx *ctx, PfsTx *tx, int64_t job, int64_t pipeline, uint64
 Status log_delete_job(Ctx *ctx, PfsTx *tx, int64_t job);
 Status log_delete_pipeline(Ctx *ctx, PfsTx *tx, int64_t pipeline);
 
-/* --- reading (log_walk.c) ----------------------------------------------------------------------- */
+/* --- reading (log_walk.c) --------------------------------------------------------------------- */
 
 /* The job that lines are of. */
 typedef struct LogJob {
@@ -138,7 +138,7 @@ typedef Status (*LogPassesFn)(void *arg, Ctx *ctx, const LogJob *job, const LogL
 Status log_seek_tail(Ctx *ctx, Pps *pps, const LogTarget *target, int64_t since_ns, uint64_t n,
                      LogPassesFn passes, void *arg, LogCursor *out);
 
-/* --- filters (log_filter.c) --------------------------------------------------------------------- */
+/* --- filters (log_filter.c) ------------------------------------------------------------------- */
 
 typedef struct LogFilter {
     const PpsV2__GetLogsRequest *request;

@@ -16,7 +16,7 @@ struct MaskSet {
     uint8_t filter[(1 << FILTER_BITS) / 8];
 };
 
-/* --- the set ------------------------------------------------------------------------------------ */
+/* --- the set ---------------------------------------------------------------------------------- */
 
 static uint32_t filter_slot(const uint8_t *four)
 {
@@ -71,7 +71,7 @@ MaskSet *mask_set_free(MaskSet *set)
     return NULL;
 }
 
-/* --- one position ------------------------------------------------------------------------------- */
+/* --- one position ----------------------------------------------------------------------------- */
 
 /* The first pattern that is not less than text. */
 static size_t lower_bound(const MaskSet *set, Str text)
@@ -113,7 +113,7 @@ static Found find_at(const MaskSet *set, Str rest)
     return found;
 }
 
-/* --- a stream ----------------------------------------------------------------------------------- */
+/* --- a stream --------------------------------------------------------------------------------- */
 
 typedef struct Scan {
     Buf *out;

@@ -82,7 +82,7 @@ static uint64_t inode_of(int fd)
     return *path_of(fd, NULL, path) && fstat(fd, &st) == 0 ? st.st_ino : 0;
 }
 
-/* --- content ----------------------------------------------------------------------------------- */
+/* --- content ---------------------------------------------------------------------------------- */
 
 static void note_write(int fd, uint64_t at, const void *data, ssize_t put)
 {
@@ -153,7 +153,7 @@ EXPORT int fdatasync(int fd)
     return synced(fd, REAL(fdatasync));
 }
 
-/* --- names ------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 /* fd was just opened; `existed` says whether that made it. */
 static int opened(int fd, int folder, const char *name, int flags, bool existed)

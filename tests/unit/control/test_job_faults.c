@@ -10,8 +10,7 @@
 enum { STRIDE = 6 };
 #define FAULTY_NS (1 * NS_PER_SEC) /* what is not over by then waits for the restart */
 
-/* --- a worker that comes back ------------------------------------------------------------------
- */
+/* --- a worker that comes back ----------------------------------------------------------------- */
 
 typedef struct Player {
     Fixture fx; /* the floors are the test's; ctx and session are its own */
@@ -68,8 +67,7 @@ static void player_end(Player *player)
     ctx_done(&player->fx.ctx);
 }
 
-/* --- the sweep ---------------------------------------------------------------------------------
- */
+/* --- the sweep -------------------------------------------------------------------------------- */
 
 static const char pipeline[] = PIPELINE("p", "in", "/*", "");
 

@@ -7,8 +7,7 @@
 #include "base/log.h"
 #include "files_fixture.h"
 
-/* --- what there is -----------------------------------------------------------------------------
- */
+/* --- what there is ---------------------------------------------------------------------------- */
 
 static Status add_commit(void *arg, Ctx *ctx, const PfsV2__CommitInfo *info)
 {
@@ -59,8 +58,7 @@ static char *dump(Fixture *f)
     return str_z(f->ctx.arena, buf_str(&out));
 }
 
-/* --- what is done ------------------------------------------------------------------------------
- */
+/* --- what is done ----------------------------------------------------------------------------- */
 
 #define WRITES(f, commit, ...)                                                                     \
     try_write(&(f)->ctx, (f)->pfs, (commit), (const char *const[]){ __VA_ARGS__ },                 \
@@ -162,8 +160,7 @@ static Status merge(Fixture *f)
     return pfs_merge_branch(&f->ctx, f->pfs, request, &response);
 }
 
-/* --- sweeps ------------------------------------------------------------------------------------
- */
+/* --- sweeps ----------------------------------------------------------------------------------- */
 
 /* main@master has an open commit, from which down@master derives; main@other and main@side have
  * finished ones. */

@@ -173,8 +173,7 @@ static void no_input_has_no_datums(void **state)
     assert_int_equal(fx->text.size, 0);
 }
 
-/* --- order and ids
- * ------------------------------------------------------------------------------------- */
+/* --- order and ids ---------------------------------------------------------------------------- */
 
 typedef struct Kept {
     Hash ids[64];
@@ -267,8 +266,7 @@ static void ids_and_hashes_are_frozen(void **state)
     assert_false(hash_eq(&without, &hash));
 }
 
-/* --- changes
- * -------------------------------------------------------------------------------------------- */
+/* --- changes ---------------------------------------------------------------------------------- */
 
 typedef struct Change {
     Buf *put, *gone;
@@ -355,8 +353,7 @@ static void an_unchanged_cross_lists_nothing(void **state)
     assert_int_equal(fx->fake.lists, 0);
 }
 
-/* --- ids with content, as a set
- * --------------------------------------------------------------------------- */
+/* --- ids with content, as a set --------------------------------------------------------------- */
 
 typedef struct IdSet {
     struct {
@@ -474,8 +471,7 @@ static void changes_lead_from_before_to_now(void **state)
     }
 }
 
-/* --- datum sets
- * ---------------------------------------------------------------------------------------------- */
+/* --- datum sets ------------------------------------------------------------------------------- */
 
 static void sets_close_by_number_or_size(void **state UNUSED)
 {

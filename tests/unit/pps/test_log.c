@@ -97,7 +97,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* --- lines ------------------------------------------------------------------------------------- */
+/* --- lines ------------------------------------------------------------------------------------ */
 
 static void a_line_comes_back_as_it_was(void **state)
 {
@@ -151,7 +151,7 @@ static void a_damaged_line_is_refused(void **state)
     buf_done(&buf);
 }
 
-/* --- the model --------------------------------------------------------------------------------- */
+/* --- the model -------------------------------------------------------------------------------- */
 
 /* The nth line of a job says so; some are long. */
 static void log_some(Fixture *fx, int64_t job, size_t n, size_t long_bytes)
@@ -315,7 +315,7 @@ static void lines_survive_closing(void **state)
     reader_done(&reader);
 }
 
-/* --- limits ------------------------------------------------------------------------------------ */
+/* --- limits ----------------------------------------------------------------------------------- */
 
 static int64_t number(Fixture *fx, const char *sql)
 {

@@ -86,9 +86,7 @@ static void set_file(Fixture *fx, const char *path, const char *content)
     fake_files_set(&fx->fake.now, "a", path, content);
 }
 
-/* --- one job
- * -------------------------------------------------------------------------------------------------
- */
+/* --- one job ---------------------------------------------------------------------------------- */
 
 static Plan plan_job(Fixture *fx)
 {
@@ -160,8 +158,7 @@ static void assert_ran(Fixture *fx, const char *text)
     assert_string_equal(text_printf(fx->ctx.arena, STR_FMT, STR_ARG(buf_str(&fx->ran))), text);
 }
 
-/* --- jobs upon jobs
- * --------------------------------------------------------------------------------------------- */
+/* --- jobs upon jobs --------------------------------------------------------------------------- */
 
 static void only_what_changed_runs(void **state)
 {
@@ -317,8 +314,7 @@ static void reused_records_say_who_ran_them(void **state)
     assert_int_equal(n, 1);
 }
 
-/* --- the same plan, however it was made
- * ---------------------------------------------------------------------------- */
+/* --- the same plan, however it was made ------------------------------------------------------- */
 
 static void random_change(Fixture *fx, uint64_t *seed)
 {
@@ -397,9 +393,7 @@ static void changes_give_the_plan_that_all_datums_give(void **state)
     }
 }
 
-/* --- many
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- many ------------------------------------------------------------------------------------- */
 
 #define MANY 50000
 
@@ -463,9 +457,7 @@ static void one_change_among_many_is_cheap(void **state)
     assert_in_range(fx->blobs.puts, 1, 20);
 }
 
-/* --- reading
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 typedef struct Page {
     Hash ids[8];
@@ -552,9 +544,7 @@ static void differences_are_what_the_job_did(void **state)
                         "- -> a:/w\na:/x -> -\na:/y -> a:/y\n");
 }
 
-/* --- results
- * -------------------------------------------------------------------------------------------------
- */
+/* --- results ---------------------------------------------------------------------------------- */
 
 /* The result of a datum that is not in any input: its id is that of the number. */
 static PlanRecord result_of(Fixture *fx, uint64_t number, RecordState state)

@@ -61,8 +61,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* --- merging
- * --------------------------------------------------------------------------------------------- */
+/* --- merging ---------------------------------------------------------------------------------- */
 
 #define BUILTIN "\"datumTries\":\"3\",\"outputBranch\":\"master\""
 #define IMAGE   "\"transform\":{\"image\":\"ubuntu:20.04\"}"
@@ -210,9 +209,7 @@ static void messages_go_the_same_way(void **state)
     assert_string_equal(spec.request->transform->image, "ubuntu:20.04");
 }
 
-/* --- checks
- * -------------------------------------------------------------------------------------------------
- */
+/* --- checks ----------------------------------------------------------------------------------- */
 
 static Spec effective(Fixture *fx, const char *user)
 {
@@ -344,9 +341,7 @@ static void repos_must_be_there(void **state)
         NOT_FOUND, "repo default/none not found");
 }
 
-/* --- rows
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 static void rows_have_what_the_spec_leaves_open(void **state)
 {
@@ -396,9 +391,7 @@ static void updates_keep_what_they_must(void **state)
     assert_true(id_is_v4(str(info->details->salt)));
 }
 
-/* --- defaults
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- defaults --------------------------------------------------------------------------------- */
 
 static void defaults_are_checked_with_their_cause_in_the_detail(void **state)
 {

@@ -60,8 +60,7 @@ static void a_line_is_never_held_back(void **state)
     mask_set_free(set);
 }
 
-/* --- against a naive search ---------------------------------------------------------------------
- */
+/* --- against a naive search ------------------------------------------------------------------- */
 
 #define TEXT_MAX    200
 #define SECRETS_MAX 4
