@@ -153,11 +153,14 @@ Status s3_list_buckets(S3Request *request)
 
 /* --- making ----------------------------------------------------------------------------------- */
 
-/* pfs does not take the name, or has no such project. */
+/* What pfs does not take as a name. S3 has no word for a project that is not there: that stays an
+ * error of ours, as its text says what is missing. */
 static Status or_bad_name(S3Request *request, Status status)
 {
-    return status.code == STATUS_UNKNOWN || status.code == STATUS_NOT_FOUND
-               ? s3_refuse_with(request, S3_INVALID_BUCKET_NAME, "%s", status_message(status))
+    if (status.code == STATUS_UNKNOWN)
+        return s3_refuse(request, S3_INVALID_BUCKET_NAME);
+    return status.code == STATUS_NOT_FOUND
+               ? FAIL(request->ctx, UNKNOWN, "%s", status_message(status))
                : status;
 }
 

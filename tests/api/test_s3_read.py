@@ -6,7 +6,6 @@ import urllib.request
 from datetime import datetime, timezone
 
 from botocore import UNSIGNED
-from botocore.exceptions import ClientError
 
 from harness import name as unique
 from pachyderm_sdk.api import pfs
@@ -82,9 +81,16 @@ class BucketTest(S3Case):
         self.assertFalse(self.client.pfs.repo_exists(repo=pfs.Repo.from_uri(repo)))
 
     def test_bad_names(self):
-        for bucket in ("a.b.c.d", "master.x.nosuchproject"):
-            with self.assertRaises(ClientError):
-                self.s3.create_bucket(Bucket=bucket)
+        make = self.s3.create_bucket
+        for bucket, text in (
+                ("a.b.c.d", 'invalid bucket name: "a.b.c.d"'),
+                ("master.x.nosuch", 'cannot find project "nosuch": get project by name: project '
+                 '"nosuch" not found')):
+            self.assertEqual(self.refuses("InternalError", 500, make, Bucket=bucket), text)
+        for bucket in ("x.", "0123456789ab4def0123456789abcdef.x"):
+            self.refuses("InvalidBucketName", 400, make, Bucket=bucket)
+        reserved = self.refuses("InvalidBucketName", 400, make, Bucket="__filesets__")
+        self.assertEqual(reserved, "The specified bucket is not valid.")
         self.refuses("NoSuchBucket", 404, self.s3.list_objects, Bucket="no-such-repo")
         self.refuses("NoSuchBucket", 404, self.s3.get_object, Bucket="nosuch." + self.repo({}),
                      Key="a")
