@@ -18,6 +18,8 @@ SHORT = {'O': ('raw', 'o,output'), 'T': ('full-timestamps',), 'G': ('no-pager',)
 # What pachctl's verbs take.
 PACHCTL = {
     'check status': 'J raw A,all-projects',
+    'completion bash': 'install path',
+    'completion zsh': 'install path',
     'config set context': 'overwrite',
     'config update context': 'pachd-address cluster-name auth-info server-cas namespace project remove-cluster-deployment-id',
     'connect': 'alias',

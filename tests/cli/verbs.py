@@ -60,7 +60,7 @@ PACHCTL = {
 
 # Verbs of pachctl that pcv has not: a first word stands for all that begin with it.
 MISSING = {
-    'auth', 'completion', 'config import-kube', 'create snapshot', 'debug', 'delete snapshot',
+    'auth', 'config import-kube', 'create snapshot', 'debug', 'delete snapshot',
     'idp', 'inspect snapshot', 'list snapshot', 'logs2', 'misc', 'mount', 'shell', 'unmount',
 }
 

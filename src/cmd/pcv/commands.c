@@ -8,5 +8,6 @@ const CommandTable *const pcv_tables[] = {
     &defaults_commands, &cluster_commands,     &transaction_commands, &config_commands,
     &lineage_commands,  &image_commands,       &edit_commands,        &diff_commands,
     &metadata_commands, &whole_commands,       &debug_commands,       &load_commands,
-    &draw_commands,     &cluster_log_commands, &idle_commands,        NULL,
+    &draw_commands,     &cluster_log_commands, &idle_commands,        &completion_commands,
+    NULL,
 };
