@@ -22,10 +22,18 @@ bool at_hand_has(const AtHand *at, const char *place)
     return at->fd >= 0 && str_eq(buf_str(&at->dir), dir_of(place));
 }
 
-/* Opens the folder that is to hold `place`. */
-static int open_parent(int pfs_fd, const char *place, bool make)
+static int open_folder(const AtHand *hand, int at, const char *name, bool make)
 {
-    AUTO_FD at = fcntl(pfs_fd, F_DUPFD_CLOEXEC, 3);
+    int fd = folder_open(at, name, O_RDONLY | O_DIRECTORY);
+    if (fd >= 0 || errno != ENOENT || !make || spares_make_folder(hand->spares, at, name) < 0)
+        return fd;
+    return folder_open(at, name, O_RDONLY | O_DIRECTORY);
+}
+
+/* Opens the folder that is to hold `place`. */
+static int open_parent(const AtHand *hand, const char *place, bool make)
+{
+    AUTO_FD at = fcntl(hand->pfs_fd, F_DUPFD_CLOEXEC, 3);
     for (const char *slash; at >= 0 && (slash = strchr(place, '/')); place = slash + 1) {
         char element[NAME_MAX + 1];
         size_t size = (size_t)(slash - place);
@@ -35,9 +43,7 @@ static int open_parent(int pfs_fd, const char *place, bool make)
         }
         memcpy(element, place, size);
         element[size] = '\0';
-        if (make && mkdirat(at, element, 0755) < 0 && errno != EEXIST)
-            return -1;
-        int below = folder_open(at, element, O_RDONLY | O_DIRECTORY);
+        int below = open_folder(hand, at, element, make);
         close(at);
         at = below;
     }
@@ -51,7 +57,7 @@ int at_hand_enter(AtHand *at, const char *place, bool make, const char **out_nam
     if (at_hand_has(at, place))
         return at->fd;
     at_hand_leave(at);
-    at->fd = open_parent(at->pfs_fd, place, make);
+    at->fd = open_parent(at, place, make);
     buf_clear(&at->dir);
     buf_add_str(&at->dir, dir);
     return at->fd;

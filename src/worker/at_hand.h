@@ -4,11 +4,13 @@
 #pragma once
 
 #include "base/ctx.h"
+#include "worker/spares.h"
 
 typedef struct AtHand {
-    int pfs_fd; /* the caller's */
-    int fd;     /* -1: none */
-    Buf dir;    /* its path below /pfs */
+    int pfs_fd;     /* the caller's */
+    Spares *spares; /* the caller's: folders to be */
+    int fd;         /* -1: none */
+    Buf dir;        /* its path below /pfs */
 } AtHand;
 
 /* place: "<name>/<path>" of an input. Is the folder that holds it the one at hand? */

@@ -18,6 +18,8 @@
 
 #define DISK_CHECK_NS    (100 * NS_PER_MS) /* how often a running process's disk use is looked at */
 #define DISK_CHECK_SHARE 20                /* of the time, one part at most goes into looking */
+/* Of /pfs/out itself: one that held more is slow to read. */
+#define OUT_BYTES_MAX (64 * (off_t)KiB)
 
 static const char *or_else(const char *text, const char *otherwise)
 {
@@ -65,24 +67,8 @@ static bool is_out_fresh(Run *run, bool is_mapped)
     uid_t uid = is_mapped ? geteuid() : run->user.uid;
     gid_t gid = is_mapped ? getegid() : run->user.gid;
     return out >= 0 && fstat(out, &st) == 0 && (st.st_mode & 07777) == 0755 && st.st_uid == uid &&
-           st.st_gid == gid && flistxattr(out, NULL, 0) == 0 && folder_is_empty(out);
-}
-
-Status run_make_out(Run *run)
-{
-    Ctx *ctx = run->ctx;
-    int pfs_fd = run->worker->pfs_fd;
-    bool is_mapped = sandbox_level(run->sandbox) == SANDBOX_USER || geteuid() != 0;
-    if (!run->spec->s3_out && is_out_fresh(run, is_mapped))
-        return OK;
-    TRY(folder_remove(ctx, pfs_fd, "out"));
-    if (run->spec->s3_out)
-        return OK;
-    if (mkdirat(pfs_fd, "out", 0755) < 0 ||
-        (!is_mapped &&
-         fchownat(pfs_fd, "out", run->user.uid, run->user.gid, AT_SYMLINK_NOFOLLOW) < 0))
-        return status_errno(ctx, errno, "could not make folder '/pfs/out'");
-    return OK;
+           st.st_gid == gid && st.st_size <= OUT_BYTES_MAX && flistxattr(out, NULL, 0) == 0 &&
+           folder_is_empty(out);
 }
 
 static Status write_env(Run *run, int fd)
@@ -117,7 +103,8 @@ static Status write_env_file(Run *run)
     return OK;
 }
 
-/* A process may have the folder as its own, and mounted: what is in it goes, it stays. */
+/* What is in it goes, it stays: a process may have the folder as its own, and mounted; and to make
+ * it anew costs more. */
 static Status empty_out(Run *run)
 {
     AUTO_FD out = folder_open(run->worker->pfs_fd, "out", O_RDONLY | O_DIRECTORY);
@@ -137,6 +124,24 @@ static Status empty_out(Run *run)
     if (status_ok(s) && fchmod(out, 0755) < 0)
         return status_errno(run->ctx, errno, "could not set the mode of '/pfs/out'");
     return s;
+}
+
+Status run_make_out(Run *run)
+{
+    Ctx *ctx = run->ctx;
+    int pfs_fd = run->worker->pfs_fd;
+    bool is_mapped = sandbox_level(run->sandbox) == SANDBOX_USER || geteuid() != 0;
+    if (!run->spec->s3_out && (is_out_fresh(run, is_mapped) ||
+                               (status_ok(empty_out(run)) && is_out_fresh(run, is_mapped))))
+        return OK;
+    TRY(folder_remove(ctx, pfs_fd, "out"));
+    if (run->spec->s3_out)
+        return OK;
+    if (mkdirat(pfs_fd, "out", 0755) < 0 ||
+        (!is_mapped &&
+         fchownat(pfs_fd, "out", run->user.uid, run->user.gid, AT_SYMLINK_NOFOLLOW) < 0))
+        return status_errno(ctx, errno, "could not make folder '/pfs/out'");
+    return OK;
 }
 
 Status run_prepare(Run *run, Lazy *lazy, bool keep_out, WorkerStats *stats)

@@ -56,6 +56,8 @@ typedef struct Trash {
     int fd;
     uint64_t id;         /* random: what an earlier removal could not finish is not in the way */
     uint64_t begin, end; /* numbers of the folders that wait */
+    FolderKeepFn keep;   /* of empty ones; NULL: they are removed */
+    void *self;
 } Trash;
 
 static const char *trash_name(const Trash *trash, uint64_t number, char out[TRASH_NAME_SIZE])
@@ -110,12 +112,20 @@ static int empty_folder(Trash *trash, const char *name)
         if (error)
             return error;
     }
+    if (trash->keep && trash->keep(trash->self, trash->fd, name))
+        return 0;
     return unlinkat(trash->fd, name, AT_REMOVEDIR) < 0 ? errno : 0;
 }
 
 Status folder_remove(Ctx *ctx, int parent_fd, const char *name)
 {
-    Trash trash = { .fd = parent_fd, .id = random_u64() };
+    return folder_remove_keeping(ctx, parent_fd, name, NULL, NULL);
+}
+
+Status folder_remove_keeping(Ctx *ctx, int parent_fd, const char *name, FolderKeepFn keep,
+                             void *self)
+{
+    Trash trash = { .fd = parent_fd, .id = random_u64(), .keep = keep, .self = self };
     int error = drop_entry(&trash, parent_fd, name);
     for (char waiting[TRASH_NAME_SIZE]; !error && trash.begin < trash.end; trash.begin++)
         error = empty_folder(&trash, trash_name(&trash, trash.begin, waiting));

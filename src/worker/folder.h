@@ -8,6 +8,12 @@
  * path can say are taken apart in `parent_fd` itself. Errors: errno's, naming the entry. */
 Status folder_remove(Ctx *ctx, int parent_fd, const char *name) NODISCARD;
 
+/* The same. Of the folders below (and `name` itself) that had to be emptied, `keep` may take each
+ * away, empty, instead of its being removed: true when it did. */
+typedef bool (*FolderKeepFn)(void *self, int dir_fd, const char *name);
+Status folder_remove_keeping(Ctx *ctx, int parent_fd, const char *name, FolderKeepFn keep,
+                             void *self) NODISCARD;
+
 /* Opens `path` below the folder for reading, also where its modes are in the way of its owner. -1
  * and errno. */
 int folder_open(int folder_fd, const char *path, int flags);

@@ -52,7 +52,7 @@ Inputs *inputs_new(int pfs_fd, InputCache *cache, Spares *spares)
     inputs->pfs_fd = pfs_fd;
     inputs->cache = cache;
     inputs->spares = spares;
-    inputs->at = (AtHand){ .pfs_fd = pfs_fd, .fd = -1 };
+    inputs->at = (AtHand){ .pfs_fd = pfs_fd, .spares = spares, .fd = -1 };
     return inputs;
 }
 
@@ -99,7 +99,12 @@ static int enter(Inputs *inputs, const char *place, bool make, const char **out_
 
 /* --- removing -------------------------------------------------------------------------------- */
 
-/* Takes an input away; its folders stay, as the next one often needs them. */
+static bool keep_folder(void *spares, int dir_fd, const char *name)
+{
+    return spares_keep_folder(spares, dir_fd, name);
+}
+
+/* Takes an input away; the folders above it stay, as the next one often needs them. */
 static Status remove_placed(Ctx *ctx, Inputs *inputs, Placed *placed)
 {
     placed->gone = true;
@@ -111,7 +116,9 @@ static Status remove_placed(Ctx *ctx, Inputs *inputs, Placed *placed)
                                : status_errno(ctx, errno, "could not remove input '%s'", place);
     if (placed->own && !inputs->private_copies && spares_keep(inputs->spares, parent, name))
         return OK;
-    Status s = folder_remove(ctx, parent, name);
+    FolderKeepFn keep =
+        inputs->private_copies ? NULL : keep_folder; /* user code may have changed it */
+    Status s = folder_remove_keeping(ctx, parent, name, keep, inputs->spares);
     at_hand_leave(&inputs->at); /* it may have been below */
     return s;
 }
@@ -313,8 +320,9 @@ static Status add_input(Ctx *ctx, Inputs *inputs, WorkerIo *io, const WorkerInpu
                         Lazy *lazy, uint64_t *out_bytes)
 {
     *out_bytes = 0;
-    bool exists = at_hand_has(&inputs->at, place_of(ctx->arena, input->name, input->path));
-    if (!exists && mkdirat(inputs->pfs_fd, input->name, 0755) < 0 && errno != EEXIST)
+    bool exists = at_hand_has(&inputs->at, place_of(ctx->arena, input->name, input->path)) ||
+                  faccessat(inputs->pfs_fd, input->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    if (!exists && spares_make_folder(inputs->spares, inputs->pfs_fd, input->name) < 0)
         return status_errno(ctx, errno, "could not make folder '/pfs/%s'", input->name);
     CLEANUP(sink_done)
     PlaceSink sink = { .sink = { sink_file, sink_data },

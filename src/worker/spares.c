@@ -1,4 +1,4 @@
-/* spares.c - see spares.h. A ring: the file that was put aside longest ago is taken first. */
+/* spares.c - see spares.h. Two rings: what was put aside longest ago is taken first. */
 #include "worker/spares.h"
 
 #include <limits.h>
@@ -12,11 +12,19 @@
 #define SPARES_MAX      16
 #define SPARE_BYTES_MAX (64 * KiB) /* what a spare file may go on taking on disk */
 #define NAME_SIZE       32
+/* A folder that held more than fits here stays slow to read. */
+#define FOLDER_BYTES_MAX (64 * (off_t)KiB)
+
+/* What is in it is named by its place in it, behind a letter. */
+typedef struct Ring {
+    char letter;
+    size_t first, count;
+} Ring;
 
 struct Spares {
     int dir_fd;
-    size_t first, count; /* of the ring: files are named by their place in it */
-    int parked_fd;       /* the folder of a file that is kept where it is; -1: there is none */
+    Ring files, folders;
+    int parked_fd; /* the folder of a file that is kept where it is; -1: there is none */
     char parked[NAME_MAX + 1];
 };
 
@@ -25,6 +33,8 @@ Spares *spares_new(const char *dir)
     Spares *spares = calloc(1, sizeof(*spares));
     if (!spares)
         abort();
+    spares->files.letter = 'f';
+    spares->folders.letter = 'd';
     spares->parked_fd = -1;
     spares->dir_fd = mkdir(dir, 0700) == 0 ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     return spares;
@@ -38,28 +48,39 @@ Spares *spares_free(Spares *spares)
     return NULL;
 }
 
-static const char *place_name(size_t place, char out[NAME_SIZE])
+static const char *place_name(const Ring *ring, size_t place, char out[NAME_SIZE])
 {
-    snprintf(out, NAME_SIZE, "%zu", place % SPARES_MAX);
+    snprintf(out, NAME_SIZE, "%c%zu", ring->letter, place % SPARES_MAX);
     return out;
 }
 
-static bool put_aside(Spares *spares, int dir_fd, const char *name)
+static bool put_aside(const Spares *spares, Ring *ring, int dir_fd, const char *name)
 {
     char spare[NAME_SIZE];
-    if (spares->dir_fd < 0 || spares->count == SPARES_MAX)
+    if (spares->dir_fd < 0 || ring->count == SPARES_MAX)
         return false;
-    if (renameat(dir_fd, name, spares->dir_fd, place_name(spares->first + spares->count, spare)) <
-        0)
+    place_name(ring, ring->first + ring->count, spare);
+    if (renameat(dir_fd, name, spares->dir_fd, spare) < 0)
         return false;
-    spares->count++;
+    ring->count++;
+    return true;
+}
+
+/* The name of the oldest, which is out of the ring then; false when there is none. */
+static bool take_oldest(Ring *ring, char out[NAME_SIZE])
+{
+    if (!ring->count)
+        return false;
+    place_name(ring, ring->first, out);
+    ring->first = (ring->first + 1) % SPARES_MAX;
+    ring->count--;
     return true;
 }
 
 bool spares_keep(Spares *spares, int dir_fd, const char *name)
 {
     if (spares->parked_fd >= 0 || strlen(name) > NAME_MAX)
-        return put_aside(spares, dir_fd, name);
+        return put_aside(spares, &spares->files, dir_fd, name);
     spares->parked_fd = dir_fd;
     strcpy(spares->parked, name);
     return true;
@@ -70,7 +91,7 @@ void spares_settle(Spares *spares)
 {
     int dir_fd = spares->parked_fd;
     spares->parked_fd = -1;
-    if (dir_fd >= 0 && !put_aside(spares, dir_fd, spares->parked))
+    if (dir_fd >= 0 && !put_aside(spares, &spares->files, dir_fd, spares->parked))
         unlinkat(dir_fd, spares->parked, 0);
 }
 
@@ -107,10 +128,32 @@ int spares_take(Spares *spares, int dir_fd, const char *name)
     if (parked_fd >= 0)
         return take(parked_fd, spares->parked, dir_fd, name);
     char spare[NAME_SIZE];
-    if (!spares->count)
+    if (!take_oldest(&spares->files, spare))
         return -1;
-    place_name(spares->first, spare);
-    spares->first = (spares->first + 1) % SPARES_MAX;
-    spares->count--;
     return take(spares->dir_fd, spare, dir_fd, name);
+}
+
+bool spares_keep_folder(Spares *spares, int dir_fd, const char *name)
+{
+    struct stat st;
+    if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_size > FOLDER_BYTES_MAX)
+        return false;
+    return put_aside(spares, &spares->folders, dir_fd, name);
+}
+
+static bool take_folder(Spares *spares, int dir_fd, const char *name)
+{
+    char spare[NAME_SIZE];
+    if (!take_oldest(&spares->folders, spare))
+        return false;
+    if (fchmodat(spares->dir_fd, spare, 0755, 0) == 0 &&
+        renameat2(spares->dir_fd, spare, dir_fd, name, RENAME_NOREPLACE) == 0)
+        return true;
+    unlinkat(spares->dir_fd, spare, AT_REMOVEDIR);
+    return false;
+}
+
+int spares_make_folder(Spares *spares, int dir_fd, const char *name)
+{
+    return take_folder(spares, dir_fd, name) ? 0 : mkdirat(dir_fd, name, 0755);
 }

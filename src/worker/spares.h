@@ -1,8 +1,9 @@
 /* spares.h - files that are not needed any more, for those that come next.
  *
  * A disk's file system takes the longer to make a file the more of them were just removed (ext4 passes
- * over inodes freed in the last minutes). A datum of a millisecond must not pay for that, so the files
- * of small inputs are used again, unless somebody still has one open or mapped. One thread. */
+ * over inodes freed in the last minutes), and to remove a folder takes longer than most that a datum needs.
+ * A datum of a millisecond must not pay for that, so the files of small inputs are used again, unless
+ * somebody still has one open or mapped, and the folders of inputs. One thread. */
 #pragma once
 
 #include "base/ctx.h"
@@ -22,3 +23,8 @@ void spares_settle(Spares *spares);
 /* A file kept earlier appears as `name`, with whatever it held, open for writing; -1 when there is none
  * that nobody else has open, or `name` exists. */
 int spares_take(Spares *spares, int dir_fd, const char *name);
+
+/* The same for empty folders that user code could not write to. */
+bool spares_keep_folder(Spares *spares, int dir_fd, const char *name);
+/* mkdirat with mode 0755, by a kept one where there is one. */
+int spares_make_folder(Spares *spares, int dir_fd, const char *name);

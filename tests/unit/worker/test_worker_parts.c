@@ -221,6 +221,39 @@ static void files_that_wait_for_their_use_are_gone_when_settled(void **state)
     disk_close(&disk);
 }
 
+static bool keep_folder(void *spares, int dir_fd, const char *name)
+{
+    return spares_keep_folder(spares, dir_fd, name);
+}
+
+/* What a removal has emptied is the next folder that is made. */
+static void an_emptied_folder_serves_again(void **state)
+{
+    (void)state;
+    Disk disk;
+    disk_open(&disk, 1 * MiB);
+    Spares *spares = spares_new(text_printf(disk.ctx.arena, "%s/spares", disk.dir));
+    struct stat st;
+    assert_int_equal(spares_make_folder(spares, disk.slot_fd, "in"), 0);
+    assert_int_equal(mkdirat(disk.slot_fd, "in/below", 0700), 0);
+    assert_int_equal(mkdirat(disk.slot_fd, "in/below/deep", 0700), 0);
+    ino_t in = inode_of(&disk, "in"), below = inode_of(&disk, "in/below");
+    assert_ok(folder_remove_keeping(&disk.ctx, disk.slot_fd, "in", keep_folder, spares));
+    assert_int_equal(faccessat(disk.slot_fd, "in", F_OK, 0), -1);
+
+    assert_int_equal(spares_make_folder(spares, disk.slot_fd, "out"), 0);
+    assert_int_equal(inode_of(&disk, "out"), in);
+    assert_int_equal(fstatat(disk.slot_fd, "out", &st, 0), 0);
+    assert_int_equal(st.st_mode & 07777, 0755);
+    assert_int_equal(unlinkat(disk.slot_fd, "out", AT_REMOVEDIR), 0); /* it is empty */
+
+    assert_int_equal(spares_make_folder(spares, disk.slot_fd, "taken"), 0);
+    assert_int_equal(inode_of(&disk, "taken"), below);
+    assert_int_equal(spares_make_folder(spares, disk.slot_fd, "taken"), -1);
+    spares_free(spares);
+    disk_close(&disk);
+}
+
 static void folders_of_any_shape_go(void **state)
 {
     (void)state;
@@ -258,6 +291,7 @@ int main(void)
         cmocka_unit_test(the_cache_grows),
         cmocka_unit_test(a_spare_file_serves_again_unless_it_is_open),
         cmocka_unit_test(files_that_wait_for_their_use_are_gone_when_settled),
+        cmocka_unit_test(an_emptied_folder_serves_again),
         cmocka_unit_test(folders_of_any_shape_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
