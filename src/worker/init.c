@@ -112,35 +112,37 @@ static Status map_plan(Ctx *ctx, int plan_fd, StepList *out)
     return steps_decode(ctx, bytes(data, (size_t)st.st_size), out);
 }
 
-_Noreturn void init_main(const int fds[REQUEST_FD_COUNT], bool isolated)
+static void become_init(void)
 {
-    int report_fd = fds[REQUEST_REPORT];
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     sigset_t set = watched_signals();
     sigprocmask(SIG_BLOCK, &set, NULL);
+}
 
-    Ctx ctx;
-    ctx_init(&ctx);
+static _Noreturn void run(Ctx *ctx, const int fds[REQUEST_FD_COUNT], bool isolated)
+{
+    int report_fd = fds[REQUEST_REPORT];
     Performer performer;
     perform_init(&performer, report_fd);
     memcpy(performer.stdio, &fds[REQUEST_STDIN], sizeof(performer.stdio));
     StepList steps;
     size_t at = 0;
-    Status s = map_plan(&ctx, fds[REQUEST_PLAN], &steps);
+    Status s = map_plan(ctx, fds[REQUEST_PLAN], &steps);
     if (status_ok(s))
-        s = perform_steps(&ctx, &performer, &steps, &at);
+        s = perform_steps(ctx, &performer, &steps, &at);
     if (!status_ok(s))
         init_broken(report_fd, s);
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    sigset_t set = watched_signals();
     AUTO_FD signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
     if (signal_fd < 0)
-        init_broken(report_fd, status_errno(&ctx, errno, "could not wait for signals"));
+        init_broken(report_fd, status_errno(ctx, errno, "could not wait for signals"));
 
     pid_t main_pid = fork();
     if (main_pid < 0)
-        init_broken(report_fd, status_errno(&ctx, errno, "could not start a process"));
+        init_broken(report_fd, status_errno(ctx, errno, "could not start a process"));
     if (main_pid == 0)
-        user_main(&ctx, &performer, &steps, at + 1);
+        user_main(ctx, &performer, &steps, at + 1);
     int status = wait_for_main(main_pid, signal_fd, &performer.door_fd);
     if (isolated)
         leftovers_report(report_fd);
@@ -148,4 +150,30 @@ _Noreturn void init_main(const int fds[REQUEST_FD_COUNT], bool isolated)
         leftovers_kill(report_fd, main_pid);
     report_send(report_fd, REPORT_EXITED, status, -1, "");
     _exit(0);
+}
+
+_Noreturn void init_main(const int fds[REQUEST_FD_COUNT], bool isolated)
+{
+    become_init();
+    Ctx ctx;
+    ctx_init(&ctx);
+    run(&ctx, fds, isolated);
+}
+
+_Noreturn void init_stand(int request_fd, const StepList *fresh, bool isolated)
+{
+    become_init();
+    Ctx ctx;
+    ctx_init(&ctx);
+    Performer performer;
+    perform_init(&performer, -1);
+    size_t at = 0;
+    Status s = perform_steps(&ctx, &performer, fresh, &at);
+    int fds[REQUEST_FD_COUNT];
+    if (!request_receive(request_fd, fds))
+        _exit(0);
+    close(request_fd);
+    if (!status_ok(s))
+        init_broken(fds[REQUEST_REPORT], s);
+    run(&ctx, fds, isolated);
 }

@@ -5,10 +5,15 @@
 
 #include "base/ctx.h"
 #include "worker/report.h"
+#include "worker/steps.h"
 
 /* fds: as the keeper got them; -1 leaves a standard stream as it is. isolated: the kernel ends what
  * is left when this process ends; else it kills them itself. SIGTERM ends the user's process. */
 _Noreturn void init_main(const int fds[REQUEST_FD_COUNT], bool isolated);
+
+/* The same in two parts: carries `fresh` out, and goes on when a request comes; ends when none can
+ * come any more. What goes wrong before is told by the request's report. */
+_Noreturn void init_stand(int request_fd, const StepList *fresh, bool isolated);
 
 /* All signals as they are by default, none blocked. */
 void init_reset_signals(void);

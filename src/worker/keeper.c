@@ -6,6 +6,10 @@
  *                              |  fork
  *                              user's process
  *
+ * The pid 1 of the next run stands ready in its namespaces, with what is mounted anew for each run:
+ * half of the way to the user's process is behind it when the request comes. The first is made by
+ * the first request, as the keeper is in its cgroup only then.
+ *
  * When pid 1 ends the kernel kills all that is left in its namespace before anyone can wait for it:
  * so a run whose pid 1 is gone has no process left. Without namespaces pid 1's place is taken by a
  * process that adopts orphans (PR_SET_CHILD_SUBREAPER) and kills them one generation after the
@@ -22,6 +26,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,10 +35,17 @@
 #include "worker/init.h"
 #include "worker/perform.h"
 
+/* A pid 1 that waits for its run. */
+typedef struct Standing {
+    pid_t pid; /* 0: none */
+    int pidfd, request_fd;
+} Standing;
+
 typedef struct Keeper {
     const KeeperConfig *config;
     int control_fd;
     Oci *oci; /* NULL: namespaces are our own work */
+    Standing standing;
 } Keeper;
 
 /* Hosts that allow no namespaces may not have clone3 either: their filters cannot look into what it
@@ -45,15 +57,70 @@ static pid_t clone_process(bool isolated)
     return isolated ? (pid_t)syscall(SYS_clone3, &args, sizeof(args)) : fork();
 }
 
-static Status clone_init(Ctx *ctx, const Keeper *keeper, const int fds[REQUEST_FD_COUNT],
-                         pid_t *out_pid)
+static _Noreturn void stand(const Keeper *keeper, const int pair[2])
 {
-    *out_pid = clone_process(keeper->config->isolated);
-    if (*out_pid == 0) {
-        prctl(PR_SET_PDEATHSIG, keeper->config->isolated ? SIGKILL : SIGTERM, 0, 0, 0);
-        init_main(fds, keeper->config->isolated);
+    bool isolated = keeper->config->isolated;
+    close(pair[0]);
+    prctl(PR_SET_PDEATHSIG, isolated ? SIGKILL : SIGTERM, 0, 0, 0);
+    init_stand(pair[1], keeper->config->fresh, isolated);
+}
+
+static Status make_standing(Ctx *ctx, Keeper *keeper)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return status_errno(ctx, errno, "could not make a socket for pid 1 of the run");
+    pid_t pid = clone_process(keeper->config->isolated);
+    if (pid == 0)
+        stand(keeper, pair);
+    int error = errno;
+    close(pair[1]);
+    if (pid < 0) {
+        close(pair[0]);
+        return status_errno(ctx, error, "could not start pid 1 of the run");
     }
-    return *out_pid < 0 ? status_errno(ctx, errno, "could not start pid 1 of the run") : OK;
+    /* Who is not waited for keeps its number, so this is of the process started. */
+    keeper->standing = (Standing){ pid, (int)syscall(SYS_pidfd_open, pid, 0), pair[0] };
+    return OK;
+}
+
+static void end_standing(Keeper *keeper)
+{
+    Standing *standing = &keeper->standing;
+    if (!standing->pid)
+        return;
+    close(standing->request_fd);
+    close(standing->pidfd);
+    kill(standing->pid, SIGKILL);
+    waitpid(standing->pid, NULL, 0);
+    *standing = (Standing){ 0 };
+}
+
+/* One that stood ready may have been killed since: then there is another. */
+static Status start_standing(Ctx *ctx, Keeper *keeper, const int fds[REQUEST_FD_COUNT],
+                             pid_t *out_pid, int *out_pidfd)
+{
+    Standing *standing = &keeper->standing;
+    if (standing->pid && !request_send(standing->request_fd, fds))
+        end_standing(keeper);
+    if (!standing->pid) {
+        TRY(make_standing(ctx, keeper));
+        if (!request_send(standing->request_fd, fds))
+            return FAIL(ctx, INTERNAL, "pid 1 of the run has died");
+    }
+    close(standing->request_fd);
+    *out_pid = standing->pid;
+    *out_pidfd = standing->pidfd;
+    *standing = (Standing){ 0 };
+    return OK;
+}
+
+static Status start_container(Ctx *ctx, const Keeper *keeper, const int fds[REQUEST_FD_COUNT],
+                              pid_t *out_pid, int *out_pidfd)
+{
+    TRY(oci_start(ctx, keeper->oci, fds, out_pid));
+    *out_pidfd = (int)syscall(SYS_pidfd_open, *out_pid, 0);
+    return OK;
 }
 
 /* Waits until the run has ended; ends it when the worker is gone. */
@@ -69,21 +136,24 @@ static void wait_for_run(const Keeper *keeper, int pidfd, pid_t pid)
     waitpid(pid, NULL, 0);
 }
 
-/* Who is not waited for keeps its number, so that pidfd is of the process started. */
-static void serve(Ctx *ctx, const Keeper *keeper, const int fds[REQUEST_FD_COUNT])
+static void serve(Ctx *ctx, Keeper *keeper, const int fds[REQUEST_FD_COUNT])
 {
     pid_t pid = -1;
-    Status s =
-        keeper->oci ? oci_start(ctx, keeper->oci, fds, &pid) : clone_init(ctx, keeper, fds, &pid);
+    AUTO_FD pidfd = -1;
+    Status s = keeper->oci ? start_container(ctx, keeper, fds, &pid, &pidfd)
+                           : start_standing(ctx, keeper, fds, &pid, &pidfd);
     for (size_t i = 0; i < REQUEST_FD_COUNT; i++)
         close(fds[i]);
     if (!status_ok(s)) {
         report_send(keeper->control_fd, REPORT_BROKEN, (int)s.code, -1, status_message(s));
         return;
     }
-    AUTO_FD pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     report_send(keeper->control_fd, REPORT_STARTED, (int)pid, pidfd, "");
     wait_for_run(keeper, pidfd, pid);
+    if (!keeper->oci) {
+        Status later = make_standing(ctx, keeper); /* what is wrong, the next request will say */
+        (void)later;
+    }
 }
 
 /* Only the control socket stays open; 0 to 2 are /dev/null, so that no other descriptor gets their
@@ -135,6 +205,7 @@ _Noreturn void keeper_main(int control_fd, const KeeperConfig *config)
         serve(&ctx, &keeper, fds);
         arena_rewind(ctx.arena, mark);
     }
+    end_standing(&keeper);
     oci_close(keeper.oci);
     _exit(0);
 }

@@ -4,9 +4,10 @@
 #include "worker/oci.h"
 
 typedef struct KeeperConfig {
-    const StepList *root; /* what makes the root */
-    bool isolated;        /* runs get namespaces of their own */
-    const OciConfig *oci; /* a runtime makes those; NULL: the keeper */
+    const StepList *root;  /* what makes the root */
+    const StepList *fresh; /* what each pid 1 does before it is asked to run something */
+    bool isolated;         /* runs get namespaces of their own */
+    const OciConfig *oci;  /* a runtime makes those; NULL: the keeper */
 } KeeperConfig;
 
 /* Carries config->root out, reports on control_fd whether that worked (REPORT_STARTED or

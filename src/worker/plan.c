@@ -102,8 +102,8 @@ char *plan_root_dir(Arena *arena, const SandboxConfig *config)
     return text_printf(arena, "%s/root", config->slot_dir);
 }
 
-/* The runtime's folder is a tmpfs that only the keeper sees. crun refuses hosts with both layouts of
- * cgroups mounted; as limits are the keeper's business, it sees none. */
+/* The runtime's folder is a tmpfs that only the keeper sees. crun refuses hosts with both layouts
+ * of cgroups mounted; as limits are the keeper's business, it sees none. */
 static void add_runtime_dir(const PlanBase *base, StepList *out)
 {
     if (!base->by_runtime)
@@ -265,16 +265,28 @@ static void add_own_ids(const SandboxConfig *config, StepList *out)
     steps_add(out, (Step){ .op = STEP_MAP_IDS, .number = config->uid, .extra = config->gid });
 }
 
-/* What pid 1 does: all that must not be shared between runs is made anew. */
-static void add_fresh_mounts(const PlanBase *base, bool no_out, StepList *out)
+static void add_fresh_mounts(const PlanBase *base, StepList *out)
 {
-    if (base->level == SANDBOX_NONE)
-        return;
     uint64_t tmp_bytes = base->config->limits.tmp_bytes;
     add_path(out, STEP_PROC, "/proc");
     for (size_t i = 0; i < ARRAY_LEN(fresh_dirs); i++) /* an image may have no /var */
         add_tmpfs(out, fresh_dirs[i], tmp_bytes, 01777, i == 1 ? STEP_OPTIONAL : 0);
     add_files(base->config, true, out);
+}
+
+void plan_fresh(const PlanBase *base, StepList *out)
+{
+    if (base->level != SANDBOX_NONE && !base->by_runtime)
+        add_fresh_mounts(base, out);
+}
+
+/* What else pid 1 does in its namespaces. */
+static void add_run_mounts(const PlanBase *base, bool no_out, StepList *out)
+{
+    if (base->level == SANDBOX_NONE)
+        return;
+    if (base->by_runtime)
+        add_fresh_mounts(base, out);
     if (!no_out)
         add_bind(out, "/pfs/out", "/pfs/out", 0);
     if (base->by_runtime && base->level == SANDBOX_USER)
@@ -319,7 +331,7 @@ void plan_run(const PlanBase *base, const SandboxRun *run, StepList *out)
 {
     if (run->hostname && base->level != SANDBOX_NONE && !base->by_runtime)
         steps_add(out, (Step){ .op = STEP_HOSTNAME, .source = run->hostname });
-    add_fresh_mounts(base, run->no_out, out);
+    add_run_mounts(base, run->no_out, out);
     if (run->door && base->level != SANDBOX_NONE)
         steps_add(out, (Step){ .op = STEP_DOOR });
     add_confinement(base, run->terminal, out);
@@ -332,7 +344,7 @@ void plan_run(const PlanBase *base, const SandboxRun *run, StepList *out)
 
 void plan_resolve(const PlanBase *base, const char *const *paths, size_t n, StepList *out)
 {
-    add_fresh_mounts(base, true, out);
+    add_run_mounts(base, true, out);
     add_confinement(base, false, out);
     for (size_t i = 0; i < n; i++)
         add_path(out, STEP_RESOLVE, paths[i]);

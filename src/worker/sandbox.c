@@ -185,8 +185,11 @@ static Status try_level(Ctx *ctx, Sandbox *sandbox, const HostFacts *facts,
     StepList root;
     steps_init(&root, ctx->arena);
     plan_template(&with_all, facts, &root);
+    StepList fresh;
+    steps_init(&fresh, ctx->arena);
+    plan_fresh(&with_all, &fresh);
     const OciConfig oci = oci_config(ctx, sandbox, config, facts);
-    const KeeperConfig keeper = { &root, sandbox_is_isolated(sandbox),
+    const KeeperConfig keeper = { &root, &fresh, sandbox_is_isolated(sandbox),
                                   with_all.by_runtime ? &oci : NULL };
     TRY(start_keeper(ctx, sandbox, &keeper));
     TRY(sandbox_hear(ctx, sandbox));

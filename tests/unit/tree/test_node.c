@@ -65,12 +65,12 @@ static void builder_refuses_bad_records(void **state)
         { "unknown operation", { .op = (TreeOp)3 } },
         { "unknown form", { .form = (TreeForm)4 } },
         { "too large to be inline",
-          { .size = TREE_INLINE_MAX + 1, .data = { zeros, TREE_INLINE_MAX + 1 } } },
+         { .size = TREE_INLINE_MAX + 1, .data = { zeros, TREE_INLINE_MAX + 1 } } },
         { "not of the content's size", { .size = 3, .data = { zeros, 2 } } },
         { "has no data of its own", { .form = TREE_BLOB, .size = 3, .data = { zeros, 1 } } },
         { "list is empty", { .form = TREE_LIST, .size = 3 } },
         { "too many chunks",
-          { .form = TREE_LIST, .size = 3, .data = { zeros, TREE_LIST_INLINE_MAX * 42 + 1 } } },
+         { .form = TREE_LIST, .size = 3, .data = { zeros, TREE_LIST_INLINE_MAX * 42 + 1 } } },
         { NULL, { .form = TREE_LIST, .size = 3, .data = { zeros, TREE_LIST_INLINE_MAX * 42 } } },
         { NULL, { .size = TREE_INLINE_MAX, .data = { zeros, TREE_INLINE_MAX } } },
         { NULL, { .form = TREE_LIST_BLOB, .size = UINT64_MAX, .data = { zeros, HASH_SIZE } } },
@@ -198,8 +198,7 @@ static void damaged_nodes(void **state)
     assert_string_equal(parse(data, size + 1), "bytes follow the last item");
 }
 
-/* A child of the wrong level, with another last key than its parent says, or before its neighbour.
- */
+/* A child of the wrong level, with another last key than its parent says, or before its neighbour. */
 static void misfit_children(void **state)
 {
     Fixture *fx = *state;

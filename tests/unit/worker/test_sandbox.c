@@ -1,5 +1,9 @@
 /* test_sandbox.c - what user code can and cannot do, tried by user code. */
+#include <dirent.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 
 #include "base/clock.h"
@@ -275,6 +279,59 @@ static void leftovers_are_killed(void **state)
 {
     (void)state;
     for_everyone(leaves_processes);
+}
+
+/* State and parent of a process, from proc_pid_stat(5); 'X': it is gone. */
+static char state_of(pid_t pid, pid_t *out_parent)
+{
+    char path[64], text[512] = "", state = 'X';
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t size = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+    const char *name_end = size > 0 ? strrchr(text, ')') : NULL;
+    int parent = 0;
+    if (name_end)
+        sscanf(name_end, ") %c %d", &state, &parent);
+    *out_parent = parent;
+    return state;
+}
+
+/* A living child of the process; 0: it has none. */
+static pid_t child_of(pid_t pid)
+{
+    DIR *dir = opendir("/proc");
+    pid_t child = 0, parent;
+    assert_non_null(dir);
+    for (struct dirent *entry; !child && (entry = readdir(dir));) {
+        pid_t other = (pid_t)atoi(entry->d_name);
+        char state = other ? state_of(other, &parent) : 'X';
+        if (state != 'X' && state != 'Z' && parent == pid)
+            child = other;
+    }
+    closedir(dir);
+    return child;
+}
+
+/* What stands ready for the next run, which is there a moment after a run has ended, is killed. */
+static void loses_pid_1(Runner *r)
+{
+    if (r->as->runtime) /* nothing stands ready */
+        return;
+    runner_sh(r, "true");
+    pid_t keeper = child_of(getpid()), standing, parent;
+    assert_int_not_equal(keeper, 0);
+    while (!(standing = child_of(keeper)))
+        sched_yield();
+    assert_int_equal(kill(standing, SIGKILL), 0);
+    for (char state = ' '; state != 'Z' && state != 'X';)
+        state = state_of(standing, &parent);
+    assert_string_equal(runner_sh(r, "echo $$"), "2\n");
+}
+
+static void a_pid_1_that_stood_ready_is_replaced(void **state)
+{
+    (void)state;
+    for_everyone(loses_pid_1);
 }
 
 static void fork_bomb(Runner *r)
@@ -558,6 +615,7 @@ int main(void)
         cmocka_unit_test(stdin_cwd_and_descriptors),
         cmocka_unit_test(every_line_comes_once),
         cmocka_unit_test(leftovers_are_killed),
+        cmocka_unit_test(a_pid_1_that_stood_ready_is_replaced),
         cmocka_unit_test(fork_bombs_are_bounded),
         cmocka_unit_test(tmp_is_bounded),
         cmocka_unit_test(deadlines_and_cancellation_kill),

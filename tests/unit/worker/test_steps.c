@@ -133,6 +133,14 @@ static char *run_text(Ctx *ctx, PlanBase base)
     return steps_text(ctx->arena, &steps);
 }
 
+static char *fresh_text(Ctx *ctx, PlanBase base)
+{
+    StepList steps;
+    steps_init(&steps, ctx->arena);
+    plan_fresh(&base, &steps);
+    return steps_text(ctx->arena, &steps);
+}
+
 static void a_run(void **state)
 {
     (void)state;
@@ -146,11 +154,11 @@ static void a_run(void **state)
                       .privileged = true,
                       .pids_elsewhere = true,
                       .seccomp = bytes("12345678", 8) };
-    const char *mounts = "proc /proc\n"
-                         "tmpfs /tmp 100 1777\n"
-                         "tmpfs /var/tmp 100 1777 optional\n"
-                         "tmpfs /dev/shm 100 1777\n"
-                         "bind /pfs/out <- /pfs/out\n";
+    const char *fresh = "proc /proc\n"
+                        "tmpfs /tmp 100 1777\n"
+                        "tmpfs /var/tmp 100 1777 optional\n"
+                        "tmpfs /dev/shm 100 1777\n";
+    const char *mounts = "bind /pfs/out <- /pfs/out\n";
     const char *program = "env A=1\nenv B=2\narg sh\narg -c\narg true\nexec /pfs\n";
     assert_string_equal(
         run_text(&ctx, base),
@@ -158,8 +166,10 @@ static void a_run(void **state)
                     "%sfork\nsession\nrlimit 4 0\nrlimit 9 99\nno-bound\nids 5 6\nno-caps\n"
                     "seccomp (8 bytes)\n%s",
                     mounts, program));
+    assert_string_equal(fresh_text(&ctx, base), fresh);
     base.level = SANDBOX_USER;
     base.privileged = base.pids_elsewhere = false;
+    assert_string_equal(fresh_text(&ctx, base), fresh);
     base.memory_elsewhere = true;
     assert_string_equal(run_text(&ctx, base),
                         text_printf(ctx.arena,
@@ -171,6 +181,11 @@ static void a_run(void **state)
     assert_string_equal(
         run_text(&ctx, base),
         text_printf(ctx.arena, "fork\nsession\nrlimit 4 0\nrlimit 6 9\nno-caps\n%s", program));
+    assert_string_equal(fresh_text(&ctx, base), "");
+    base.level = SANDBOX_ROOT;
+    base.by_runtime = true; /* its containers begin with their run */
+    assert_string_equal(fresh_text(&ctx, base), "");
+    assert_true(str_starts(str(run_text(&ctx, base)), str(fresh)));
 }
 
 static void steps_survive_the_wire(void **state)
