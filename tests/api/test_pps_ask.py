@@ -113,9 +113,6 @@ class Others(PpsCase):
         with self.assertRaisesRegex(AuthServiceNotActivated, "auth service is not activated"):
             self.client.pps.activate_auth()
 
-    def test_load_tests_say_so(self):
-        self.assertIn("load tests", self.client.pps.run_load_test_default().error)
-
 
 if __name__ == "__main__":
     unittest.main()
