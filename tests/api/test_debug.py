@@ -4,12 +4,13 @@ import os
 import pty
 import re
 import select
+import shutil
 import subprocess
 import tempfile
 import time
 import unittest
 
-from harness import name as unique
+from harness import Server, name as unique
 from pps_case import PpsCase
 
 SECONDS_MAX = 30
@@ -148,3 +149,42 @@ class Debug(PpsCase):
         self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 5)
         os.close(terminal)
         self.assertEqual(os.listdir(self.folder.name), [])
+
+
+class RuntimeCase:
+    """The same in containers of an OCI runtime."""
+
+    @classmethod
+    def setUpClass(cls):
+        if not shutil.which(cls.runtime):
+            raise unittest.SkipTest(f"{cls.runtime} is not installed")
+        cls.own = Server(args=["--sandbox", cls.runtime, "--workers", "1"])
+
+    @classmethod
+    def tearDownClass(cls):
+        assert cls.own.stop() == 0
+        cls.own.clean()
+
+    def setUp(self):
+        super().setUp()
+        self.server = self.own
+        self.client = self.own.client()
+        self.addCleanup(self.client._channel.close)
+        self.env["PCV_ADDRESS"] = f"127.0.0.1:{self.own.port}"
+
+    def test_it_is_a_container(self):
+        """Its pid 1 is a program that the runtime started, not a copy of the keeper; and it is the
+        same as the datum's."""
+        job, datum = self.datum("cat /proc/1/comm > /pfs/out/comm; hostname > /pfs/out/host")
+        done = self.debug(job, datum, "--", "sh", "-c", "cat /proc/1/comm; hostname")
+        pipeline = job.split("@")[0]
+        self.assertEqual(done.stdout.encode(), self.read(pipeline, "/comm") + self.read(pipeline, "/host"))
+        self.assertNotIn("pcv-keeper", done.stdout)
+
+
+class CrunDebug(RuntimeCase, Debug):
+    runtime = "crun"
+
+
+class RuncDebug(RuntimeCase, Debug):
+    runtime = "runc"
