@@ -131,7 +131,7 @@ typedef struct Program {
     Worker *worker;
     Link *link;
     ServerIo *io;
-    bool stands_by;   /* it has told its server why it can run nothing now */
+    char *trouble;    /* why it can run nothing now, as told to the server; "": it can */
     Door *door;       /* open as long as the worker lives, for processes of single datums */
     Door *batch_door; /* open while a batch's process lives */
 } Program;
@@ -260,15 +260,29 @@ static const char *trouble_of(Ctx *ctx, const WorkerArgs *args, Status s)
                : arena_strdup(ctx->arena, why);
 }
 
-static void report_able(Ctx *ctx, Link *link, SandboxLevel level)
+static void report_able(Ctx *ctx, const Program *program, SandboxLevel level)
 {
     Procavia__Work__WorkReport *report =
         PB_NEW(ctx, procavia__work__work_report, Procavia__Work__WorkReport);
     report->body_case = PROCAVIA__WORK__WORK_REPORT__BODY_ABLE;
     report->able = PB_NEW(ctx, procavia__work__work_report__able, Procavia__Work__WorkReport__Able);
     report->able->sandbox = arena_strdup(ctx->arena, sandbox_level_name(level));
-    link_report(link, report);
-    link_flush(link);
+    report->able->trouble = arena_strdup(ctx->arena, program->trouble);
+    link_report(program->link, report);
+    link_flush(program->link);
+}
+
+/* Whether the worker can run anything; true when that is another answer than before. */
+static bool look_for_trouble(Ctx *ctx, Program *program, SandboxLevel *out_level)
+{
+    *out_level = SANDBOX_NONE;
+    Status s = worker_probe(ctx, program->worker, out_level);
+    const char *trouble = status_ok(s) ? "" : trouble_of(ctx, &program->args, s);
+    if (program->trouble && strcmp(trouble, program->trouble) == 0)
+        return false;
+    free(program->trouble);
+    program->trouble = strdup(trouble);
+    return true;
 }
 
 /* The host may be told otherwise while we wait, or the worker that has /pfs may end. */
@@ -284,21 +298,18 @@ static Status stand_by(Program *program)
         return status_ok(s) ? FAIL(&ctx, INTERNAL, "a lease for a worker that can run nothing") : s;
     ctx.deadline_ns = DEADLINE_NONE;
     SandboxLevel level;
-    if (!status_ok(worker_probe(&ctx, program->worker, &level)))
-        return OK;
-    program->stands_by = false;
-    report_able(&ctx, program->link, level);
+    if (look_for_trouble(&ctx, program, &level))
+        report_able(&ctx, program, level);
     return OK;
 }
 
 static Status join(Ctx *ctx, Program *program)
 {
     const WorkerArgs *args = &program->args;
-    SandboxLevel level = SANDBOX_NONE;
-    Status s = worker_probe(ctx, program->worker, &level);
-    program->stands_by = !status_ok(s);
+    SandboxLevel level;
+    look_for_trouble(ctx, program, &level);
     const LinkConfig link = { args->server, args->id, args->token, sandbox_level_name(level),
-                              status_ok(s) ? "" : trouble_of(ctx, args, s) };
+                              program->trouble };
     return link_open(ctx, &link, &program->link);
 }
 
@@ -340,7 +351,7 @@ int main(int argc, char **argv)
     if (status_ok(s))
         s = open_program(&ctx, &program);
     while (status_ok(s))
-        s = program.stands_by ? stand_by(&program) : run_one_set(&program);
+        s = *program.trouble ? stand_by(&program) : run_one_set(&program);
     if (s.code != STATUS_CANCELLED && s.code != STATUS_UNAVAILABLE)
         fprintf(stderr, "pcv-worker: %s\n", status_message(s));
     link_close(program.link);
@@ -348,5 +359,6 @@ int main(int argc, char **argv)
     door_free(program.batch_door);
     server_io_free(program.io);
     worker_close(program.worker);
+    free(program.trouble);
     return s.code == STATUS_CANCELLED || s.code == STATUS_UNAVAILABLE ? 0 : 1;
 }

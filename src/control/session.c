@@ -7,6 +7,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+static void log_joined(Ctx *ctx, const char *worker_id, const char *sandbox, const char *trouble)
+{
+    if (*trouble)
+        LOG_INFO(ctx, "worker stands by", "worker=%s reason=%s", worker_id, trouble);
+    else
+        LOG_INFO(ctx, "worker joined", "worker=%s sandbox=%s", worker_id, sandbox);
+}
+
 Status control_join(Ctx *ctx, Control *control, const Procavia__Work__WorkReport__Hello *hello,
                     ControlSession **out)
 {
@@ -29,10 +37,7 @@ Status control_join(Ctx *ctx, Control *control, const Procavia__Work__WorkReport
         control->sessions = session;
         *out = session;
     }
-    if (*hello->trouble)
-        LOG_INFO(ctx, "worker stands by", "worker=%s reason=%s", hello->worker_id, hello->trouble);
-    else
-        LOG_INFO(ctx, "worker joined", "worker=%s sandbox=%s", hello->worker_id, hello->sandbox);
+    log_joined(ctx, hello->worker_id, hello->sandbox, hello->trouble);
     control_wake(control);
     return OK;
 }
@@ -274,10 +279,10 @@ static void report_able(Ctx *ctx, ControlSession *session,
     {
         LOCKED(&control->lock);
         free(session->trouble);
-        session->trouble = NULL;
+        session->trouble = *able->trouble ? strdup(able->trouble) : NULL;
         pthread_cond_broadcast(&session->wake);
     }
-    LOG_INFO(ctx, "worker joined", "worker=%s sandbox=%s", session->worker_id, able->sandbox);
+    log_joined(ctx, session->worker_id, able->sandbox, able->trouble);
     control_wake(control);
 }
 

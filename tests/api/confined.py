@@ -11,7 +11,7 @@ import sys
 
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
 CLONE_NEW_ANY = 0x7e020000
-CAPABILITIES = "-all,+setuid,+setgid,+setpcap,+chown,+dac_override,+fowner,+kill"
+CAPABILITIES = "-all,+setuid,+setgid,+setpcap,+chown,+dac_override,+fowner,+kill,+setfcap"
 
 # Linux numbers: clone, unshare, setns, mount, pivot_root; and clone3, whose flags no filter can see.
 CALLS = {"x86_64": (0xc000003e, 56, (272, 308, 165, 155), 435),

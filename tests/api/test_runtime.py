@@ -355,6 +355,14 @@ class ConfinedTest(PpsCase):
         self.assertEqual(info.state, FAILURE)
         self.assertIn("a network of its own needs a sandbox", info.reason)
 
+    def test_a_service_finds_pfs_taken(self):
+        self.serve()
+        repo = self.repo(files={"/a": b"one\n"})
+        self.succeeds(self.pipeline(repo))
+        made = self.pipeline(repo, "sleep 1000", service={"internal_port": 9, "external_port": 9})
+        self.assertIn("folder '/pfs' is in use by another worker of this machine",
+                      self.until_state(made, CRASHING).reason)
+
     def test_refused_when_told_so(self):
         for runtime in ("own", "crun"):
             if runtime != "own" and not shutil.which(runtime):
@@ -370,6 +378,22 @@ class ConfinedTest(PpsCase):
                 self.assertNotIn("worker ended", self.server.read_log())
                 served = self.pipeline(repo, "sleep 1000", service={"internal_port": 9, "external_port": 9})
                 self.assertIn(self.forbidden, self.until_state(served, CRASHING).reason)
+
+
+class AllowedLaterTest(PpsCase):
+    serve = ConfinedTest.serve
+    prefix = CONFINED
+
+    @unittest.skipUnless(can_confine(), "needs root, unshare and setpriv")
+    def test_goes_on_when_the_machine_allows_it(self):
+        self.serve("--require-sandbox", "1")
+        made = self.pipeline(self.repo(files={"/a": b"one\n"}))
+        self.until_state(made, CRASHING)
+        subprocess.run(["nsenter", "-t", str(self.server.process.pid), "-U", "--preserve-credentials", "sh", "-c",
+                        "echo 1000 > /proc/sys/user/max_user_namespaces"], check=True)
+        self.succeeds(made)
+        self.until_state(made, RUNNING)
+        self.until(lambda: self.server.read_log().count("sandbox=user") == 3)
 
 
 class FilteredTest(ConfinedTest):
