@@ -1,6 +1,7 @@
 /* amount.c - see amount.h. */
 #include "codec/amount.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,7 +14,7 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* "1", "1.5", ".5", "+1", "1e3": the whole of s. */
+/* "1", "1.5", ".5", "+1", "1e3": the whole of s; too large ones are infinite. */
 static bool number_of(Str s, double *out)
 {
     size_t at = s.size && (s.data[0] == '+' || s.data[0] == '-');
@@ -45,6 +46,8 @@ static char lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
+
+#define UNIT_BYTES_MAX 3 /* longer ones are told as they were written */
 
 /* What a unit multiplies by: "", "b", or one of kmgtp alone, with "b" or with "ib". 0 when it is
  * none of these. */
@@ -80,14 +83,17 @@ Status size_parse(Ctx *ctx, Str s, int64_t *out_bytes)
         return FAIL(ctx, UNKNOWN, "invalid size: '" STR_FMT "'", STR_ARG(s));
     Str digits = str_sub(s, 0, split - (s.data[split - 1] == ' '));
     double number;
-    if (!number_of(digits, &number))
-        return FAIL(ctx, UNKNOWN, "strconv.ParseFloat: parsing %s: invalid syntax",
-                    text_quote(ctx->arena, digits));
+    bool valid = number_of(digits, &number);
+    if (!valid || isinf(number))
+        return FAIL(ctx, UNKNOWN, "strconv.ParseFloat: parsing %s: %s",
+                    text_quote(ctx->arena, digits),
+                    valid ? "value out of range" : "invalid syntax");
     if (number < 0)
         return FAIL(ctx, UNKNOWN, "invalid size: '" STR_FMT "'", STR_ARG(s));
     char *unit = str_z(ctx->arena, str_sub(s, split, s.size));
-    for (char *c = unit; *c; c++)
-        *c = lower(*c);
+    if (strlen(unit) <= UNIT_BYTES_MAX)
+        for (char *c = unit; *c; c++)
+            *c = lower(*c);
     double multiple = size_unit(str(unit));
     if (multiple < 1)
         return FAIL(ctx, UNKNOWN, "invalid suffix: '%s'", unit);

@@ -29,41 +29,41 @@ typedef struct Field {
     bool is_star;
 } Field;
 
-static bool name_number(Str s, const FieldKind *kind, unsigned *out)
+static bool name_number(Str s, const FieldKind *kind, uint64_t *out)
 {
     char name[4] = { 0 };
     for (size_t i = 0; i < 3 && s.size == 3; i++)
         name[i] = (char)(s.data[i] | 0x20);
     for (size_t i = 0; kind->names[i]; i += 3) {
         if (strncmp(kind->names + i, name, 3) == 0) {
-            *out = (unsigned)(i / 3) + kind->name_base;
+            *out = i / 3 + kind->name_base;
             return true;
         }
     }
     return false;
 }
 
-#define NUMBER_MAX 1000000 /* more is out of every range anyway */
-
-static Status parse_number(Ctx *ctx, Str s, Str expr, unsigned *out)
+static Status parse_number(Ctx *ctx, Str s, uint64_t *out)
 {
     int64_t number;
-    Str digits = str_sub(s, s.size && s.data[0] == '+', s.size);
-    if (!str_to_i64(digits, &number) || number > NUMBER_MAX)
-        return FAIL(ctx, UNKNOWN,
-                    "Failed to parse int from " STR_FMT
-                    ": strconv.Atoi: parsing %s: invalid syntax",
-                    STR_ARG(expr), text_quote(ctx->arena, s));
+    size_t sign = s.size && (s.data[0] == '+' || s.data[0] == '-');
+    Str digits = str_sub(s, sign, s.size);
+    if (!str_to_i64(s.size && s.data[0] == '+' ? digits : s, &number)) {
+        bool whole = digits.size && strspn(str_z(ctx->arena, digits), "0123456789") == digits.size;
+        return FAIL(
+            ctx, UNKNOWN, "Failed to parse int from " STR_FMT ": strconv.Atoi: parsing %s: %s",
+            STR_ARG(s), text_quote(ctx->arena, s), whole ? "value out of range" : "invalid syntax");
+    }
     if (number < 0)
         return FAIL(ctx, UNKNOWN, "Negative number (%" PRId64 ") not allowed: " STR_FMT, number,
-                    STR_ARG(expr));
-    *out = (unsigned)number;
+                    STR_ARG(s));
+    *out = (uint64_t)number;
     return OK;
 }
 
-static Status parse_number_or_name(Ctx *ctx, Str s, Str expr, const FieldKind *kind, unsigned *out)
+static Status parse_number_or_name(Ctx *ctx, Str s, const FieldKind *kind, uint64_t *out)
 {
-    return name_number(s, kind, out) ? OK : parse_number(ctx, s, expr, out);
+    return name_number(s, kind, out) ? OK : parse_number(ctx, s, out);
 }
 
 /* Splits s at the first c; false when there is none: then all of it is before. */
@@ -76,8 +76,8 @@ static bool cut(Str s, char c, Str *before, Str *behind)
 }
 
 /* "a", "a-b", "*": the ends, without looking at their bounds. */
-static Status parse_ends(Ctx *ctx, Str range, Str expr, const FieldKind *kind, unsigned *low,
-                         unsigned *high, bool *out_star)
+static Status parse_ends(Ctx *ctx, Str range, Str expr, const FieldKind *kind, uint64_t *low,
+                         uint64_t *high, bool *out_star)
 {
     Str first, last;
     bool has_end = cut(range, '-', &first, &last);
@@ -86,25 +86,26 @@ static Status parse_ends(Ctx *ctx, Str range, Str expr, const FieldKind *kind, u
     *high = kind->max;
     if (*out_star)
         return OK;
-    TRY(parse_number_or_name(ctx, first, expr, kind, low));
+    TRY(parse_number_or_name(ctx, first, kind, low));
     *high = *low;
     if (has_end && str_find(last, '-') < last.size)
         return FAIL(ctx, UNKNOWN, "Too many hyphens: " STR_FMT, STR_ARG(expr));
-    return has_end ? parse_number_or_name(ctx, last, expr, kind, high) : OK;
+    return has_end ? parse_number_or_name(ctx, last, kind, high) : OK;
 }
 
-static Status check_range(Ctx *ctx, Str expr, const FieldKind *kind, unsigned low, unsigned high,
-                          unsigned step)
+static Status check_range(Ctx *ctx, Str expr, const FieldKind *kind, uint64_t low, uint64_t high,
+                          uint64_t step)
 {
     if (low < kind->min)
-        return FAIL(ctx, UNKNOWN, "Beginning of range (%u) below minimum (%u): " STR_FMT, low,
-                    kind->min, STR_ARG(expr));
+        return FAIL(ctx, UNKNOWN, "Beginning of range (%" PRIu64 ") below minimum (%u): " STR_FMT,
+                    low, kind->min, STR_ARG(expr));
     if (high > kind->max)
-        return FAIL(ctx, UNKNOWN, "End of range (%u) above maximum (%u): " STR_FMT, high, kind->max,
-                    STR_ARG(expr));
+        return FAIL(ctx, UNKNOWN, "End of range (%" PRIu64 ") above maximum (%u): " STR_FMT, high,
+                    kind->max, STR_ARG(expr));
     if (low > high)
-        return FAIL(ctx, UNKNOWN, "Beginning of range (%u) beyond end of range (%u): " STR_FMT, low,
-                    high, STR_ARG(expr));
+        return FAIL(ctx, UNKNOWN,
+                    "Beginning of range (%" PRIu64 ") beyond end of range (%" PRIu64 "): " STR_FMT,
+                    low, high, STR_ARG(expr));
     if (step == 0)
         return FAIL(ctx, UNKNOWN, "Step of range should be a positive number: " STR_FMT,
                     STR_ARG(expr));
@@ -116,17 +117,17 @@ static Status parse_range(Ctx *ctx, Str expr, const FieldKind *kind, Field *out)
 {
     Str range, step_text;
     bool has_step = cut(expr, '/', &range, &step_text), is_star;
-    unsigned low, high, step = 1;
+    uint64_t low, high, step = 1;
     TRY(parse_ends(ctx, range, expr, kind, &low, &high, &is_star));
     if (has_step && str_find(step_text, '/') < step_text.size)
         return FAIL(ctx, UNKNOWN, "Too many slashes: " STR_FMT, STR_ARG(expr));
     if (has_step) {
-        TRY(parse_number(ctx, step_text, expr, &step));
+        TRY(parse_number(ctx, step_text, &step));
         if (str_find(range, '-') == range.size) /* "a/n" goes on to the end */
             high = kind->max;
     }
     TRY(check_range(ctx, expr, kind, low, high, step));
-    for (unsigned value = low; value <= high; value += step)
+    for (uint64_t value = low; value <= high; value += step)
         out->bits |= UINT64_C(1) << value;
     out->is_star |= is_star;
     return OK;

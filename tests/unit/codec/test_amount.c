@@ -61,6 +61,8 @@ static void sizes_of_triggers(void **state)
         { "1E", "invalid suffix: 'e'" },
         { "1kbs", "invalid suffix: 'kbs'" },
         { "1bb", "invalid suffix: 'bb'" },
+        { "1KiBs", "invalid suffix: 'KiBs'" },
+        { "1e400k", "strconv.ParseFloat: parsing \"1e400\": value out of range" },
         { " 1", "strconv.ParseFloat: parsing \" 1\": invalid syntax" },
         { "1  k", "strconv.ParseFloat: parsing \"1 \": invalid syntax" },
         { "a1", "strconv.ParseFloat: parsing \"a1\": invalid syntax" },

@@ -102,10 +102,16 @@ static void refuses_with_the_known_texts(void **state)
         { "1/2/3 * * * *", "Too many slashes: 1/2/3" },
         { "x * * * *", "Failed to parse int from x: strconv.Atoi: parsing \"x\": invalid syntax" },
         { "1,x- * * * *",
-          "Failed to parse int from x-: strconv.Atoi: parsing \"x\": invalid syntax" },
+          "Failed to parse int from x: strconv.Atoi: parsing \"x\": invalid syntax" },
         { "*/x * * * *",
-          "Failed to parse int from */x: strconv.Atoi: parsing \"x\": invalid syntax" },
-        { "*/-1 * * * *", "Negative number (-1) not allowed: */-1" },
+          "Failed to parse int from x: strconv.Atoi: parsing \"x\": invalid syntax" },
+        { "*/-1 * * * *", "Negative number (-1) not allowed: -1" },
+        { "-1 * * * *", "Failed to parse int from : strconv.Atoi: parsing \"\": invalid syntax" },
+        { "1-+99999999999999999999 * * * *",
+          "Failed to parse int from +99999999999999999999: strconv.Atoi: parsing "
+          "\"+99999999999999999999\": value out of range" },
+        { "9223372036854775807 * * * *",
+          "End of range (9223372036854775807) above maximum (59): 9223372036854775807" },
         { "* * * june *", "Failed to parse int from june" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
