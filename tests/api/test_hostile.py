@@ -128,8 +128,8 @@ class HostileTest(PpsCase):
         self.until(lambda: self.fds()[0] <= sockets)
         self.until(lambda: self.threads() <= THREADS_MAX)
         self.assertLessEqual(self.fds()[1], fds + FDS_MORE_MAX)
-        if not SANITIZED:
-            self.assertLessEqual(self.rss_mib(), rss_mib + RSS_GROWTH_MIB_MAX)
+        if not SANITIZED:  # the last threads of a burst give its memory back as they leave
+            self.until(lambda: self.rss_mib() <= rss_mib + RSS_GROWTH_MIB_MAX)
 
     def test_attacks(self):
         self.others_are_served()
