@@ -91,16 +91,6 @@ _Noreturn void init_broken(int report_fd, Status why)
     _exit(EXIT_BROKEN);
 }
 
-static _Noreturn void user_main(Ctx *ctx, Performer *performer, const StepList *steps, size_t at)
-{
-    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    init_reset_signals();
-    Status s = perform_steps(ctx, performer, steps, &at);
-    if (!status_ok(s))
-        init_broken(performer->report_fd, s);
-    _exit(0);
-}
-
 static Status map_plan(Ctx *ctx, int plan_fd, StepList *out)
 {
     struct stat st;
@@ -119,12 +109,87 @@ static void become_init(void)
     sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
-static _Noreturn void run(Ctx *ctx, const int fds[REQUEST_FD_COUNT], bool isolated)
+/* --- the user's process ----------------------------------------------------------------------- */
+
+static void begin_user(void)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    init_reset_signals();
+}
+
+/* The steps from `at` on. */
+static _Noreturn void run_user(Ctx *ctx, Performer *performer, const StepList *steps, size_t at)
+{
+    Status s = perform_steps(ctx, performer, steps, &at);
+    if (!status_ok(s))
+        init_broken(performer->report_fd, s);
+    _exit(0);
+}
+
+static void performer_for(Performer *performer, const int fds[REQUEST_FD_COUNT])
+{
+    perform_init(performer, fds[REQUEST_REPORT]);
+    memcpy(performer->stdio, &fds[REQUEST_STDIN], sizeof(performer->stdio));
+}
+
+static size_t after_fork(const StepList *steps)
+{
+    size_t at = 0;
+    while (at < steps->count && steps->steps[at].op != STEP_FORK)
+        at++;
+    return at + 1;
+}
+
+/* Does of `fresh` what is the child's, and of the plan when there is one. */
+static _Noreturn void stand_user(Ctx *ctx, int request_fd, const StepList *fresh, size_t at)
+{
+    Performer ahead, performer;
+    begin_user();
+    perform_init(&ahead, -1);
+    Status s = perform_steps(ctx, &ahead, fresh, &at);
+    int fds[REQUEST_FD_COUNT];
+    if (!request_receive(request_fd, fds))
+        _exit(0);
+    close(request_fd);
+    performer_for(&performer, fds);
+    StepList steps;
+    if (status_ok(s))
+        s = map_plan(ctx, fds[REQUEST_PLAN], &steps);
+    if (!status_ok(s))
+        init_broken(performer.report_fd, s);
+    run_user(ctx, &performer, &steps, after_fork(&steps));
+}
+
+/* --- pid 1 ------------------------------------------------------------------------------------ */
+
+/* user: the process that stands ready for the rest of the plan, reached by user_fd; pid 0: it is to
+ * be forked. */
+typedef struct User {
+    pid_t pid;
+    int fd;
+} User;
+
+static Status start_user(Ctx *ctx, Performer *performer, const StepList *steps, size_t at,
+                         const int fds[REQUEST_FD_COUNT], User *user)
+{
+    if (user->pid) {
+        bool sent = request_send(user->fd, fds);
+        close(user->fd);
+        return sent ? OK : FAIL(ctx, INTERNAL, "the process that stood ready has died");
+    }
+    user->pid = fork();
+    if (user->pid == 0) {
+        begin_user();
+        run_user(ctx, performer, steps, at + 1);
+    }
+    return user->pid < 0 ? status_errno(ctx, errno, "could not start a process") : OK;
+}
+
+static _Noreturn void run(Ctx *ctx, const int fds[REQUEST_FD_COUNT], bool isolated, User user)
 {
     int report_fd = fds[REQUEST_REPORT];
     Performer performer;
-    perform_init(&performer, report_fd);
-    memcpy(performer.stdio, &fds[REQUEST_STDIN], sizeof(performer.stdio));
+    performer_for(&performer, fds);
     StepList steps;
     size_t at = 0;
     Status s = map_plan(ctx, fds[REQUEST_PLAN], &steps);
@@ -137,17 +202,14 @@ static _Noreturn void run(Ctx *ctx, const int fds[REQUEST_FD_COUNT], bool isolat
     AUTO_FD signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
     if (signal_fd < 0)
         init_broken(report_fd, status_errno(ctx, errno, "could not wait for signals"));
-
-    pid_t main_pid = fork();
-    if (main_pid < 0)
-        init_broken(report_fd, status_errno(ctx, errno, "could not start a process"));
-    if (main_pid == 0)
-        user_main(ctx, &performer, &steps, at + 1);
-    int status = wait_for_main(main_pid, signal_fd, &performer.door_fd);
+    s = start_user(ctx, &performer, &steps, at, fds, &user);
+    if (!status_ok(s))
+        init_broken(report_fd, s);
+    int status = wait_for_main(user.pid, signal_fd, &performer.door_fd);
     if (isolated)
         leftovers_report(report_fd);
     else
-        leftovers_kill(report_fd, main_pid);
+        leftovers_kill(report_fd, user.pid);
     report_send(report_fd, REPORT_EXITED, status, -1, "");
     _exit(0);
 }
@@ -157,7 +219,24 @@ _Noreturn void init_main(const int fds[REQUEST_FD_COUNT], bool isolated)
     become_init();
     Ctx ctx;
     ctx_init(&ctx);
-    run(&ctx, fds, isolated);
+    run(&ctx, fds, isolated, (User){ 0 });
+}
+
+static Status make_user(Ctx *ctx, int request_fd, const StepList *fresh, size_t at, User *out)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return status_errno(ctx, errno, "could not make a socket for a process");
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(request_fd);
+        close(pair[0]);
+        stand_user(ctx, pair[1], fresh, at + 1);
+    }
+    int error = errno;
+    close(pair[1]);
+    *out = (User){ pid, pair[0] };
+    return pid < 0 ? status_errno(ctx, error, "could not start a process") : OK;
 }
 
 _Noreturn void init_stand(int request_fd, const StepList *fresh, bool isolated)
@@ -168,12 +247,15 @@ _Noreturn void init_stand(int request_fd, const StepList *fresh, bool isolated)
     Performer performer;
     perform_init(&performer, -1);
     size_t at = 0;
+    User user = { 0 };
     Status s = perform_steps(&ctx, &performer, fresh, &at);
+    if (status_ok(s))
+        s = make_user(&ctx, request_fd, fresh, at, &user);
     int fds[REQUEST_FD_COUNT];
     if (!request_receive(request_fd, fds))
         _exit(0);
     close(request_fd);
     if (!status_ok(s))
         init_broken(fds[REQUEST_REPORT], s);
-    run(&ctx, fds, isolated);
+    run(&ctx, fds, isolated, user);
 }

@@ -11,8 +11,9 @@
  * is left when this process ends; else it kills them itself. SIGTERM ends the user's process. */
 _Noreturn void init_main(const int fds[REQUEST_FD_COUNT], bool isolated);
 
-/* The same in two parts: carries `fresh` out, and goes on when a request comes; ends when none can
- * come any more. What goes wrong before is told by the request's report. */
+/* The same in two parts: carries `fresh` out, in itself and in a child that is to be the user's
+ * process, and goes on when a request comes; ends when none can come any more. What goes wrong before
+ * is told by the request's report. */
 _Noreturn void init_stand(int request_fd, const StepList *fresh, bool isolated);
 
 /* All signals as they are by default, none blocked. */

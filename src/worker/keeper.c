@@ -6,9 +6,10 @@
  *                              |  fork
  *                              user's process
  *
- * The pid 1 of the next run stands ready in its namespaces, with what is mounted anew for each run:
- * half of the way to the user's process is behind it when the request comes. The first is made by
- * the first request, as the keeper is in its cgroup only then.
+ * The pid 1 of the next run stands ready in its namespaces, with what is mounted anew for each run,
+ * and so does its child, which has given up its privileges: most of the way to the user's process
+ * is behind them when the request comes. The first are made by the first request, as the keeper is
+ * in its cgroup only then.
  *
  * When pid 1 ends the kernel kills all that is left in its namespace before anyone can wait for it:
  * so a run whose pid 1 is gone has no process left. Without namespaces pid 1's place is taken by a

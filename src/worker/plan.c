@@ -274,12 +274,6 @@ static void add_fresh_mounts(const PlanBase *base, StepList *out)
     add_files(base->config, true, out);
 }
 
-void plan_fresh(const PlanBase *base, StepList *out)
-{
-    if (base->level != SANDBOX_NONE && !base->by_runtime)
-        add_fresh_mounts(base, out);
-}
-
 /* What else pid 1 does in its namespaces. */
 static void add_run_mounts(const PlanBase *base, bool no_out, StepList *out)
 {
@@ -312,12 +306,9 @@ static void add_rlimits(const PlanBase *base, StepList *out)
 
 /* What turns a child of pid 1 into a process that may do no harm. In a user namespace the ids are
  * mapped already. */
-static void add_confinement(const PlanBase *base, bool terminal, StepList *out)
+static void add_confinement(const PlanBase *base, StepList *out)
 {
     const SandboxConfig *config = base->config;
-    steps_add(out, (Step){ .op = STEP_FORK });
-    steps_add(out, (Step){ .op = STEP_SESSION, .number = terminal });
-    add_rlimits(base, out);
     if (base->privileged || base->level == SANDBOX_USER)
         steps_add(out, (Step){ .op = STEP_NO_BOUND });
     if (base->privileged && base->level != SANDBOX_USER)
@@ -327,6 +318,26 @@ static void add_confinement(const PlanBase *base, bool terminal, StepList *out)
         steps_add(out, (Step){ .op = STEP_SECCOMP, .data = base->seccomp });
 }
 
+void plan_fresh(const PlanBase *base, StepList *out)
+{
+    if (base->by_runtime)
+        return;
+    if (base->level != SANDBOX_NONE)
+        add_fresh_mounts(base, out);
+    steps_add(out, (Step){ .op = STEP_FORK });
+    add_confinement(base, out);
+}
+
+/* The limits come with the run: under them there may be no memory for its plan. */
+static void add_process(const PlanBase *base, bool terminal, StepList *out)
+{
+    steps_add(out, (Step){ .op = STEP_FORK });
+    steps_add(out, (Step){ .op = STEP_SESSION, .number = terminal });
+    add_rlimits(base, out);
+    if (base->by_runtime)
+        add_confinement(base, out);
+}
+
 void plan_run(const PlanBase *base, const SandboxRun *run, StepList *out)
 {
     if (run->hostname && base->level != SANDBOX_NONE && !base->by_runtime)
@@ -334,7 +345,7 @@ void plan_run(const PlanBase *base, const SandboxRun *run, StepList *out)
     add_run_mounts(base, run->no_out, out);
     if (run->door && base->level != SANDBOX_NONE)
         steps_add(out, (Step){ .op = STEP_DOOR });
-    add_confinement(base, run->terminal, out);
+    add_process(base, run->terminal, out);
     for (const char *const *env = run->env; *env; env++)
         steps_add(out, (Step){ .op = STEP_ENV, .source = *env });
     for (const char *const *arg = run->argv; *arg; arg++)
@@ -345,7 +356,7 @@ void plan_run(const PlanBase *base, const SandboxRun *run, StepList *out)
 void plan_resolve(const PlanBase *base, const char *const *paths, size_t n, StepList *out)
 {
     add_run_mounts(base, true, out);
-    add_confinement(base, false, out);
+    add_process(base, false, out);
     for (size_t i = 0; i < n; i++)
         add_path(out, STEP_RESOLVE, paths[i]);
 }

@@ -41,8 +41,9 @@ char *plan_root_dir(Arena *arena, const SandboxConfig *config);
  * it is, for the runtime to make it the root, and leave /dev, hostname and network to it. */
 void plan_template(const PlanBase *base, const HostFacts *facts, StepList *out);
 
-/* What pid 1 of each run does before it is known what it runs: mounts that must not be shared between
- * runs. None by_runtime, where they are part of the run. */
+/* What is done for each run before it is known what it runs: pid 1's mounts that must not be shared
+ * between runs, STEP_FORK, then what takes the process its privileges. None by_runtime, where all that
+ * is part of the run. */
 void plan_fresh(const PlanBase *base, StepList *out);
 
 /* The steps of one run: pid 1's, STEP_FORK, then the process's up to STEP_EXEC. */

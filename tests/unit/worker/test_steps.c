@@ -160,32 +160,37 @@ static void a_run(void **state)
                         "tmpfs /dev/shm 100 1777\n";
     const char *mounts = "bind /pfs/out <- /pfs/out\n";
     const char *program = "env A=1\nenv B=2\narg sh\narg -c\narg true\nexec /pfs\n";
+    assert_string_equal(fresh_text(&ctx, base),
+                        text_printf(ctx.arena,
+                                    "%sfork\nno-bound\nids 5 6\nno-caps\nseccomp (8 bytes)\n",
+                                    fresh));
+    assert_string_equal(run_text(&ctx, base),
+                        text_printf(ctx.arena, "%sfork\nsession\nrlimit 4 0\nrlimit 9 99\n%s",
+                                    mounts, program));
+    base.level = SANDBOX_USER;
+    base.privileged = base.pids_elsewhere = false;
+    base.memory_elsewhere = true;
+    assert_string_equal(
+        fresh_text(&ctx, base),
+        text_printf(ctx.arena, "%sfork\nno-bound\nno-caps\nseccomp (8 bytes)\n", fresh));
+    assert_string_equal(run_text(&ctx, base),
+                        text_printf(ctx.arena, "%sfork\nsession\nrlimit 4 0\nrlimit 6 9\n%s",
+                                    mounts, program));
+    base.by_runtime = true; /* its containers begin with their run */
+    assert_string_equal(fresh_text(&ctx, base), "");
     assert_string_equal(
         run_text(&ctx, base),
         text_printf(ctx.arena,
-                    "%sfork\nsession\nrlimit 4 0\nrlimit 9 99\nno-bound\nids 5 6\nno-caps\n"
-                    "seccomp (8 bytes)\n%s",
-                    mounts, program));
-    assert_string_equal(fresh_text(&ctx, base), fresh);
-    base.level = SANDBOX_USER;
-    base.privileged = base.pids_elsewhere = false;
-    assert_string_equal(fresh_text(&ctx, base), fresh);
-    base.memory_elsewhere = true;
-    assert_string_equal(run_text(&ctx, base),
-                        text_printf(ctx.arena,
-                                    "%sfork\nsession\nrlimit 4 0\nrlimit 6 9\nno-bound\nno-caps\n"
-                                    "seccomp (8 bytes)\n%s",
-                                    mounts, program));
+                    "%s%sunshare user\nmap-ids 5 6\nfork\nsession\nrlimit 4 0\nrlimit 6 9\n"
+                    "no-bound\nno-caps\nseccomp (8 bytes)\n%s",
+                    fresh, mounts, program));
+    base.by_runtime = false;
     base.level = SANDBOX_NONE;
     base.seccomp = (Bytes){ 0 };
+    assert_string_equal(fresh_text(&ctx, base), "fork\nno-caps\n");
     assert_string_equal(
         run_text(&ctx, base),
-        text_printf(ctx.arena, "fork\nsession\nrlimit 4 0\nrlimit 6 9\nno-caps\n%s", program));
-    assert_string_equal(fresh_text(&ctx, base), "");
-    base.level = SANDBOX_ROOT;
-    base.by_runtime = true; /* its containers begin with their run */
-    assert_string_equal(fresh_text(&ctx, base), "");
-    assert_true(str_starts(str(run_text(&ctx, base)), str(fresh)));
+        text_printf(ctx.arena, "fork\nsession\nrlimit 4 0\nrlimit 6 9\n%s", program));
 }
 
 static void steps_survive_the_wire(void **state)
