@@ -115,14 +115,12 @@ static Status create(Ctx *ctx, Pfs *pfs, const Hash *layer, int64_t ttl_s, const
 
 /* --- promised ones ---------------------------------------------------------------------------- */
 
-static Status is_there(Ctx *ctx, Pfs *pfs, const Id *token, bool *out)
+/* find in a transaction of its own. */
+static Status look(Ctx *ctx, Pfs *pfs, const Id *token, Roots *out)
 {
-    Roots ignored;
     CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
     TRY(pfs_begin_read(ctx, pfs, &tx));
-    Status s = find(ctx, tx, token, &ignored);
-    *out = status_ok(s);
-    return s.code == STATUS_NOT_FOUND ? OK : s;
+    return find(ctx, tx, token, out);
 }
 
 static Status keep_promise(Ctx *ctx, Pfs *pfs, const Id *token)
@@ -141,20 +139,26 @@ static Status keep_promise(Ctx *ctx, Pfs *pfs, const Id *token)
 static Status demand(Ctx *ctx, Pfs *pfs, const char *id)
 {
     Id token;
-    bool there = true;
+    Roots ignored;
     if (!status_ok(parse_token(ctx, id, &token)))
         return OK; /* likewise */
-    TRY(is_there(ctx, pfs, &token, &there));
-    return there ? OK : keep_promise(ctx, pfs, &token);
+    Status s = look(ctx, pfs, &token, &ignored);
+    return s.code == STATUS_NOT_FOUND ? keep_promise(ctx, pfs, &token) : s;
 }
 
 Status pfs_fileset_roots(Ctx *ctx, Pfs *pfs, const char *id, Hash *out_layer, Hash *out_root)
 {
+    Id token;
     Roots roots;
-    TRY(demand(ctx, pfs, id));
-    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
-    TRY(pfs_begin_read(ctx, pfs, &tx));
-    TRY(find_by_id(ctx, tx, id, &roots));
+    TRY(parse_token(ctx, id, &token));
+    Status s = look(ctx, pfs, &token, &roots);
+    if (s.code == STATUS_NOT_FOUND) {
+        TRY(keep_promise(ctx, pfs, &token));
+        s = look(ctx, pfs, &token, &roots);
+    }
+    if (s.code == STATUS_NOT_FOUND)
+        return FAIL(ctx, UNKNOWN, "path does not exist");
+    TRY(s);
     *out_layer = roots.layer;
     *out_root = roots.root;
     return OK;
