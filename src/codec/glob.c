@@ -310,9 +310,7 @@ static size_t group_number(const Glob *glob, Str digits, size_t *out_size)
     return best;
 }
 
-/* A reference at the start of `s`, which is behind a '$': its group and how much of s it takes; 0
- * when it is none. */
-static size_t reference(const Glob *glob, Str s, size_t *out_size)
+size_t glob_reference(const Glob *glob, Str s, size_t *out_size)
 {
     bool braced = s.size && s.data[0] == '{';
     size_t number = group_number(glob, str_sub(s, braced, s.size), out_size);
@@ -332,7 +330,7 @@ Str glob_replace(Ctx *ctx, const Glob *glob, Str path, Str text)
     for (size_t at = 0; at < text.size; at++) {
         Str rest = str_sub(text, at + 1, text.size);
         size_t size = 0;
-        size_t group = text.data[at] == '$' ? reference(glob, rest, &size) : 0;
+        size_t group = text.data[at] == '$' ? glob_reference(glob, rest, &size) : 0;
         if (group)
             buf_add_str(&out, str_sub(path, slots[2 * group], slots[2 * group + 1]));
         else
@@ -390,6 +388,18 @@ static void look_at_prefix(Ctx *ctx, const Node *node, Glob *out)
         node && node->kind == NODE_STAR && !node->next && str_ends(out->prefix, STR("/"));
 }
 
+/* Groups that stand alone in the pattern: not in another, not in a choice, not repeated. */
+static void look_at_groups(Ctx *ctx, const Node *node, Glob *out)
+{
+    GroupSpan *once = arena_must(ctx->arena, (out->group_count + 1) * sizeof(*once));
+    memset(once, 0, (out->group_count + 1) * sizeof(*once));
+    for (; node; node = node->next) {
+        if (node->kind == NODE_GROUP && node->group && node->quantifier == '@')
+            once[node->group - 1] = node->span;
+    }
+    out->once = once;
+}
+
 Status glob_compile(Ctx *ctx, Str pattern, const Glob **out)
 {
     if (pattern.size > GLOB_PATTERN_BYTES_MAX)
@@ -401,6 +411,7 @@ Status glob_compile(Ctx *ctx, Str pattern, const Glob **out)
     TRY(glob_parse(ctx, glob->pattern, &syntax));
     glob->group_count = syntax.group_count;
     look_at_prefix(ctx, syntax.first, glob);
+    look_at_groups(ctx, syntax.first, glob);
     if (is_root(glob->pattern) || !slashes_of(syntax.first, &glob->depth))
         glob->depth = 0;
     TRY(glob_emit(ctx, &syntax, glob));

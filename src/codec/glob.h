@@ -31,6 +31,14 @@ bool glob_match_below(const Glob *glob, Str dir);
  * stays as it is. When the path does not match, all groups are "". In ctx's arena, ends in NUL. */
 Str glob_replace(Ctx *ctx, const Glob *glob, Str path, Str text);
 
+/* The other way round: patterns that together match every path with which `text` becomes `value`,
+ * and maybe more, narrowed by what the groups then took. False when `text` says nothing of the
+ * groups, or there would be more than `max`: then any path that matches may be one.
+ *
+ * out_patterns[max]; *out_n of them are set, in ctx's arena */
+bool glob_narrow(Ctx *ctx, const Glob *glob, Str text, Str value, Str *out_patterns, size_t max,
+                 size_t *out_n);
+
 /* The cleaned pattern. */
 Str glob_pattern(const Glob *glob);
 

@@ -178,11 +178,14 @@ static Status parse_group(Parser *p, char quantifier, Node **out)
     if (quantifier == '^')
         return FAIL(p->ctx, UNKNOWN, "unimplemented quatifier ^ in glob '" STR_FMT "'",
                     STR_ARG(p->in));
+    size_t from = p->at;
     p->at += peek(p, 0) == '(' ? 1 : 2;
-    *out = node_new(p, NODE_GROUP);
-    (*out)->quantifier = quantifier;
-    (*out)->group = (uint16_t)++p->group_count;
-    return parse_alternatives(p, '|', ')', &(*out)->alternatives);
+    Node *node = *out = node_new(p, NODE_GROUP);
+    node->quantifier = quantifier;
+    node->group = (uint16_t)++p->group_count;
+    TRY(parse_alternatives(p, '|', ')', &node->alternatives));
+    node->span = (GroupSpan){ from, p->at };
+    return OK;
 }
 
 static Status parse_braces(Parser *p, Node **out)

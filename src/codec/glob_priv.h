@@ -29,6 +29,11 @@ typedef enum NodeKind {
 
 typedef struct Node Node;
 
+/* Where a group stands in the pattern, brackets and all. */
+typedef struct GroupSpan {
+    size_t from, to;
+} GroupSpan;
+
 typedef struct Alternative {
     Node *first; /* NULL: empty */
     struct Alternative *next;
@@ -40,6 +45,7 @@ struct Node {
     char quantifier;    /* NODE_GROUP: '@' (once), '*', '+', '?' or '!' */
     uint16_t group;     /* NODE_GROUP: its number from 1, or 0 for braces */
     const CharSet *set; /* NODE_SET */
+    GroupSpan span;     /* NODE_GROUP */
     Alternative *alternatives;
     Node *next;
 };
@@ -86,11 +92,16 @@ struct Glob {
     bool is_level;
     size_t depth;
     size_t group_count;
+    const GroupSpan *once; /* [group_count]: of those that each path goes through once; else empty */
     Inst *insts;
     size_t inst_count;
     uint16_t start;
     LookAhead *look_aheads; /* inner ones before those that hold them */
     size_t look_ahead_count;
 };
+
+/* A reference at the start of `s`, which is behind a '$': its group and how much of s it takes; 0
+ * when it is none. */
+size_t glob_reference(const Glob *glob, Str s, size_t *out_size);
 
 Status glob_emit(Ctx *ctx, const GlobSyntax *syntax, Glob *out) NODISCARD;

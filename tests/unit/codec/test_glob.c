@@ -326,6 +326,86 @@ static void agrees_with_the_model(void **state)
     }
 }
 
+static void narrowed_patterns_are_known(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *pattern, *text, *value, *narrowed; /* "": none; NULL: nothing is known */
+    } cases[] = {
+        { "/(*).txt", "$1", "a", "/a.txt " },
+        { "/(*).txt", "x-$1", "x-a", "/a.txt " },
+        { "/(*).txt", "x-$1", "a", "" },
+        { "/(*)-(*)", "$1", "a", "/a-(*) " },
+        { "/(*)-(*)", "$2", "a", "/(*)-a " },
+        { "/(*)/(*)", "$2$1", "ab", "/ab/(*) /b/a /(*)/ab " },
+        { "/(*)-(*)", "$1-$2", "a-b-c", "/a-b-c /a-b-c " },
+        { "/(*)-(*)", "$1$1", "abab", "/ab-(*) " },
+        { "/(*)-(*)", "$1$1", "aba", "" },
+        { "/(*)", "${1}$$", "a*b$", "/a\\*b " },
+        { "/@(a|b)c", "$1", "a", "/ac " },
+        { "/*(a|b)c", "$1", "aa", NULL },
+        { "/{(a),b}c", "$1", "a", NULL },
+        { "/(*)", "", "", NULL },
+        { "/(*)", "same", "same", NULL },
+        { "/(*)", "same", "other", "" },
+        { "/(*)", "$2", "$2", NULL },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        print_message("# %s %s %s\n", cases[i].pattern, cases[i].text, cases[i].value);
+        Str patterns[8];
+        size_t n;
+        CLEANUP(buf_done) Buf all = { 0 };
+        bool known = glob_narrow(&ctx, compiled(cases[i].pattern), str(cases[i].text), str(cases[i].value),
+                                 patterns, ARRAY_LEN(patterns), &n);
+        assert_int_equal(known, cases[i].narrowed != NULL);
+        for (size_t k = 0; known && k < n; k++)
+            buf_printf(&all, STR_FMT " ", STR_ARG(patterns[k]));
+        if (known)
+            assert_string_equal(str_z(ctx.arena, buf_str(&all)), cases[i].narrowed);
+    }
+    Str none;
+    size_t n;
+    const Glob *glob = compiled("/(*)(*)(*)(*)(*)(*)(*)(*)");
+    assert_false(glob_narrow(&ctx, glob, STR("$1$2$3$4$5$6$7$8!"), STR("abcdefghijklmnopq"), &none, 1, &n));
+}
+
+static const char *random_pattern(uint64_t *seed)
+{
+    static const char *const pieces[] = { "(*)", "(a*)", "@(a|b)", "*", "a", "b", "/", "?(a)", "!(b)", "{a,(b)}", "(**)", "*(ab)" };
+    CLEANUP(buf_done) Buf text = { 0 };
+    buf_add_u8(&text, '/');
+    for (size_t i = 1 + next_rand(seed) % 4; i--;)
+        buf_add_str(&text, str(pieces[next_rand(seed) % ARRAY_LEN(pieces)]));
+    return str_z(ctx.arena, buf_str(&text));
+}
+
+/* A path from which a text was expanded is matched by one of the patterns that lead back. */
+static void narrowed_patterns_miss_nothing(void **state)
+{
+    (void)state;
+    static const char *const texts[] = { "$1", "$2", "$1$2", "$2-$1", "a$1", "$1$1", "$3$2$1", "x" };
+    uint64_t seed = 11;
+    size_t narrowed = 0;
+    for (int round = 0; round < 60000; round++) {
+        ArenaMark mark = arena_mark(ctx.arena);
+        const Glob *glob = compiled(random_pattern(&seed));
+        Str path = path_clean(&ctx, str(random_text(&seed, "aab/", 6)));
+        Str text = str(texts[next_rand(&seed) % ARRAY_LEN(texts)]), patterns[64];
+        size_t n;
+        if (path.size > 1 && glob_match(glob, path) &&
+            glob_narrow(&ctx, glob, text, glob_replace(&ctx, glob, path, text), patterns, ARRAY_LEN(patterns), &n)) {
+            bool found = false;
+            for (size_t i = 0; i < n; i++)
+                found |= glob_match(compiled(str_z(ctx.arena, patterns[i])), path);
+            if (!found)
+                fail_msg(STR_FMT " " STR_FMT " " STR_FMT, STR_ARG(glob_pattern(glob)), STR_ARG(path), STR_ARG(text));
+            narrowed++;
+        }
+        arena_rewind(ctx.arena, mark);
+    }
+    assert_true(narrowed > 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +417,8 @@ int main(void)
         cmocka_unit_test(walks_can_be_pruned),
         cmocka_unit_test(shapes_are_known),
         cmocka_unit_test(agrees_with_the_model),
+        cmocka_unit_test(narrowed_patterns_are_known),
+        cmocka_unit_test(narrowed_patterns_miss_nothing),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
