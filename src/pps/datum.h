@@ -38,6 +38,9 @@ typedef struct InputSource {
     /* One path of the input's commit ("/a", "/a/" or "/"): NOT_FOUND (bare) when nothing is there,
      * "/" of an empty commit included. */
     Status (*stat)(void *self, Ctx *ctx, const PpsV2__PFSInput *input, Str path, PfsMatch *out);
+    /* The same in the commit of the previous plan. */
+    Status (*stat_before)(void *self, Ctx *ctx, const PpsV2__PFSInput *input, Str path,
+                          PfsMatch *out);
     /* Paths of files that differ between the commit of the previous plan and the input's commit, in
      * path order; O(changes). */
     Status (*changes)(void *self, Ctx *ctx, const PpsV2__PFSInput *input,
@@ -56,14 +59,17 @@ Status datum_each(Ctx *ctx, const InputSource *source, const PpsV2__Input *input
 /* --- only what changed ------------------------------------------------------------------------ */
 
 /* Can the change of this tree's datums be told from the changes of its leaves? True for pfs, cron,
- * and crosses and unions of such (§33.8); joins and groups are enumerated again. */
+ * joins and groups of such, and crosses and unions of all these (§33.8). False where one repo's
+ * computed files are read, and where two inputs could give one datum id for different datums. */
 bool datum_has_delta(Ctx *ctx, const PpsV2__Input *input);
 
 /* What changed since the previous plan: put gets datums that are new or whose content may differ,
  * gone those that are no longer there (by id, names and paths; their content means nothing). A
  * superset is told: an unchanged datum may be put again, one that never was may be gone, and one
  * that is told both ways is there. Indexes count changes only. Cost: O(changes) for leaves and
- * unions; a cross lists its other children when one changed. Requires datum_has_delta. */
+ * unions; a cross lists its other children when one changed; a join or group costs the datums of the
+ * keys that were touched, and lists a child whole unless its key follows the fixed beginning of its
+ * glob ("/data/(*)/…" by "$1"). Requires datum_has_delta. */
 Status datum_each_change(Ctx *ctx, const InputSource *source, const PpsV2__Input *input,
                          DatumFn put, DatumFn gone, void *arg);
 

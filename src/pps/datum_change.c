@@ -11,16 +11,27 @@
 typedef struct Leaves {
     const PpsV2__PFSInput *items[INPUT_NODES_MAX];
     size_t n;
+    bool matched; /* there is a join or group */
 } Leaves;
+
+static bool is_match(const PpsV2__Input *node)
+{
+    InputKind kind = input_kind(node);
+    return kind == INPUT_JOIN || kind == INPUT_GROUP;
+}
+
+static bool has_same_ids(const PpsV2__PFSInput *a, const PpsV2__PFSInput *b)
+{
+    return !strcmp(a->name, b->name) && !strcmp(a->repo, b->repo) && !strcmp(a->branch, b->branch);
+}
 
 /* A datum id names input, repo and branch, but no project or repo type: two leaves that differ in
  * those only give equal ids for different files, and a file gone from one may still be in the
  * other. */
 static bool is_twin(const PpsV2__PFSInput *a, const PpsV2__PFSInput *b)
 {
-    bool same_ids =
-        !strcmp(a->name, b->name) && !strcmp(a->repo, b->repo) && !strcmp(a->branch, b->branch);
-    return same_ids && (strcmp(a->project, b->project) || strcmp(a->repo_type, b->repo_type));
+    return has_same_ids(a, b) &&
+           (strcmp(a->project, b->project) || strcmp(a->repo_type, b->repo_type));
 }
 
 static bool collect_leaves(Ctx *ctx, const PpsV2__Input *node, Leaves *leaves)
@@ -33,20 +44,32 @@ static bool collect_leaves(Ctx *ctx, const PpsV2__Input *node, Leaves *leaves)
             return false;
     if (leaf)
         leaves->items[leaves->n++] = leaf;
-    InputKind kind = input_kind(node);
-    if (kind == INPUT_JOIN || kind == INPUT_GROUP)
-        return false;
+    bool matches = is_match(node);
+    leaves->matched |= matches;
     InputChildren children = input_children(node);
     for (size_t i = 0; i < children.n; i++)
-        if (!collect_leaves(ctx, children.items[i], leaves))
+        if ((matches && input_children(children.items[i]).n) ||
+            !collect_leaves(ctx, children.items[i], leaves))
             return false;
+    return true;
+}
+
+/* A datum of a join or group may be gone because others of its key came, though its own files are
+ * there. So no other node may give the same: all leaves give ids of their own. */
+static bool are_all_apart(const Leaves *leaves)
+{
+    for (size_t i = 0; i < leaves->n; i++)
+        for (size_t k = 0; k < i; k++)
+            if (has_same_ids(leaves->items[i], leaves->items[k]))
+                return false;
     return true;
 }
 
 bool datum_has_delta(Ctx *ctx, const PpsV2__Input *input)
 {
     Leaves *leaves = ARENA_NEW(ctx->arena, Leaves, 1);
-    return leaves && collect_leaves(ctx, input, leaves);
+    return leaves && collect_leaves(ctx, input, leaves) &&
+           (!leaves->matched || are_all_apart(leaves));
 }
 
 /* --- leaves ----------------------------------------------------------------------------------- */
@@ -212,11 +235,12 @@ Status datum_each_change(Ctx *ctx, const InputSource *source, const PpsV2__Input
                          DatumFn put, DatumFn gone, void *arg)
 {
     InputKind kind = input_kind(input);
-    assert(kind != INPUT_JOIN && kind != INPUT_GROUP);
     if (kind == INPUT_PFS || kind == INPUT_CRON)
         return changes_of_leaf(ctx, source, input, put, gone, arg);
     if (kind == INPUT_CROSS)
         return changes_of_cross(ctx, source, input, put, gone, arg);
+    if (is_match(input))
+        return datum_regroup(ctx, source, input, put, gone, arg);
     InputChildren children = input_children(input);
     for (size_t i = 0; i < children.n; i++)
         TRY(datum_each_change(ctx, source, children.items[i], put, gone, arg));

@@ -63,3 +63,7 @@ Status datum_cross(Ctx *ctx, const DatumList *const *lists, size_t n, DatumFn fn
 /* Takes the children's datums apart and emits what shares a key: for each join key the products,
  * for each group key one datum. Every index is 0. */
 Status datum_match(Ctx *ctx, const DatumLists *children, bool is_join, DatumFn fn, void *arg);
+
+/* As datum_each_change, for a join or group whose children are leaves (datum_regroup.c). */
+Status datum_regroup(Ctx *ctx, const InputSource *source, const PpsV2__Input *node, DatumFn put,
+                     DatumFn gone, void *arg);

@@ -61,10 +61,10 @@ typedef struct PpsOpenView {
     PfsView view;
 } PpsOpenView;
 
-static const char *input_text(Ctx *ctx, const PpsV2__PFSInput *input)
+static const char *input_text(Ctx *ctx, const PpsV2__PFSInput *input, const char *set_id)
 {
     return text_printf(ctx->arena, "%s/%s.%s@%s=%s", input->project, input->repo, input->repo_type,
-                       input->branch, input->commit);
+                       input->branch, set_id);
 }
 
 static void open_view_free(PpsOpenView *open)
@@ -73,9 +73,10 @@ static void open_view_free(PpsOpenView *open)
     free(open);
 }
 
-static Status open_view(Ctx *ctx, PpsSource *source, const PpsV2__PFSInput *input, PfsView *out)
+static Status open_view(Ctx *ctx, PpsSource *source, const PpsV2__PFSInput *input,
+                        const char *set_id, PfsView *out)
 {
-    const char *text = input_text(ctx, input);
+    const char *text = input_text(ctx, input, set_id);
     PpsOpenView *open = source->views;
     while (open && strcmp(open->text, text) != 0)
         open = open->next;
@@ -84,7 +85,7 @@ static Status open_view(Ctx *ctx, PpsSource *source, const PpsV2__PFSInput *inpu
         if (!open)
             return STATUS(RESOURCE_EXHAUSTED);
         ctx_scratch(&open->ctx, ctx);
-        Status s = pps_input_view(&open->ctx, source->pps, input, input->commit, &open->view);
+        Status s = pps_input_view(&open->ctx, source->pps, input, set_id, &open->view);
         if (!status_ok(s)) {
             s = status_copy(ctx, s);
             open_view_free(open);
@@ -111,7 +112,16 @@ static Status source_stat(void *self, Ctx *ctx, const PpsV2__PFSInput *input, St
                           PfsMatch *out)
 {
     PfsView view;
-    TRY(open_view(ctx, self, input, &view));
+    TRY(open_view(ctx, self, input, input->commit, &view));
+    return pfs_view_stat(ctx, &view, path, out);
+}
+
+static Status source_stat_before(void *self, Ctx *ctx, const PpsV2__PFSInput *input, Str path,
+                                 PfsMatch *out)
+{
+    PpsSource *source = self;
+    PfsView view;
+    TRY(open_view(ctx, source, input, source->base_set, &view));
     return pfs_view_stat(ctx, &view, path, out);
 }
 
@@ -180,5 +190,5 @@ static Status source_changes(void *self, Ctx *ctx, const PpsV2__PFSInput *input,
 
 InputSource pps_source(PpsSource *source)
 {
-    return (InputSource){ source_list, source_stat, source_changes, source };
+    return (InputSource){ source_list, source_stat, source_stat_before, source_changes, source };
 }

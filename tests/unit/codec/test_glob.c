@@ -351,12 +351,12 @@ static void narrowed_patterns_are_known(void **state)
         { "/(*)", "$2", "$2", NULL },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        print_message("# %s %s %s\n", cases[i].pattern, cases[i].text, cases[i].value);
+        say_case("%s %s %s", cases[i].pattern, cases[i].text, cases[i].value);
         Str patterns[8];
         size_t n;
         CLEANUP(buf_done) Buf all = { 0 };
-        bool known = glob_narrow(&ctx, compiled(cases[i].pattern), str(cases[i].text), str(cases[i].value),
-                                 patterns, ARRAY_LEN(patterns), &n);
+        bool known = glob_narrow(&ctx, compiled(cases[i].pattern), str(cases[i].text),
+                                 str(cases[i].value), patterns, ARRAY_LEN(patterns), &n);
         assert_int_equal(known, cases[i].narrowed != NULL);
         for (size_t k = 0; known && k < n; k++)
             buf_printf(&all, STR_FMT " ", STR_ARG(patterns[k]));
@@ -366,12 +366,14 @@ static void narrowed_patterns_are_known(void **state)
     Str none;
     size_t n;
     const Glob *glob = compiled("/(*)(*)(*)(*)(*)(*)(*)(*)");
-    assert_false(glob_narrow(&ctx, glob, STR("$1$2$3$4$5$6$7$8!"), STR("abcdefghijklmnopq"), &none, 1, &n));
+    assert_false(
+        glob_narrow(&ctx, glob, STR("$1$2$3$4$5$6$7$8!"), STR("abcdefghijklmnopq"), &none, 1, &n));
 }
 
 static const char *random_pattern(uint64_t *seed)
 {
-    static const char *const pieces[] = { "(*)", "(a*)", "@(a|b)", "*", "a", "b", "/", "?(a)", "!(b)", "{a,(b)}", "(**)", "*(ab)" };
+    static const char *const pieces[] = { "(*)", "(a*)", "@(a|b)", "*",       "a",    "b",
+                                          "/",   "?(a)", "!(b)",   "{a,(b)}", "(**)", "*(ab)" };
     CLEANUP(buf_done) Buf text = { 0 };
     buf_add_u8(&text, '/');
     for (size_t i = 1 + next_rand(seed) % 4; i--;)
@@ -383,7 +385,9 @@ static const char *random_pattern(uint64_t *seed)
 static void narrowed_patterns_miss_nothing(void **state)
 {
     (void)state;
-    static const char *const texts[] = { "$1", "$2", "$1$2", "$2-$1", "a$1", "$1$1", "$3$2$1", "x" };
+    static const char *const texts[] = {
+        "$1", "$2", "$1$2", "$2-$1", "a$1", "$1$1", "$3$2$1", "x"
+    };
     uint64_t seed = 11;
     size_t narrowed = 0;
     for (int round = 0; round < 60000; round++) {
@@ -393,12 +397,14 @@ static void narrowed_patterns_miss_nothing(void **state)
         Str text = str(texts[next_rand(&seed) % ARRAY_LEN(texts)]), patterns[64];
         size_t n;
         if (path.size > 1 && glob_match(glob, path) &&
-            glob_narrow(&ctx, glob, text, glob_replace(&ctx, glob, path, text), patterns, ARRAY_LEN(patterns), &n)) {
+            glob_narrow(&ctx, glob, text, glob_replace(&ctx, glob, path, text), patterns,
+                        ARRAY_LEN(patterns), &n)) {
             bool found = false;
             for (size_t i = 0; i < n; i++)
                 found |= glob_match(compiled(str_z(ctx.arena, patterns[i])), path);
             if (!found)
-                fail_msg(STR_FMT " " STR_FMT " " STR_FMT, STR_ARG(glob_pattern(glob)), STR_ARG(path), STR_ARG(text));
+                fail_msg(STR_FMT " " STR_FMT " " STR_FMT, STR_ARG(glob_pattern(glob)),
+                         STR_ARG(path), STR_ARG(text));
             narrowed++;
         }
         arena_rewind(ctx.arena, mark);

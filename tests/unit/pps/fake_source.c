@@ -66,21 +66,31 @@ static Status fake_list(void *self, Ctx *ctx, const PpsV2__PFSInput *input, Matc
             Str part = str_sub(path, 0, end);
             bool is_new = end == path.size || !str_starts(previous, part);
             PfsMatch match;
-            if ((end < path.size && path.data[end - 1] != '/') || !is_new || !glob_match(glob, part))
+            if ((end < path.size && path.data[end - 1] != '/') || !is_new ||
+                !glob_match(glob, part))
                 continue;
-            if (look(&fake->now, input->repo, part, &match))
-                TRY(fn(arg, ctx, &match));
+            if (!look(&fake->now, input->repo, part, &match))
+                continue;
+            fake->matches++;
+            TRY(fn(arg, ctx, &match));
         }
         previous = path;
     }
     return OK;
 }
 
-static Status fake_stat(void *self, Ctx *ctx UNUSED, const PpsV2__PFSInput *input, Str path, PfsMatch *out)
+static Status fake_stat(void *self, Ctx *ctx UNUSED, const PpsV2__PFSInput *input, Str path,
+                        PfsMatch *out)
 {
     FakeSource *fake = self;
     fake->stats++;
     return look(&fake->now, input->repo, path, out) ? OK : STATUS(NOT_FOUND);
+}
+
+static Status fake_stat_before(void *self, Ctx *ctx UNUSED, const PpsV2__PFSInput *input, Str path,
+                               PfsMatch *out)
+{
+    return look(&((FakeSource *)self)->before, input->repo, path, out) ? OK : STATUS(NOT_FOUND);
 }
 
 static Status fake_changes(void *self, Ctx *ctx, const PpsV2__PFSInput *input,
@@ -102,7 +112,7 @@ static Status fake_changes(void *self, Ctx *ctx, const PpsV2__PFSInput *input,
 void fake_source_init(FakeSource *fake)
 {
     *fake = (FakeSource){ 0 };
-    fake->source = (InputSource){ fake_list, fake_stat, fake_changes, fake };
+    fake->source = (InputSource){ fake_list, fake_stat, fake_stat_before, fake_changes, fake };
 }
 
 PpsV2__Input *input_of(Ctx *ctx, const char *json)

@@ -17,6 +17,7 @@ typedef struct FakeFiles {
 typedef struct FakeSource {
     FakeFiles before, now;
     size_t lists, stats; /* calls so far */
+    size_t matches;      /* that lists told of */
     InputSource source;
 } FakeSource;
 

@@ -282,6 +282,13 @@ static Status on_gone(void *arg, Ctx *ctx, const Datum *datum)
     return add_datum_text(((Change *)arg)->gone, ctx, datum);
 }
 
+#define JOINED                                                                                     \
+    "{\"join\":[" PFS_ON("a", "/(*).*", JOIN_ON("$1")) "," PFS_ON("b", "/(*).*",                   \
+                                                                  OUTER_ON("$1")) "]}"
+#define GROUPED                                                                                    \
+    "{\"group\":[" PFS_ON("a", "/(*).*", GROUP_BY("$1")) "," PFS_ON("b", "/(*).*",                 \
+                                                                    GROUP_BY("$1")) "]}"
+
 static void changes_touch_what_holds_them(void **state)
 {
     Fixture *fx = *state;
@@ -303,6 +310,14 @@ static void changes_touch_what_holds_them(void **state)
           "b:/y\n", "b:/x\n" },
         { "one side of a cross", "a/1 a/2 b/x", "a/1 a/3 b/x",
           "{\"cross\":[" PFS("a", "/*") "," PFS("b", "/*") "]}", "a:/3 b:/x\n", "a:/2 b:/x\n" },
+        { "a pair came", "a/1.x b/2.x", "a/1.x b/1.x b/2.x", JOINED, "a:/1.x b:/1.x\n", "" },
+        { "a pair went", "a/1.x b/1.x", "a/1.x", JOINED, "", "a:/1.x b:/1.x\n" },
+        { "an outer file lost its other", "a/1.x b/1.x", "b/1.x", JOINED, "b:/1.x\n",
+          "a:/1.x b:/1.x\n" },
+        { "other keys do not matter", "a/1.x b/1.x b/2.x", "a/1.x b/1.x b/3.x", JOINED, "b:/3.x\n",
+          "b:/2.x\n" },
+        { "a group grew", "a/1.x b/1.x", "a/1.x a/1.y b/1.x b/2.x", GROUPED,
+          "a:/1.x a:/1.y b:/1.x\nb:/2.x\n", "a:/1.x b:/1.x\n" },
         { "both sides of a cross", "a/1 b/x", "a/2 b/y",
           "{\"cross\":[" PFS("a", "/*") "," PFS("b", "/*") "]}", "a:/2 b:/y\na:/2 b:/y\n",
           "a:/1 b:/x\na:/1 b:/y\na:/2 b:/x\n" },
@@ -332,8 +347,12 @@ static void deltas_are_for_trees_that_have_them(void **state)
     } cases[] = {
         { "{\"union\":[" PFS("a", "/a*") "," PFS("a", "/*b") "]}", true },
         { "{\"union\":[" PFS_ON("a", "/*", ",\"project\":\"x\"") "," PFS("a", "/*") "]}", false },
-        { "{\"join\":[" PFS("a", "/*") "," PFS("b", "/*") "]}", false },
-        { "{\"cross\":[" PFS("b", "/*") ",{\"group\":[" PFS("a", "/*") "]}]}", false },
+        { "{\"join\":[" PFS("a", "/*") "," PFS("b", "/*") "]}", true },
+        { "{\"cross\":[" PFS("b", "/*") ",{\"group\":[" PFS("a", "/*") "]}]}", true },
+        { "{\"union\":[" PFS("a", "/*") ",{\"group\":[" PFS("a", "/*") "]}]}", false },
+        { "{\"join\":[" PFS("a", "/*") "," PFS("a", "/x") "]}", false },
+        { "{\"join\":[" PFS("a", "/*") ",{\"union\":[" PFS("b", "/*") "]}]}", false },
+        { "{\"group\":[{\"join\":[" PFS("a", "/*") "," PFS("b", "/*") "]}]}", false },
         { "{\"cron\":{\"name\":\"t\",\"spec\":\"@daily\"}}", true },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
@@ -353,7 +372,31 @@ static void an_unchanged_cross_lists_nothing(void **state)
     assert_int_equal(fx->fake.lists, 0);
 }
 
-/* --- ids with content, as a set --------------------------------------------------------------- */
+static void a_change_under_a_join_looks_at_its_key_only(void **state)
+{
+    Fixture *fx = *state;
+    for (int i = 0; i < 100; i++) {
+        fake_files_set(&fx->fake.before, "a", text_printf(fx->ctx.arena, "/%02d.x", i), "1");
+        fake_files_set(&fx->fake.before, "b", text_printf(fx->ctx.arena, "/%02d.y", i), "1");
+    }
+    fx->fake.now = fx->fake.before;
+    fake_files_set(&fx->fake.now, "a", "/42.x", "2");
+    static const char *const inputs[] = { JOINED, GROUPED };
+    for (size_t i = 0; i < ARRAY_LEN(inputs); i++) {
+        buf_clear(&fx->text);
+        buf_clear(&fx->more);
+        fx->fake.lists = fx->fake.matches = 0;
+        Change change = { &fx->text, &fx->more };
+        assert_ok(datum_each_change(&fx->ctx, &fx->fake.source, input_of(&fx->ctx, inputs[i]),
+                                    on_put, on_gone, &change));
+        assert_string_equal(sorted_lines(&fx->ctx, buf_str(&fx->text)), "a:/42.x b:/42.y\n");
+        assert_int_equal(fx->fake.lists, 2);
+        assert_int_equal(fx->fake.matches, 2);
+    }
+}
+
+/* --- ids with content, as a set
+ * --------------------------------------------------------------------------- */
 
 typedef struct IdSet {
     struct {
@@ -431,8 +474,94 @@ static void enumerate_into(Fixture *fx, const FakeFiles *files, PpsV2__Input *in
     assert_ok(datum_each(&fx->ctx, &state_of_then.source, input, id_set_put, out));
 }
 
+/* Files of two elements and two keys each, so that many share one. */
+static void random_keyed_files(FakeSource *fake, uint64_t *seed)
+{
+    static const char *const paths[] = { "/k1-p",    "/k1-q",    "/k2-p",  "/k2-q",
+                                         "/k1-p/k2", "/k2-p/k1", "/k1/k1", "/k1/k2-p",
+                                         "/-",       "/x",       "/x/k1",  "/k1*-p" };
+    static const char *const repos[] = { "a", "b", "c" };
+    fake->before.n = 0;
+    for (int i = 0; i < 14; i++)
+        fake_files_set(&fake->before, repos[next_rand(seed) % 3],
+                       paths[next_rand(seed) % ARRAY_LEN(paths)], "1");
+    fake->now = fake->before;
+    for (uint64_t i = next_rand(seed) % 5; i--;)
+        fake_files_set(&fake->now, repos[next_rand(seed) % 3],
+                       paths[next_rand(seed) % ARRAY_LEN(paths)], next_rand(seed) % 2 ? "2" : NULL);
+}
+
+static char *random_keyed_leaf(Ctx *ctx, uint64_t *seed, const char *repo)
+{
+    static const char *const globs[] = {
+        "/(*)-(*)",   "/*-(*)",       "/(**)", "/(*)", "/(*)/(*)",
+        "/(*)/(*)-*", "/(k1|k2)-(*)", "/*",    "/",    "/(*)?(-*)"
+    };
+    static const char *const keys[] = { "$1", "$2", "$1$2", "$2-$1", "", "all", "$1$1", "k$2" };
+    return text_printf(ctx->arena,
+                       "{\"pfs\":{\"name\":\"%s\",\"repo\":\"%s\",\"glob\":\"%s\",\"joinOn\":\"%"
+                       "s\",\"groupBy\":\"%s\","
+                       "\"outerJoin\":%s}}",
+                       repo, repo, globs[next_rand(seed) % ARRAY_LEN(globs)],
+                       keys[next_rand(seed) % ARRAY_LEN(keys)],
+                       keys[next_rand(seed) % ARRAY_LEN(keys)],
+                       next_rand(seed) % 2 ? "true" : "false");
+}
+
+/* Joins and groups of two or three, by themselves, in a cross, and in a union. */
+static const char *random_match(Ctx *ctx, uint64_t *seed)
+{
+    const char *kind = next_rand(seed) % 2 ? "join" : "group";
+    char *a = random_keyed_leaf(ctx, seed, "a"), *b = random_keyed_leaf(ctx, seed, "b");
+    char *c = random_keyed_leaf(ctx, seed, "c");
+    switch (next_rand(seed) % 4) {
+    case 0:
+        return text_printf(ctx->arena, "{\"%s\":[%s,%s]}", kind, a, b);
+    case 1:
+        return text_printf(ctx->arena, "{\"%s\":[%s,%s,%s]}", kind, a, b, c);
+    case 2:
+        return text_printf(ctx->arena, "{\"cross\":[{\"%s\":[%s,%s]},%s]}", kind, a, b, c);
+    default:
+        return text_printf(ctx->arena, "{\"union\":[{\"%s\":[%s,%s]},%s]}", kind, a, b, c);
+    }
+}
+
 /* What is there now = what was there, without what is gone, with what is put: for random files and
  * changes. */
+static void check_changes(Fixture *fx, PpsV2__Input *input)
+{
+    IdSet set = { 0 }, expected = { 0 };
+    enumerate_into(fx, &fx->fake.before, input, &set);
+    enumerate_into(fx, &fx->fake.now, input, &expected);
+    SetChange change = { 0 };
+    assert_ok(
+        datum_each_change(&fx->ctx, &fx->fake.source, input, change_put, change_gone, &change));
+    for (size_t i = 0; i < change.gone.n; i++)
+        id_set_remove(&set, &change.gone.items[i].id);
+    for (size_t i = 0; i < change.put.n; i++) {
+        id_set_remove(&set, &change.put.items[i].id);
+        size_t at = id_set_find(&set, &change.put.items[i].id);
+        memmove(&set.items[at + 1], &set.items[at], (set.n++ - at) * sizeof(set.items[0]));
+        set.items[at] = change.put.items[i];
+    }
+    assert_int_equal(set.n, expected.n);
+    assert_memory_equal(set.items, expected.items, set.n * sizeof(set.items[0]));
+}
+
+static void changes_of_joins_and_groups_lead_from_before_to_now(void **state)
+{
+    Fixture *fx = *state;
+    uint64_t seed = 5;
+    for (int round = 0; round < 3000; round++) {
+        ArenaMark mark = arena_mark(fx->ctx.arena);
+        random_keyed_files(&fx->fake, &seed);
+        PpsV2__Input *input = input_of(&fx->ctx, random_match(&fx->ctx, &seed));
+        assert_true(datum_has_delta(&fx->ctx, input));
+        check_changes(fx, input);
+        arena_rewind(fx->ctx.arena, mark);
+    }
+}
+
 static void changes_lead_from_before_to_now(void **state)
 {
     Fixture *fx = *state;
@@ -450,23 +579,7 @@ static void changes_lead_from_before_to_now(void **state)
         random_files(&fx->fake, &seed);
         ArenaMark mark = arena_mark(fx->ctx.arena);
         PpsV2__Input *input = input_of(&fx->ctx, inputs[next_rand(&seed) % ARRAY_LEN(inputs)]);
-        IdSet set = { 0 }, expected = { 0 };
-        enumerate_into(fx, &fx->fake.before, input, &set);
-        enumerate_into(fx, &fx->fake.now, input, &expected);
-
-        SetChange change = { 0 };
-        assert_ok(
-            datum_each_change(&fx->ctx, &fx->fake.source, input, change_put, change_gone, &change));
-        for (size_t i = 0; i < change.gone.n; i++)
-            id_set_remove(&set, &change.gone.items[i].id);
-        for (size_t i = 0; i < change.put.n; i++) {
-            id_set_remove(&set, &change.put.items[i].id);
-            size_t at = id_set_find(&set, &change.put.items[i].id);
-            memmove(&set.items[at + 1], &set.items[at], (set.n++ - at) * sizeof(set.items[0]));
-            set.items[at] = change.put.items[i];
-        }
-        assert_int_equal(set.n, expected.n);
-        assert_memory_equal(set.items, expected.items, set.n * sizeof(set.items[0]));
+        check_changes(fx, input);
         arena_rewind(fx->ctx.arena, mark);
     }
 }
@@ -524,7 +637,9 @@ int main(void)
         DATUM_TEST(changes_touch_what_holds_them),
         DATUM_TEST(deltas_are_for_trees_that_have_them),
         DATUM_TEST(an_unchanged_cross_lists_nothing),
+        DATUM_TEST(a_change_under_a_join_looks_at_its_key_only),
         DATUM_TEST(changes_lead_from_before_to_now),
+        DATUM_TEST(changes_of_joins_and_groups_lead_from_before_to_now),
         cmocka_unit_test(sets_close_by_number_or_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -357,6 +357,10 @@ static char *done_records(Fixture *fx, const Hash *done)
     return str_z(fx->ctx.arena, buf_str(&records));
 }
 
+#define KEYED(repo, glob, key, outer)                                                              \
+    "{\"pfs\":{\"repo\":\"" repo "\",\"glob\":\"" glob "\",\"joinOn\":\"" key                      \
+    "\",\"groupBy\":\"" key "\",\"outerJoin\":" outer "}}"
+
 static void changes_give_the_plan_that_all_datums_give(void **state)
 {
     Fixture *fx = *state;
@@ -367,6 +371,13 @@ static void changes_give_the_plan_that_all_datums_give(void **state)
         "*\"}},{\"pfs\":{\"repo\":\"b\",\"glob\":\"/*\"}}]}",
         "{\"cross\":[{\"pfs\":{\"repo\":\"a\",\"glob\":\"/"
         "*\"}},{\"pfs\":{\"repo\":\"b\",\"glob\":\"/*\"}}]}",
+        "{\"join\":[" KEYED("a", "/(?)*", "$1", "false") "," KEYED("b", "/(?)*", "$1", "true") "]}",
+        "{\"join\":[" KEYED("a", "/(*)/(*)", "$2", "true") "," KEYED("b", "/(?)(**)", "$1",
+                                                                     "true") "]}",
+        "{\"group\":[" KEYED("a", "/(?)**", "$1", "false") "," KEYED("b", "/(*)", "$1",
+                                                                     "false") "]}",
+        "{\"group\":[" KEYED("a", "/(?)(**)", "$1-$2", "false") "," KEYED("b", "/(?)/(*)", "$1-/$2",
+                                                                          "false") "]}",
     };
     uint64_t seed = 99;
     for (size_t k = 0; k < ARRAY_LEN(inputs); k++) {
@@ -380,6 +391,7 @@ static void changes_give_the_plan_that_all_datums_give(void **state)
             fx->params.delta = false;
             Plan whole = plan_job(fx);
             fx->params.delta = round > 0;
+            assert_true(datum_has_delta(&fx->ctx, fx->input));
             Plan by_change = plan_job(fx);
             assert_string_equal(done_records(fx, &whole.done), done_records(fx, &by_change.done));
             assert_string_equal(todo_ids(fx, &whole.todo), todo_ids(fx, &by_change.todo));
