@@ -395,8 +395,7 @@ static void a_change_under_a_join_looks_at_its_key_only(void **state)
     }
 }
 
-/* --- ids with content, as a set
- * --------------------------------------------------------------------------- */
+/* --- ids with content, as a set --------------------------------------------------------------- */
 
 typedef struct IdSet {
     struct {
