@@ -78,6 +78,7 @@ PACHCTL = {
     'run cron': 'J',
     'run pfs-load-test': 'b,branch s,seed state-id J',
     'run pps-load-test': 'd,dag s,seed p,parallelism pod-patch state-id',
+    'shell': 'max-completions',
     'squash commitV2': 'r,recursive',
     'start commit': 'p,parent m,message description J',
     'start pipeline': 'J',

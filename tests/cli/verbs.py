@@ -61,7 +61,7 @@ PACHCTL = {
 # Verbs of pachctl that pcv has not: a first word stands for all that begin with it.
 MISSING = {
     'auth', 'config import-kube', 'create snapshot', 'debug', 'delete snapshot',
-    'idp', 'inspect snapshot', 'list snapshot', 'logs2', 'misc', 'mount', 'shell', 'unmount',
+    'idp', 'inspect snapshot', 'list snapshot', 'logs2', 'misc', 'mount', 'unmount',
 }
 
 # Verbs that are tested elsewhere, by what must stand in that file.

@@ -9,5 +9,6 @@ const CommandTable *const pcv_tables[] = {
     &lineage_commands,  &image_commands,       &edit_commands,        &diff_commands,
     &metadata_commands, &whole_commands,       &debug_commands,       &load_commands,
     &draw_commands,     &cluster_log_commands, &idle_commands,        &completion_commands,
+    &shell_commands,
     NULL,
 };

@@ -105,8 +105,7 @@ static void read_words(Asked *asked)
         if (str_starts(word, STR("-")))
             continue;
         const char *longer = text_printf(ctx->arena, STR_FMT "%s" STR_FMT, STR_ARG(asked->words),
-                                         asked->words.size ? " " : "",
-                                         STR_ARG(cli_singular(word)));
+                                         asked->words.size ? " " : "", STR_ARG(cli_singular(word)));
         if (asked->command) {
             asked->args++;
             continue;

@@ -14,7 +14,7 @@ extern const CommandTable project_commands, repo_commands, branch_commands, comm
     log_commands, secret_commands, defaults_commands, cluster_commands, transaction_commands,
     config_commands, lineage_commands, image_commands, edit_commands, diff_commands,
     metadata_commands, whole_commands, debug_commands, load_commands, draw_commands, cluster_log_commands,
-    idle_commands, completion_commands;
+    idle_commands, completion_commands, shell_commands;
 
 /* Calls a method that answers with one message, and prints it raw or by `print`. */
 Status show_one(Cli *cli, const char *path, const void *request,
