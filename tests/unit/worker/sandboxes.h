@@ -162,9 +162,11 @@ static inline void become(uid_t uid)
     assert_int_equal(setresuid(uid, uid, uid), 0);
 }
 
-/* In a child: opens a sandbox and runs the body. */
+/* In a child: opens a sandbox and runs the body. What fails ends the child: it would go on with the
+ * other tests, each of which has children of its own. */
 static inline _Noreturn void runner_child(const As *as, void (*body)(Runner *r))
 {
+    setenv("CMOCKA_TEST_ABORT", "1", 1);
     become(as->uid);
     Runner *r = runner_new(as);
     Status s = sandbox_open(&r->ctx, &r->config, &r->sandbox);
