@@ -26,7 +26,7 @@ static Status read_file(Ctx *ctx, Pfs *pfs, const char *id, Buf *out)
     PfsView view;
     TRY(pfs_view_open(ctx, pfs, pfs_commit_ref(ctx, "default", PFS_FILESETS_REPO, id), &view));
     Status s = pfs_view_read(ctx, &view, STR(STATE_PATH), 0, UINT64_MAX, take_piece, out);
-    return s.code == STATUS_NOT_FOUND ? FAIL(ctx, NOT_FOUND, "it has no file '%s'", STATE_PATH + 1)
+    return s.code == STATUS_NOT_FOUND ? FAIL(ctx, NOT_FOUND, "it has no file '%s'", &STATE_PATH[1])
                                       : s;
 }
 
