@@ -1,23 +1,7 @@
 /* Sizes as text: triggers', Kubernetes', and those of tables. */
-#include "testing.h"
+#include "one_ctx.h"
 
 #include "codec/amount.h"
-
-static Ctx ctx;
-
-static int setup(void **state)
-{
-    (void)state;
-    ctx_init(&ctx);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    ctx_done(&ctx);
-    return 0;
-}
 
 static void sizes_of_triggers(void **state)
 {

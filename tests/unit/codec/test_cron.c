@@ -1,24 +1,8 @@
 /* Schedules: what parses, what does not and with which text, and when the next time is. */
-#include "testing.h"
+#include "one_ctx.h"
 
 #include "codec/cron.h"
 #include "codec/moment.h"
-
-static Ctx ctx;
-
-static int setup(void **state)
-{
-    (void)state;
-    ctx_init(&ctx);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    ctx_done(&ctx);
-    return 0;
-}
 
 static Cron parsed(const char *spec)
 {

@@ -1,24 +1,8 @@
 /* Globs match what the dialect says, in bounded time, and agree with a plain model on random
  * patterns. */
-#include "testing.h"
+#include "one_ctx.h"
 
 #include "codec/glob.h"
-
-static Ctx ctx;
-
-static int setup(void **state)
-{
-    (void)state;
-    ctx_init(&ctx);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    ctx_done(&ctx);
-    return 0;
-}
 
 static const Glob *compiled(const char *pattern)
 {

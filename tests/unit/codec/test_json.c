@@ -1,23 +1,7 @@
 /* JSON: strict reading with positions, exact writing, members, merge patches. */
-#include "testing.h"
+#include "one_ctx.h"
 
 #include "codec/json.h"
-
-static Ctx ctx;
-
-static int setup(void **state)
-{
-    (void)state;
-    ctx_init(&ctx);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    ctx_done(&ctx);
-    return 0;
-}
 
 static JsonValue *parsed(const char *text)
 {

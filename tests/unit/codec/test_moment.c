@@ -1,25 +1,9 @@
 /* Times and durations as text, both ways. */
-#include "testing.h"
+#include "one_ctx.h"
 
 #include <time.h>
 
 #include "codec/moment.h"
-
-static Ctx ctx;
-
-static int setup(void **state)
-{
-    (void)state;
-    ctx_init(&ctx);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    ctx_done(&ctx);
-    return 0;
-}
 
 static void reads_and_writes_rfc_3339(void **state)
 {

@@ -1,23 +1,7 @@
 /* Paths are cleaned lexically, and only those that clients may write are valid. */
-#include "testing.h"
+#include "one_ctx.h"
 
 #include "codec/path.h"
-
-static Ctx ctx;
-
-static int setup(void **state)
-{
-    (void)state;
-    ctx_init(&ctx);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    ctx_done(&ctx);
-    return 0;
-}
 
 static void cleans(void **state)
 {

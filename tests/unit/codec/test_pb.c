@@ -1,24 +1,8 @@
 /* Messages from outside are checked before protobuf-c sees them; copies are deep and equal. */
-#include "testing.h"
+#include "one_ctx.h"
 
 #include "codec/pb.h"
 #include "pps/pps.pb-c.h"
-
-static Ctx ctx;
-
-static int setup(void **state)
-{
-    (void)state;
-    ctx_init(&ctx);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    ctx_done(&ctx);
-    return 0;
-}
 
 static PpsV2__Transform *example(void)
 {

@@ -1,5 +1,5 @@
 /* protobuf's JSON: strict reading with the known messages, canonical writing, canonical keys. */
-#include "testing.h"
+#include "one_ctx.h"
 
 #include "auth/auth.pb-c.h"
 #include "codec/base64.h"
@@ -13,22 +13,6 @@
 #include "identity/identity.pb-c.h"
 #include "pfs/pfs.pb-c.h"
 #include "pps/pps.pb-c.h"
-
-static Ctx ctx;
-
-static int setup(void **state)
-{
-    (void)state;
-    ctx_init(&ctx);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    ctx_done(&ctx);
-    return 0;
-}
 
 static const char *printed(const ProtobufCMessage *message, PbJsonOptions options)
 {

@@ -1,23 +1,7 @@
 /* Regular expressions: the syntax that clients know is understood, and nothing takes long. */
-#include "testing.h"
+#include "one_ctx.h"
 
 #include "codec/regex.h"
-
-static Ctx ctx;
-
-static int setup(void **state)
-{
-    (void)state;
-    ctx_init(&ctx);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    ctx_done(&ctx);
-    return 0;
-}
 
 static void searches(void **state)
 {

@@ -1,23 +1,7 @@
 /* Tar streams: the exact bytes written, and reading what others write, in pieces of any size. */
-#include "testing.h"
+#include "one_ctx.h"
 
 #include "codec/tar.h"
-
-static Ctx ctx;
-
-static int setup(void **state)
-{
-    (void)state;
-    ctx_init(&ctx);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    ctx_done(&ctx);
-    return 0;
-}
 
 /* --- a sink that writes down what it is told -------------------------------------------------- */
 

@@ -1,23 +1,7 @@
 /* YAML to JSON values and back. */
-#include "testing.h"
+#include "one_ctx.h"
 
 #include "codec/yaml.h"
-
-static Ctx ctx;
-
-static int setup(void **state)
-{
-    (void)state;
-    ctx_init(&ctx);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    ctx_done(&ctx);
-    return 0;
-}
 
 /* All documents of a text as one JSON array. */
 static const char *as_json(const char *text)

@@ -1,24 +1,8 @@
 /* Listings and errors of both dialects; and what is read of ~/.aws. */
-#include "testing.h"
+#include "one_ctx.h"
 
 #include "courier/aws.h"
 #include "courier/listing.h"
-
-static Ctx ctx;
-
-static int setup(void **state)
-{
-    (void)state;
-    ctx_init(&ctx);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    ctx_done(&ctx);
-    return 0;
-}
 
 static Status add_object(void *arg, Str key, uint64_t size)
 {

@@ -1,22 +1,6 @@
 /* What a load test is made of: its spec, its files, its DAG. */
 #include "load/load_priv.h"
-#include "testing.h"
-
-static Ctx ctx;
-
-static int setup(void **state)
-{
-    (void)state;
-    ctx_init(&ctx);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    ctx_done(&ctx);
-    return 0;
-}
+#include "one_ctx.h"
 
 /* --- spec ------------------------------------------------------------------------------------- */
 

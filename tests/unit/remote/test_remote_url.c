@@ -1,23 +1,7 @@
 /* URLs are taken apart as their stores name things, or refused with what is wrong. */
-#include "testing.h"
+#include "one_ctx.h"
 
 #include "remote/url.h"
-
-static Ctx ctx;
-
-static int setup(void **state)
-{
-    (void)state;
-    ctx_init(&ctx);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    ctx_done(&ctx);
-    return 0;
-}
 
 static void parses(void **state)
 {
