@@ -88,13 +88,20 @@ static const char *place_of(Arena *arena, const char *name, const char *path)
     return text_printf(arena, "%s" STR_FMT, name, STR_ARG(s));
 }
 
-/* A file that waits to be used again is in the folder at hand, and must not be in the way of
- * another one's. */
-static int enter(Inputs *inputs, const char *place, bool make, const char **out_name)
+/* A file that waits to be used again is in the folder at hand, maybe under the name of one to come:
+ * only who puts spare files aside, or takes them, may find it there. */
+static int enter(Inputs *inputs, const char *place, bool with_spares, bool make,
+                 const char **out_name)
 {
-    if (!at_hand_has(&inputs->at, place))
+    if (!with_spares || !at_hand_has(&inputs->at, place))
         spares_settle(inputs->spares);
     return at_hand_enter(&inputs->at, place, make, out_name);
+}
+
+static void leave(Inputs *inputs)
+{
+    spares_settle(inputs->spares);
+    at_hand_leave(&inputs->at);
 }
 
 /* --- removing -------------------------------------------------------------------------------- */
@@ -110,16 +117,17 @@ static Status remove_placed(Ctx *ctx, Inputs *inputs, Placed *placed)
     placed->gone = true;
     char *place = arena_strdup(ctx->arena, place_of(ctx->arena, placed->name, placed->path));
     const char *name;
-    int parent = enter(inputs, place, false, &name);
+    bool is_spare = placed->own && !inputs->private_copies;
+    int parent = enter(inputs, place, is_spare, false, &name);
     if (parent < 0)
         return errno == ENOENT ? OK
                                : status_errno(ctx, errno, "could not remove input '%s'", place);
-    if (placed->own && !inputs->private_copies && spares_keep(inputs->spares, parent, name))
+    if (is_spare && spares_keep(inputs->spares, parent, name))
         return OK;
     FolderKeepFn keep =
         inputs->private_copies ? NULL : keep_folder; /* user code may have changed it */
     Status s = folder_remove_keeping(ctx, parent, name, keep, inputs->spares);
-    at_hand_leave(&inputs->at); /* it may have been below */
+    leave(inputs); /* it may have been below */
     return s;
 }
 
@@ -150,7 +158,7 @@ static bool is_folder_used(const Placed *placed, const WorkerInput *const *wante
 /* The folders of an input that is gone, as far as they hold nothing. */
 static void prune_folders(Ctx *ctx, Inputs *inputs, const Placed *placed, bool keep_top)
 {
-    at_hand_leave(&inputs->at);
+    leave(inputs);
     char *place = arena_strdup(ctx->arena, place_of(ctx->arena, placed->name, placed->path));
     for (char *slash; (slash = strrchr(place, '/'));) {
         *slash = '\0';
@@ -188,7 +196,7 @@ static void sink_done(PlaceSink *sink)
 static Status enter_dir(Ctx *ctx, PlaceSink *sink, const char *place)
 {
     const char *name;
-    sink->dir_fd = enter(sink->inputs, place, true, &name);
+    sink->dir_fd = enter(sink->inputs, place, sink->own, true, &name);
     if (sink->dir_fd < 0)
         return status_errno(ctx, errno, "could not make the folder of input '%s'", place);
     if (strlen(name) > NAME_MAX)
@@ -320,7 +328,8 @@ static Status add_input(Ctx *ctx, Inputs *inputs, WorkerIo *io, const WorkerInpu
                         Lazy *lazy, uint64_t *out_bytes)
 {
     *out_bytes = 0;
-    bool exists = at_hand_has(&inputs->at, place_of(ctx->arena, input->name, input->path)) ||
+    const char *place = place_of(ctx->arena, input->name, input->path);
+    bool exists = (strchr(place, '/') && at_hand_has(&inputs->at, place)) ||
                   faccessat(inputs->pfs_fd, input->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
     if (!exists && spares_make_folder(inputs->spares, inputs->pfs_fd, input->name) < 0)
         return status_errno(ctx, errno, "could not make folder '/pfs/%s'", input->name);
@@ -437,7 +446,7 @@ static Status add_missing(Ctx *ctx, Inputs *inputs, WorkerIo *io, const WorkerIn
 static Status clear(Ctx *ctx, Inputs *inputs)
 {
     Status first = OK;
-    at_hand_leave(&inputs->at);
+    leave(inputs);
     for (size_t i = 0; i < inputs->count; i++) {
         Status s = folder_remove(ctx, inputs->pfs_fd, inputs->placed[i].name);
         first = status_ok(first) ? s : first;

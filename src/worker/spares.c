@@ -86,7 +86,6 @@ bool spares_keep(Spares *spares, int dir_fd, const char *name)
     return true;
 }
 
-/* It may be gone already: who needed its name took it away. */
 void spares_settle(Spares *spares)
 {
     int dir_fd = spares->parked_fd;

@@ -16,8 +16,8 @@ Spares *spares_free(Spares *spares); /* NULL is fine */
 
 /* Takes dir_fd's regular file `name` away and keeps it; false when it cannot, and it is still there.
  * One may stay where it is until it is taken for another name, which then is one rename in a folder
- * instead of two across folders: before dir_fd is closed, and before anyone looks, call
- * spares_settle. */
+ * instead of two across folders: before dir_fd is closed, before anyone looks, and before its name
+ * is given to anything but by spares_take, call spares_settle. */
 bool spares_keep(Spares *spares, int dir_fd, const char *name);
 void spares_settle(Spares *spares);
 /* A file kept earlier appears as `name`, with whatever it held, open for writing; -1 when there is none

@@ -373,6 +373,88 @@ static void overlapping_inputs(void **state)
     assert_string_equal(run_script(server, "ls /pfs > /pfs/out/l", NULL, 0), "\n/l=out\n\ndone");
 }
 
+/* --- inputs at random: each datum sees its own, whatever the one before it left --------------- */
+
+typedef enum Form { FORM_FETCHED, FORM_CONTENT, FORM_EMPTY, FORM_COUNT } Form;
+
+static WorkerInput input_in_form(Server *server, const char *name, const char *path, Form form)
+{
+    WorkerInput input = file_input(name, path);
+    input.has_content = form == FORM_CONTENT && !str_ends(str(path), STR("/"));
+    input.empty_files = form == FORM_EMPTY;
+    for (const RepoFile *file = repo; input.has_content && file->path; file++) {
+        if (strcmp(file->path, path) == 0)
+            input.content = str_bytes(str(arena_strdup(server->ctx.arena, file->content)));
+    }
+    return input;
+}
+
+/* A folder, or one or two of its files; returns how many inputs that is. */
+static size_t random_inputs(Server *server, uint64_t *seed, const char *name, WorkerInput *out)
+{
+    static const char *const folders[] = { "/", "/dir/", "/dir/sub/", "/model/" };
+    static const char *const files[] = { "/a", "/b", "/dir/sub/y", "/dir/x", "/model/weights" };
+    Form form = next_rand(seed) % FORM_COUNT;
+    if (next_rand(seed) % 3 == 0) {
+        const char *folder = folders[next_rand(seed) % ARRAY_LEN(folders)];
+        out[0] = input_in_form(server, name, folder, form);
+        return 1;
+    }
+    size_t first = next_rand(seed) % ARRAY_LEN(files), n = 1 + next_rand(seed) % 2;
+    for (size_t i = 0; i < n; i++)
+        out[i] = input_in_form(server, name, files[(first + i) % ARRAY_LEN(files)],
+                               next_rand(seed) % 2 ? form : FORM_CONTENT);
+    return n;
+}
+
+/* How many files. */
+static size_t add_expected(Buf *out, const WorkerInput *inputs, size_t n)
+{
+    size_t files = 0;
+    for (const RepoFile *file = repo; file->path; file++) {
+        for (size_t i = 0; i < n; i++) {
+            bool hit = str_ends(str(inputs[i].path), STR("/"))
+                           ? str_starts(str(file->path), str(inputs[i].path))
+                           : strcmp(file->path, inputs[i].path) == 0;
+            files += hit;
+            if (hit)
+                buf_printf(out, "%s%s=%s\n", inputs[i].name, file->path,
+                           inputs[i].empty_files ? "" : file->content);
+        }
+    }
+    return files;
+}
+
+static void each_datum_sees_its_own_inputs(void **state)
+{
+    SKIP_WITHOUT_SANDBOX(state);
+    Server *server = *state;
+    static const char *const names[] = { "in", "on", "un" };
+    uint64_t seed = 20;
+    for (int round = 0; round < 300; round++) {
+        WorkerInput inputs[2 * ARRAY_LEN(names)];
+        size_t n = 0, files = 0;
+        CLEANUP(buf_done) Buf expected = { 0 };
+        for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+            if (next_rand(&seed) % 4 == 0)
+                continue;
+            size_t added = random_inputs(server, &seed, names[i], inputs + n);
+            files += add_expected(&expected, inputs + n, added);
+            n += added;
+        }
+        buf_printf(&expected, "%zu\n", files);
+        run_script(server,
+                   "cd /pfs; for i in in on un; do for f in /a /b /dir/x /dir/sub/y /empty "
+                   "/model/weights /model/config; do if test -f $i$f; then printf '%s=' $i$f;"
+                   "cat $i$f; echo; fi; done; done; find . -type f ! -name .env | wc -l",
+                   inputs, n);
+        say_case("round %d", round);
+        assert_processed(server);
+        assert_string_equal(log_of(server, &server->user),
+                            str_z(server->ctx.arena, buf_str(&expected)));
+    }
+}
+
 static void failures_and_tries(void **state)
 {
     SKIP_WITHOUT_SANDBOX(state);
@@ -752,6 +834,7 @@ int main(void)
         T(lazy_inputs_are_fetched_only_when_opened),
         T(what_stays_is_not_fetched_again),
         T(overlapping_inputs),
+        T(each_datum_sees_its_own_inputs),
         T(failures_and_tries),
         T(timeouts_kill),
         T(cancellation_is_no_result),
