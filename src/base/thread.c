@@ -80,30 +80,31 @@ static Task *next_task(Pool *pool)
 }
 
 /* What a burst of work left free goes back to the system; malloc would keep it for the next one.
- * Each time that half of the threads have left. */
-static void give_back_memory(Pool *pool)
+ * Each time that half of the threads have left: `others` are still there. */
+static void give_back_memory(size_t others)
+{
+#ifdef __GLIBC__
+    if ((others & (others - 1)) == 0)
+        malloc_trim(0);
+#else
+    (void)others;
+#endif
+}
+
+/* Counted down under the lock, so that of threads that leave together each sees another number, and
+ * the last one 0. The pool may be gone once nobody is counted in it. */
+static void leave(Pool *pool)
 {
     size_t others;
     bool closing;
     {
         LOCKED(&pool->lock);
-        others = pool->total - 1;
+        others = --pool->total;
         closing = pool->closing;
+        pthread_cond_broadcast(&pool->done);
     }
-#ifdef __GLIBC__
-    if (!closing && (others & (others - 1)) == 0)
-        malloc_trim(0);
-#else
-    (void)others, (void)closing;
-#endif
-}
-
-static void leave(Pool *pool)
-{
-    give_back_memory(pool);
-    LOCKED(&pool->lock);
-    pool->total--;
-    pthread_cond_broadcast(&pool->done);
+    if (!closing)
+        give_back_memory(others);
 }
 
 static void *pool_thread(void *arg)

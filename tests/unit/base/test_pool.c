@@ -1,6 +1,10 @@
 /* test_pool.c - a pool takes as much work as it has threads for, however fast it comes. */
+#include <malloc.h>
 #include <sched.h>
+#include <stdatomic.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/thread.h"
 #include "testing.h"
 
@@ -63,6 +67,34 @@ static void a_burst_is_taken_by_idle_threads(void **state)
     assert_null(pool_free(pool));
 }
 
+#ifdef __GLIBC__
+static _Atomic int trims;
+
+/* In place of the C library's: as slow, so that others leave meanwhile. */
+int malloc_trim(size_t pad)
+{
+    (void)pad;
+    trims++;
+    usleep(1000);
+    return 0;
+}
+
+/* Fifty threads end at about the same time: memory is given back at 32, 16, 8, 4, 2, 1 and 0 left,
+ * whoever overtakes whom. */
+static void those_who_leave_give_memory_back(void **state)
+{
+    (void)state;
+    trims = 0;
+    Pool *pool = pool_new("pool", THREADS);
+    fill(pool);
+    int64_t until_ns = clock_mono_ns() + 6 * POOL_IDLE_MS * NS_PER_MS;
+    while (trims < 7 && clock_mono_ns() < until_ns)
+        usleep(10000);
+    assert_int_equal(trims, 7);
+    pool_free(pool);
+}
+#endif
+
 static void count_up(void *arg)
 {
     __atomic_fetch_add((int *)arg, 1, __ATOMIC_RELAXED);
@@ -85,6 +117,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_burst_is_taken_by_idle_threads),
+#ifdef __GLIBC__
+        cmocka_unit_test(those_who_leave_give_memory_back),
+#endif
         cmocka_unit_test(freeing_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
