@@ -1,8 +1,8 @@
-/* control_fixture.h - the real controller over a scratch folder, what users do to it, and the worker
- * that a test plays: it takes orders and reports. */
+/* control_fixture.h - the real controller over a scratch folder, what users do to it, and the
+ * worker that a test plays: it takes orders and reports. */
 #pragma once
 
-#include "testing.h"
+#include "floors.h"
 
 #include "base/clock.h"
 #include "codec/pb.h"
@@ -13,11 +13,7 @@
 typedef struct Fixture {
     Ctx ctx;
     char *dir;
-    Db *db;
-    StoreIndex index;
-    Store *store;
-    Pfs *pfs;
-    Pps *pps;
+    Floors floors;
     Control *control;
     ControlSession *session;
 } Fixture;
@@ -35,22 +31,9 @@ static inline Status resolve(void *self, Ctx *ctx, const char *image, const char
 
 static inline void open_all(Fixture *fx)
 {
-    DbMigration all[16];
-    size_t n = 0;
-    for (size_t i = 0; i < pfs_migration_count; i++)
-        all[n++] = pfs_migrations[i];
-    for (size_t i = 0; i < pps_migration_count; i++)
-        all[n++] = pps_migrations[i];
-    const StoreConfig store = { .dir = fx->dir };
-    const PpsHost host = { .resolve_image = resolve };
-    assert_ok(db_open(&fx->ctx, text_printf(fx->ctx.arena, "sqlite:%s/pcv.db", fx->dir), all, n,
-                      &fx->db));
-    fx->index = db_store_index(fx->db);
-    assert_ok(store_open(&fx->ctx, &store, &fx->index, &fx->store));
-    assert_ok(pfs_open(&fx->ctx, fx->db, fx->store, &fx->pfs));
-    assert_ok(pps_open(&fx->ctx, fx->pfs, &host, &fx->pps));
-    assert_ok(pfs_start(&fx->ctx, fx->pfs));
-    const ControlConfig control = { .pps = fx->pps };
+    floors_open(&fx->ctx, fx->dir, resolve, &fx->floors);
+    assert_ok(pfs_start(&fx->ctx, fx->floors.pfs));
+    const ControlConfig control = { .pps = fx->floors.pps };
     assert_ok(control_start(&fx->ctx, &control, &fx->control));
 }
 
@@ -58,10 +41,7 @@ static inline void close_all(Fixture *fx)
 {
     fx->session = control_leave(fx->session);
     fx->control = control_stop(fx->control);
-    fx->pps = pps_close(fx->pps);
-    fx->pfs = pfs_close(fx->pfs);
-    fx->store = store_close(fx->store);
-    fx->db = db_close(fx->db);
+    floors_close(&fx->floors);
 }
 
 static inline int setup(void **state)
@@ -93,14 +73,14 @@ static inline void make_repo(Fixture *fx, const char *name)
     PfsV2__CreateRepoRequest request;
     pfs_v2__create_repo_request__init(&request);
     request.repo = pfs_repo_ref(&fx->ctx, "default", name, "user");
-    assert_ok(pfs_begin_write(&fx->ctx, fx->pfs, NULL, &tx));
+    assert_ok(pfs_begin_write(&fx->ctx, fx->floors.pfs, NULL, &tx));
     assert_ok(pfs_create_repo(&fx->ctx, tx, &request));
     assert_ok(pfs_commit(&fx->ctx, tx));
 }
 
 static inline void put(Fixture *fx, const char *repo, const char *path, const char *content)
 {
-    CLEANUP(pfs_writer_freep) PfsWriter *writer = pfs_writer_new(fx->pfs);
+    CLEANUP(pfs_writer_freep) PfsWriter *writer = pfs_writer_new(fx->floors.pfs);
     PfsV2__Commit *target = pfs_commit_ref(&fx->ctx, "default", repo, "");
     target->branch = pfs_branch_ref(&fx->ctx, "default", repo, "master");
     assert_ok(pfs_writer_target(&fx->ctx, writer, target));
@@ -116,14 +96,14 @@ static inline void create_in(Fixture *fx, PfsTx *tx, const char *spec, bool upda
     request.update = update;
     PpsV2__CreatePipelineTransaction *prepared;
     assert_ok(pps_prepare(&fx->ctx, tx, &request, &prepared));
-    assert_ok(pps_create_pipeline(&fx->ctx, tx, fx->pps, prepared));
+    assert_ok(pps_create_pipeline(&fx->ctx, tx, fx->floors.pps, prepared));
 }
 
 /* The commit may fail, and nothing before it. */
 static inline Status try_create(Fixture *fx, const char *spec, bool update)
 {
     PfsTx *tx = NULL;
-    assert_ok(pfs_begin_write(&fx->ctx, fx->pfs, NULL, &tx));
+    assert_ok(pfs_begin_write(&fx->ctx, fx->floors.pfs, NULL, &tx));
     create_in(fx, tx, spec, update);
     return pfs_commit(&fx->ctx, tx);
 }
@@ -162,12 +142,12 @@ static inline Status try_finished_job(Fixture *fx, const char *pipeline, PpsV2__
     inspect.job = PB_NEW(&fx->ctx, pps_v2__job, PpsV2__Job);
     inspect.job->pipeline = list.pipeline = PB_NEW(&fx->ctx, pps_v2__pipeline, PpsV2__Pipeline);
     list.pipeline->name = arena_strdup(fx->ctx.arena, pipeline);
-    assert_ok(pfs_begin_read(&fx->ctx, fx->pfs, &tx));
+    assert_ok(pfs_begin_read(&fx->ctx, fx->floors.pfs, &tx));
     assert_ok(pps_list_job(&fx->ctx, tx, &list, keep_newest, &newest));
     pfs_rollback(tx);
     inspect.job->id = newest.id;
     inspect.wait = true;
-    return pps_inspect_job(&fx->ctx, fx->pps, &inspect, out);
+    return pps_inspect_job(&fx->ctx, fx->floors.pps, &inspect, out);
 }
 
 static inline PpsV2__JobInfo *finished_job(Fixture *fx, const char *pipeline)
@@ -197,7 +177,7 @@ static inline void assert_file(Fixture *fx, const char *repo, const char *path, 
     request.file->commit->branch = pfs_branch_ref(&fx->ctx, "default", repo, "master");
     request.file->path = arena_strdup(fx->ctx.arena, path);
     Gathered got = { 0 };
-    Status s = pfs_get_file(&fx->ctx, fx->pfs, &request, gather, &got);
+    Status s = pfs_get_file(&fx->ctx, fx->floors.pfs, &request, gather, &got);
     char *text = str_z(fx->ctx.arena, buf_str(&got.buf));
     buf_done(&got.buf);
     if (!content) {
@@ -227,7 +207,7 @@ static inline Procavia__Work__WorkSet *next_set(Fixture *fx)
 
 /* A file of the datum's first input's name, with the contents of all its inputs. */
 static inline Procavia__Work__WorkOutputFile *output_of(Fixture *fx,
-                                                 const Procavia__Work__WorkDatum *datum)
+                                                        const Procavia__Work__WorkDatum *datum)
 {
     Procavia__Work__WorkOutputFile *file =
         PB_NEW(&fx->ctx, procavia__work__work_output_file, Procavia__Work__WorkOutputFile);
@@ -242,7 +222,7 @@ static inline Procavia__Work__WorkOutputFile *output_of(Fixture *fx,
 }
 
 static inline Status try_report(Fixture *fx, const Procavia__Work__WorkSet *set, size_t i,
-                   Procavia__Work__WorkResult__State state)
+                                Procavia__Work__WorkResult__State state)
 {
     Procavia__Work__WorkReport report;
     procavia__work__work_report__init(&report);

@@ -37,7 +37,7 @@ static void squash(Fixture *fx, const char *set_id,
     PfsV2__CommitSet set;
     pfs_v2__commit_set__init(&set);
     set.id = arena_strdup(fx->ctx.arena, set_id);
-    assert_ok(pfs_begin_write(&fx->ctx, fx->pfs, NULL, &tx));
+    assert_ok(pfs_begin_write(&fx->ctx, fx->floors.pfs, NULL, &tx));
     assert_ok(way(&fx->ctx, tx, &set));
     assert_ok(pfs_commit(&fx->ctx, tx));
 }
@@ -231,7 +231,7 @@ static void a_service_lasts_until_its_next_input(void **state)
 
 static PpsV2__PipelineInfo *pipeline_in(Fixture *fx, const char *name, PpsV2__PipelineState state)
 {
-    EventBus *bus = db_events(fx->db);
+    EventBus *bus = db_events(fx->floors.db);
     const uint64_t topic = pps_topic_pipeline("default", name);
     for (;;) {
         uint64_t epoch = event_epoch(bus);
@@ -243,7 +243,7 @@ static PpsV2__PipelineInfo *pipeline_in(Fixture *fx, const char *name, PpsV2__Pi
         pipeline.name = arena_strdup(fx->ctx.arena, name);
         request.pipeline = &pipeline;
         PpsV2__PipelineInfo *info;
-        assert_ok(pfs_begin_read(&fx->ctx, fx->pfs, &tx));
+        assert_ok(pfs_begin_read(&fx->ctx, fx->floors.pfs, &tx));
         assert_ok(pps_inspect_pipeline(&fx->ctx, tx, &request, &info));
         pfs_rollback(tx);
         if (info->state == state)
@@ -307,7 +307,7 @@ static void a_stopped_job_recalls_its_worker(void **state)
     PpsV2__StopJobRequest request;
     pps_v2__stop_job_request__init(&request);
     request.job = set->job;
-    assert_ok(pfs_begin_write(&fx->ctx, fx->pfs, NULL, &tx));
+    assert_ok(pfs_begin_write(&fx->ctx, fx->floors.pfs, NULL, &tx));
     assert_ok(pps_stop_job(&fx->ctx, tx, &request));
     assert_ok(pfs_commit(&fx->ctx, tx));
     Procavia__Work__WorkOrder *order;
@@ -333,7 +333,7 @@ static void outputs_follow_their_inputs_away(void **state)
     join(fx);
     run_datums(fx, 2);
     finished_job(fx, "p");
-    CLEANUP(pfs_writer_freep) PfsWriter *writer = pfs_writer_new(fx->pfs);
+    CLEANUP(pfs_writer_freep) PfsWriter *writer = pfs_writer_new(fx->floors.pfs);
     PfsV2__Commit *target = pfs_commit_ref(&fx->ctx, "default", "in", "");
     target->branch = pfs_branch_ref(&fx->ctx, "default", "in", "master");
     assert_ok(pfs_writer_target(&fx->ctx, writer, target));
@@ -354,13 +354,13 @@ static Status see_state(void *arg, Ctx *ctx, const PpsPipelineRow *row)
 /* Waits until the only pipeline, p, is in this state. */
 static void await_state(Fixture *fx, PpsV2__PipelineState wanted)
 {
-    EventBus *bus = db_events(fx->db);
+    EventBus *bus = db_events(fx->floors.db);
     const uint64_t topic = pps_topic_pipeline("default", "p");
     PpsV2__PipelineState now = PPS_V2__PIPELINE_STATE__PIPELINE_STATE_UNKNOWN;
     while (now != wanted) {
         uint64_t epoch = event_epoch(bus);
         PfsTx *tx = NULL;
-        assert_ok(pfs_begin_read(&fx->ctx, fx->pfs, &tx));
+        assert_ok(pfs_begin_read(&fx->ctx, fx->floors.pfs, &tx));
         assert_ok(pps_each_pipeline(&fx->ctx, tx, see_state, &now));
         pfs_rollback(tx);
         if (now != wanted)
@@ -385,7 +385,7 @@ static void a_pipeline_stopped_before_it_ran_is_paused(void **state)
     pps_v2__stop_pipeline_request__init(&request);
     request.pipeline = PB_NEW(&fx->ctx, pps_v2__pipeline, PpsV2__Pipeline);
     request.pipeline->name = arena_strdup(fx->ctx.arena, "p");
-    assert_ok(pfs_begin_write(&fx->ctx, fx->pfs, NULL, &tx));
+    assert_ok(pfs_begin_write(&fx->ctx, fx->floors.pfs, NULL, &tx));
     create_in(fx, tx, PIPELINE("p", "in", "/*", ""), false);
     assert_ok(pps_stop_pipeline(&fx->ctx, tx, &request));
     assert_ok(pfs_commit(&fx->ctx, tx));
@@ -407,7 +407,7 @@ static void open_meta(Fixture *fx, const char *pipeline, PfsView *out)
     commit->repo->type = arena_strdup(fx->ctx.arena, "meta");
     commit->branch = pfs_branch_ref(&fx->ctx, "default", pipeline, "master");
     commit->branch->repo = commit->repo;
-    assert_ok(pfs_view_open(&fx->ctx, fx->pfs, commit, out));
+    assert_ok(pfs_view_open(&fx->ctx, fx->floors.pfs, commit, out));
     assert_non_null(out->content->io.source);
 }
 
@@ -454,7 +454,8 @@ static void a_meta_commit_reads_like_a_tree(void **state)
     join(fx);
     create(fx,
            "{\"pipeline\":{\"name\":\"p\"},\"transform\":{\"cmd\":[\"run\"]},\"input\":{\"cross\":["
-           "{\"pfs\":{\"repo\":\"in\",\"glob\":\"/*\"}},{\"pfs\":{\"repo\":\"more\",\"glob\":\"/\"}}]}}",
+           "{\"pfs\":{\"repo\":\"in\",\"glob\":\"/*\"}},{\"pfs\":{\"repo\":\"more\",\"glob\":\"/"
+           "\"}}]}}",
            false);
     run_datums(fx, 2);
     assert_job(finished_job(fx, "p"), PPS_V2__JOB_STATE__JOB_SUCCESS, 2, 0);

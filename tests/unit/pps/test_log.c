@@ -1,21 +1,17 @@
 /* test_log.c - logs of jobs: lines as bytes, and a model of many jobs, readers that follow and
  * readers that ask for the end, whatever is flushed when. */
-#include "testing.h"
+#include "floors.h"
 
 #include "pps/log_priv.h"
 
-#define JOBS 4 /* of pipeline 1: jobs 1 to 3; of pipeline 2: job 4 */
+#define JOBS             4 /* of pipeline 1: jobs 1 to 3; of pipeline 2: job 4 */
 #define PIPELINE_OF(job) ((job) == 4 ? 2 : 1)
-#define T0 INT64_C(1000000000)
+#define T0               INT64_C(1000000000)
 
 typedef struct Fixture {
     Ctx ctx;
     char *dir;
-    Db *db;
-    StoreIndex index;
-    Store *store;
-    Pfs *pfs;
-    Pps *pps;
+    Floors floors;
     size_t logged[JOBS + 1]; /* lines of each job */
     int64_t clock_ns;
     uint64_t seed;
@@ -32,34 +28,18 @@ static Status no_image(void *self, Ctx *ctx, const char *image, const char **out
 
 static void open_all(Fixture *fx)
 {
-    DbMigration all[32];
-    size_t n = 0;
-    for (size_t i = 0; i < pfs_migration_count; i++)
-        all[n++] = pfs_migrations[i];
-    for (size_t i = 0; i < pps_migration_count; i++)
-        all[n++] = pps_migrations[i];
-    const StoreConfig store = { .dir = fx->dir };
-    const PpsHost host = { .resolve_image = no_image };
-    assert_ok(db_open(&fx->ctx, text_printf(fx->ctx.arena, "sqlite:%s/pcv.db", fx->dir), all, n,
-                      &fx->db));
-    fx->index = db_store_index(fx->db);
-    assert_ok(store_open(&fx->ctx, &store, &fx->index, &fx->store));
-    assert_ok(pfs_open(&fx->ctx, fx->db, fx->store, &fx->pfs));
-    assert_ok(pps_open(&fx->ctx, fx->pfs, &host, &fx->pps));
+    floors_open(&fx->ctx, fx->dir, no_image, &fx->floors);
 }
 
 static void close_all(Fixture *fx)
 {
-    fx->pps = pps_close(fx->pps);
-    fx->pfs = pfs_close(fx->pfs);
-    fx->store = store_close(fx->store);
-    fx->db = db_close(fx->db);
+    floors_close(&fx->floors);
 }
 
 static void exec(Fixture *fx, const char *sql, int64_t id, int64_t other)
 {
     PfsTx *tx = NULL;
-    assert_ok(pfs_begin_write(&fx->ctx, fx->pfs, NULL, &tx));
+    assert_ok(pfs_begin_write(&fx->ctx, fx->floors.pfs, NULL, &tx));
     assert_ok(db_exec(&fx->ctx, pfs_tx_db(tx), NULL, sql, "ii", id, other));
     assert_ok(pfs_commit(&fx->ctx, tx));
 }
@@ -105,8 +85,12 @@ static void a_line_comes_back_as_it_was(void **state)
     const LogLine lines[] = {
         { .user = true, .ts_ns = 1, .worker = STR("w"), .message = STR("hello") },
         { .is_stderr = true, .ts_ns = INT64_MAX, .worker = STR(""), .message = STR("") },
-        { .master = true, .has_datum = true, .datum_index = UINT64_MAX, .datum = { { 7 } },
-          .worker = STR("a worker"), .message = STR("x") },
+        { .master = true,
+          .has_datum = true,
+          .datum_index = UINT64_MAX,
+          .datum = { { 7 } },
+          .worker = STR("a worker"),
+          .message = STR("x") },
     };
     Buf buf = { 0 };
     for (size_t i = 0; i < ARRAY_LEN(lines); i++)
@@ -166,13 +150,13 @@ static void log_some(Fixture *fx, int64_t job, size_t n, size_t long_bytes)
                                   .ts_ns = fx->clock_ns++,
                                   .user = true,
                                   .message = str(text) };
-        pps_log(&fx->ctx, fx->pps, &line, 1);
+        pps_log(&fx->ctx, fx->floors.pps, &line, 1);
     }
 }
 
 static void flush(Fixture *fx, int64_t job)
 {
-    assert_ok(pps_log_flush(&fx->ctx, fx->pps, PIPELINE_OF(job), job));
+    assert_ok(pps_log_flush(&fx->ctx, fx->floors.pps, PIPELINE_OF(job), job));
 }
 
 typedef struct Reader {
@@ -199,7 +183,7 @@ static Status see(void *arg, Ctx *ctx, const LogJob *job, const LogLine *line)
 
 static void read_on(Fixture *fx, Reader *reader)
 {
-    assert_ok(log_walk(&fx->ctx, fx->pps, &reader->target, 0, &reader->cursor, see, reader));
+    assert_ok(log_walk(&fx->ctx, fx->floors.pps, &reader->target, 0, &reader->cursor, see, reader));
 }
 
 static void check_all_seen(const Fixture *fx, const Reader *reader)
@@ -246,8 +230,8 @@ static void check_tail(Fixture *fx, const LogTarget *target, uint64_t n)
     read_on(fx, &all);
     LogCursor cursor = { 0 };
     Buf got = { 0 };
-    assert_ok(log_seek_tail(&fx->ctx, fx->pps, target, 0, n, any_passes, NULL, &cursor));
-    assert_ok(log_walk(&fx->ctx, fx->pps, target, 0, &cursor, keep_order, &got));
+    assert_ok(log_seek_tail(&fx->ctx, fx->floors.pps, target, 0, n, any_passes, NULL, &cursor));
+    assert_ok(log_walk(&fx->ctx, fx->floors.pps, target, 0, &cursor, keep_order, &got));
     size_t size = MIN((size_t)n * sizeof(uint64_t), all.order.size);
     assert_int_equal(got.size, size);
     assert_memory_equal(got.data, all.order.data + all.order.size - size, size);
@@ -259,7 +243,9 @@ static void check_tail(Fixture *fx, const LogTarget *target, uint64_t n)
 static void readers_see_each_line_once(void **state)
 {
     Fixture *fx = *state;
-    Reader readers[] = { { .target = { 1, -1 } }, { .target = { 1, 2 } }, { .target = { 2, 4 } },
+    Reader readers[] = { { .target = { 1, -1 } },
+                         { .target = { 1, 2 } },
+                         { .target = { 2, 4 } },
                          { .target = { 1, 1 } } };
     for (int turn = 0; turn < 3000; turn++) {
         ArenaMark mark = arena_mark(fx->ctx.arena);
@@ -321,7 +307,7 @@ static int64_t number(Fixture *fx, const char *sql)
 {
     PfsTx *tx = NULL;
     int64_t value = -1;
-    assert_ok(pfs_begin_read(&fx->ctx, fx->pfs, &tx));
+    assert_ok(pfs_begin_read(&fx->ctx, fx->floors.pfs, &tx));
     assert_ok(db_query_int(&fx->ctx, pfs_tx_db(tx), &value, sql, ""));
     pfs_rollback(tx);
     return value;
@@ -334,7 +320,7 @@ static void the_oldest_go_when_there_is_too_much(void **state)
 {
     Fixture *fx = *state;
     const PpsLogLimits limits = { .pipeline_bytes = 20000 };
-    pps_log_limit(fx->pps, &limits);
+    pps_log_limit(fx->floors.pps, &limits);
     for (int round = 0; round < 40; round++) {
         log_some(fx, 1 + round % 3, 5, 400);
         log_some(fx, 4, 1, 400);
@@ -354,21 +340,21 @@ static void what_is_too_old_is_swept(void **state)
 {
     Fixture *fx = *state;
     const PpsLogLimits limits = { .age_ns = 1000 };
-    pps_log_limit(fx->pps, &limits);
+    pps_log_limit(fx->floors.pps, &limits);
     int64_t due_ns;
     for (int round = 0; round < 300; round++) {
         log_some(fx, 1, 1, 1);
         flush(fx, 1);
     }
-    assert_ok(pps_log_sweep(&fx->ctx, fx->pps, T0 + 1000, &due_ns));
+    assert_ok(pps_log_sweep(&fx->ctx, fx->floors.pps, T0 + 1000, &due_ns));
     assert_int_equal(number(fx, "SELECT COUNT(*) FROM pps_log_segment"), 300);
     assert_true(due_ns == T0 + 1001);
-    assert_ok(pps_log_sweep(&fx->ctx, fx->pps, due_ns, &due_ns));
+    assert_ok(pps_log_sweep(&fx->ctx, fx->floors.pps, due_ns, &due_ns));
     assert_int_equal(number(fx, "SELECT COUNT(*) FROM pps_log_segment"), 299);
     assert_true(due_ns == T0 + 1002);
     for (int round = 0; due_ns <= T0 + 1290; round++) {
         assert_true(round < 10);
-        assert_ok(pps_log_sweep(&fx->ctx, fx->pps, T0 + 1290, &due_ns));
+        assert_ok(pps_log_sweep(&fx->ctx, fx->floors.pps, T0 + 1290, &due_ns));
     }
     assert_int_equal(number(fx, "SELECT COUNT(*) FROM pps_log_segment"), 10);
     assert_int_equal(number(fx, SUM_1), number(fx, USE_1));
@@ -383,7 +369,7 @@ static void a_deleted_job_takes_its_log_along(void **state)
     flush(fx, 2);
     log_some(fx, 1, 10, 1);
     PfsTx *tx = NULL;
-    assert_ok(pfs_begin_write(&fx->ctx, fx->pfs, NULL, &tx));
+    assert_ok(pfs_begin_write(&fx->ctx, fx->floors.pfs, NULL, &tx));
     assert_ok(log_delete_job(&fx->ctx, tx, 1));
     assert_ok(db_exec(&fx->ctx, pfs_tx_db(tx), NULL, "DELETE FROM pps_job WHERE id = 1", ""));
     assert_ok(pfs_commit(&fx->ctx, tx));
@@ -402,9 +388,9 @@ static void what_the_database_refuses_stays_gathered(void **state)
     Fixture *fx = *state;
     log_some(fx, 1, 5, 1);
     PpsLogBatch *batch;
-    assert_ok(pps_log_take(&fx->ctx, fx->pps, 1, 1, &batch));
+    assert_ok(pps_log_take(&fx->ctx, fx->floors.pps, 1, 1, &batch));
     log_some(fx, 1, 5, 1);
-    pps_log_settle(fx->pps, batch, false);
+    pps_log_settle(fx->floors.pps, batch, false);
     Reader reader = { .target = { 1, 1 } };
     read_on(fx, &reader);
     check_all_seen(fx, &reader);
