@@ -150,7 +150,7 @@ static Status open_images(Ctx *ctx, Server *server)
     return host_open(ctx, server->images, &server->host);
 }
 
-static Status open_floors(Ctx *ctx, Server *server)
+static Status open_files(Ctx *ctx, Server *server)
 {
     TRY(file_make_dirs(ctx, server->config.data, 0700));
     char *full = realpath(server->config.data, NULL);
@@ -164,21 +164,30 @@ static Status open_floors(Ctx *ctx, Server *server)
     TRY_WRAP(ctx, store_open(ctx, &store, &server->index, &server->store),
              "could not open the store");
     TRY(pfs_open(ctx, server->db, server->store, &server->pfs));
-    TRY(open_images(ctx, server));
-    const PpsHost host = { host_resolve_image, server->host };
-    TRY(pps_open(ctx, server->pfs, &host, &server->pps));
-    const PpsLogLimits limits = { .age_ns = server->config.job_log_days * 24 * 3600 * NS_PER_SEC,
-                                  .pipeline_bytes = server->config.job_log_mib * (int64_t)MiB };
-    pps_log_limit(server->pps, &limits);
     server->remote = (RemoteConfig){ .program = process_sibling(ctx, "pcv-courier"),
                                      .hosts = server->config.url_hosts,
                                      .files = server->config.allow_file_urls != 0,
                                      .tries = server->config.url_tries,
                                      .stall_seconds = server->config.url_stall_seconds };
     pfs_set_remote(server->pfs, &server->remote);
+    return OK;
+}
+
+static Status open_pipelines(Ctx *ctx, Server *server)
+{
+    const PpsLogLimits limits = { .age_ns = server->config.job_log_days * 24 * 3600 * NS_PER_SEC,
+                                  .pipeline_bytes = server->config.job_log_mib * (int64_t)MiB };
+    TRY(open_images(ctx, server));
+    const PpsHost host = { host_resolve_image, server->host };
+    TRY(pps_open(ctx, server->pfs, &host, &server->pps));
+    pps_log_limit(server->pps, &limits);
+    return OK;
+}
+
+static Status start_work(Ctx *ctx, Server *server)
+{
     TRY(pfs_start(ctx, server->pfs));
     TRY(open_engine(ctx, server));
-    server->s3 = s3_new(&(S3Config){ .pfs = server->pfs });
     const ControlConfig control = { .pps = server->pps,
                                     .spill_dir = server->config.data,
                                     .images = server->images,
@@ -187,7 +196,11 @@ static Status open_floors(Ctx *ctx, Server *server)
                                     .machine = here_size(server->config.data),
                                     .silence_ns = server->config.worker_timeout * NS_PER_SEC,
                                     .waits_for_address = true };
-    TRY(control_start(ctx, &control, &server->control));
+    return control_start(ctx, &control, &server->control);
+}
+
+static Api *make_api(Ctx *ctx, Server *server)
+{
     const ApiConfig api = { .pfs = server->pfs,
                             .pps = server->pps,
                             .images = server->images,
@@ -198,7 +211,16 @@ static Status open_floors(Ctx *ctx, Server *server)
                             .eval_program = process_sibling(ctx, "pcv-eval"),
                             .data_dir = server->data_dir,
                             .sandbox = server->config.sandbox };
-    server->api = api_new(&api);
+    return api_new(&api);
+}
+
+static Status open_floors(Ctx *ctx, Server *server)
+{
+    TRY(open_files(ctx, server));
+    TRY(open_pipelines(ctx, server));
+    server->s3 = s3_new(&(S3Config){ .pfs = server->pfs });
+    TRY(start_work(ctx, server));
+    server->api = make_api(ctx, server);
     return OK;
 }
 

@@ -149,6 +149,11 @@ class RegistryTest(PpsCase):
                           == pps.PipelineState.PIPELINE_CRASHING
                           and all(text in i.reason for text in texts) and i)
 
+    def leaves_no_login(self):
+        left = [entry for entry in os.listdir(os.path.join(self.server.data, "pcv", "images"))
+                if "login" in entry or entry.startswith("pull-")]
+        self.assertEqual(left, [])
+
     def test_secrets_of_a_spec(self):
         """Each form of a secret; what the server's own logins cannot do."""
         registry = self.registry(login=True)
@@ -164,9 +169,7 @@ class RegistryTest(PpsCase):
                 made = self.marker_pipeline(image, repo, {"imagePullSecrets": [secret]})
                 self.succeeds(made)
                 self.assertEqual(self.read(made, "/made"), f"{tag} x".encode())
-        left = [entry for entry in os.listdir(os.path.join(self.server.data, "pcv", "images"))
-                if "login" in entry or entry.startswith("pull-")]
-        self.assertEqual(left, [])
+        self.leaves_no_login()
 
     def test_a_secret_that_is_wrong(self):
         """The pipeline says so, and goes on once the secret is right; the others' are not used."""
@@ -242,9 +245,7 @@ class RegistryTest(PpsCase):
         self.assertIsNone(self.digest(image))
         self.pcv(*pull, "--username", "me", stdin="secret\n")
         self.assertIsNotNone(self.digest(image))
-        left = [entry for entry in os.listdir(os.path.join(self.server.data, "pcv", "images"))
-                if "login" in entry or entry.startswith("pull-")]
-        self.assertEqual(left, [])
+        self.leaves_no_login()
 
     def test_a_server_with_a_login_pulls_what_pipelines_name(self):
         registry = self.registry(login=True)
