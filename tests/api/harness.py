@@ -23,6 +23,11 @@ from pachyderm_sdk import Client
 READY_SECONDS_MAX = 20
 
 
+def copy_programs(folder):
+    """Our programs in a folder of their own: where they were built, others may not come by."""
+    shutil.copytree(os.path.dirname(os.environ["PCVD"]), folder, ignore=shutil.ignore_patterns("*.p"))
+
+
 class Server:
     """A running pcvd; its folder outlives it until clean()."""
 
@@ -33,8 +38,7 @@ class Server:
         self.program, self.user = os.environ["PCVD"], user
         if user is not None:
             self.program = os.path.join(self.data, "bin", "pcvd")
-            shutil.copytree(os.path.dirname(os.environ["PCVD"]), os.path.dirname(self.program),
-                            ignore=shutil.ignore_patterns("*.p"))
+            copy_programs(os.path.dirname(self.program))
             os.chmod(self.data, 0o755)
             os.chown(self.data, user, user)
         self.env = dict(os.environ, **(env or {}))

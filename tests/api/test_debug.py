@@ -10,7 +10,7 @@ import tempfile
 import time
 import unittest
 
-from harness import Server, name as unique
+from harness import Server, copy_programs, name as unique
 from pps_case import PpsCase
 
 SECONDS_MAX = 30
@@ -21,6 +21,7 @@ class Debug(PpsCase):
         super().setUp()
         self.folder = tempfile.TemporaryDirectory()
         self.addCleanup(self.folder.cleanup)
+        self.programs = os.path.dirname(os.environ["PCVD"])
         # The sandbox's folders are made there, and must all be gone at the end.
         self.env = dict(os.environ, PCV_ADDRESS=f"127.0.0.1:{self.server.port}",
                         TMPDIR=self.folder.name)
@@ -33,8 +34,7 @@ class Debug(PpsCase):
         return f"{name}@{info.job.id}", found.datum.id
 
     def command(self, job, datum, *words):
-        pcv = os.path.join(os.path.dirname(os.environ["PCVD"]), "pcv")
-        return [pcv, "debug", "datum", job, datum, *words]
+        return [os.path.join(self.programs, "pcv"), "debug", "datum", job, datum, *words]
 
     def debug(self, job, datum, *words, **more):
         done = subprocess.run(self.command(job, datum, *words), capture_output=True, text=True,
@@ -104,8 +104,12 @@ class Debug(PpsCase):
         job, datum = self.datum()
         os.chmod(self.folder.name, 0o777)
         self.env["HOME"] = self.folder.name
-        done = self.debug(job, datum, "--", "sh", "-c", "cat /pfs/in/a; echo 2 >/pfs/out/b",
-                          user=65534, group=65534, extra_groups=[])
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o755)
+            self.programs = os.path.join(folder, "bin")
+            copy_programs(self.programs)
+            done = self.debug(job, datum, "--", "sh", "-c", "cat /pfs/in/a; echo 2 >/pfs/out/b",
+                              user=65534, group=65534, extra_groups=[])
         self.assertEqual((done.stdout, done.returncode), ("one", 0), done.stderr)
 
     def test_refused(self):
