@@ -14,12 +14,19 @@
 
 #define CALLS_MAX 64 /* user code has one at a time; a few more do no harm */
 
+typedef struct Asked {
+    WireCall *call;
+    const char *said;
+} Asked;
+
 struct Door {
     WorkerDoor base;
     const char *worker_id;
     Link *link;
     WireServer *server; /* NULL: closed */
-    WorkerBatch *batch; /* NULL: none */
+    bool is_for_batch;  /* the server is turned by who runs the batch, and the rest is its own: */
+    Asked asked[CALLS_MAX]; /* calls for a datum, the oldest first */
+    size_t asked_count;
     pthread_mutex_t lock;
     const Procavia__Work__WorkSet *set; /* at work; NULL none */
 };
@@ -32,21 +39,41 @@ static Status send(Ctx *ctx, WireCall *call, const ProtobufCMessage *message)
 static Status next_datum(Ctx *ctx, Door *door, WireCall *call, Bytes request)
 {
     Pachyderm__Worker__NextDatumRequest *asked;
-    const char *const *env;
-    if (!door->batch)
+    if (!door->is_for_batch)
         return FAIL(ctx, UNKNOWN, "datum batching not enabled");
     TRY(PB_UNPACK(ctx, pachyderm__worker__next_datum_request, request, &asked));
-    TRY(worker_batch_next(ctx, door->batch, asked->error, &env));
-    Pachyderm__Worker__NextDatumResponse *response =
-        PB_NEW(ctx, pachyderm__worker__next_datum_response, Pachyderm__Worker__NextDatumResponse);
-    while (env[response->n_env])
-        response->n_env++;
-    response->env = ARENA_NEW(ctx->arena, char *, response->n_env + 1);
-    if (!response->env)
-        return STATUS(RESOURCE_EXHAUSTED);
-    for (size_t i = 0; i < response->n_env; i++)
-        response->env[i] = arena_strdup(ctx->arena, env[i]);
-    return send(ctx, call, &response->base);
+    assert(door->asked_count < CALLS_MAX); /* as many as the server lets in */
+    door->asked[door->asked_count++] = (Asked){ call, asked->error };
+    wire_call_hold(call);
+    return OK;
+}
+
+static const char *turn(WorkerDoor *base)
+{
+    Door *door = CONTAINER_OF(base, Door, base);
+    wire_server_turn(door->server);
+    return door->asked_count ? door->asked[0].said : NULL;
+}
+
+static void end_oldest(Door *door, Status status)
+{
+    wire_call_end(door->asked[0].call, status);
+    memmove(door->asked, door->asked + 1, --door->asked_count * sizeof(*door->asked));
+}
+
+static bool answer(WorkerDoor *base, const char *const *env)
+{
+    CLEANUP(ctx_done) Ctx ctx;
+    Door *door = CONTAINER_OF(base, Door, base);
+    Pachyderm__Worker__NextDatumResponse response;
+    pachyderm__worker__next_datum_response__init(&response);
+    ctx_init(&ctx);
+    while (env[response.n_env])
+        response.n_env++;
+    response.env = (char **)(uintptr_t)env; /* it is only read */
+    bool is_sent = status_ok(send(&ctx, door->asked[0].call, &response.base));
+    end_oldest(door, OK);
+    return is_sent;
 }
 
 /* --- what is at work: with the door's lock held, as the set goes when it is done -------------- */
@@ -159,12 +186,20 @@ static Status handle(void *self, Ctx *ctx, WireCall *call)
     return FAIL(ctx, UNIMPLEMENTED, "a worker does not serve %s", wire_call_path(call));
 }
 
+static Status open_server(Ctx *ctx, Door *door, bool is_for_batch)
+{
+    const WireConfig config = { .listen = "127.0.0.1:0",
+                                .calls_max = CALLS_MAX,
+                                .handle = handle,
+                                .self = door,
+                                .turned = is_for_batch };
+    door->is_for_batch = is_for_batch;
+    return wire_server_start(ctx, &config, &door->server);
+}
+
 Status door_open(Ctx *ctx, Door *door)
 {
-    const WireConfig config = {
-        .listen = "127.0.0.1:0", .calls_max = CALLS_MAX, .handle = handle, .self = door
-    };
-    return wire_server_start(ctx, &config, &door->server);
+    return open_server(ctx, door, false);
 }
 
 const char *door_port(const Door *door)
@@ -173,20 +208,21 @@ const char *door_port(const Door *door)
     return colon ? colon + 1 : "";
 }
 
-static Status open_for_batch(WorkerDoor *base, Ctx *ctx, WorkerBatch *batch, const char **out_port)
+static Status open_for_batch(WorkerDoor *base, Ctx *ctx, const char **out_port, int *out_fd)
 {
     Door *door = CONTAINER_OF(base, Door, base);
-    door->batch = batch;
-    TRY_WRAP(ctx, door_open(ctx, door), "could not let user code ask for datums");
+    TRY_WRAP(ctx, open_server(ctx, door, true), "could not let user code ask for datums");
     *out_port = arena_strdup(ctx->arena, door_port(door));
+    *out_fd = wire_server_fd(door->server);
     return OK;
 }
 
 static void close_door(WorkerDoor *base)
 {
     Door *door = CONTAINER_OF(base, Door, base);
+    while (door->asked_count)
+        end_oldest(door, STATUS(CANCELLED));
     door->server = wire_server_stop(door->server, 0);
-    door->batch = NULL;
 }
 
 Door *door_new(const char *worker_id, Link *link)
@@ -194,7 +230,7 @@ Door *door_new(const char *worker_id, Link *link)
     Door *door = calloc(1, sizeof(*door));
     if (!door)
         abort();
-    door->base = (WorkerDoor){ open_for_batch, close_door };
+    door->base = (WorkerDoor){ open_for_batch, turn, answer, close_door };
     door->worker_id = worker_id;
     door->link = link;
     pthread_mutex_init(&door->lock, NULL);

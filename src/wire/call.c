@@ -94,8 +94,8 @@ size_t call_settle(WireCall *call)
 {
     LOCKED(&call->lock);
     /* Who waits wants all that comes: the rest of a message may not fit into the window. */
-    uint64_t until =
-        call->receiving || call->ended ? call->received : MAX(call->taken, call->given);
+    bool wants_all = call->receiving || call->ended || call->calls->config.turned;
+    uint64_t until = wants_all ? call->received : MAX(call->taken, call->given);
     size_t give = (size_t)(until - call->given);
     call->given = until;
     if (call->receiving && (call->in.head || call->in_ended || call->in_fault))
@@ -226,9 +226,10 @@ Status wire_recv(Ctx *ctx, WireCall *call, Buf *buf, bool *out_end)
     return s;
 }
 
+/* Who turns the server cannot wait for itself. */
 static bool has_room(const WireCall *call)
 {
-    return call->out.queue.size < OUT_HIGH_BYTES;
+    return call->out.queue.size < OUT_HIGH_BYTES || call->calls->config.turned;
 }
 
 static Status wait_for_room(Ctx *ctx, WireCall *call)

@@ -34,7 +34,7 @@ struct Conn;
 /* Runs calls, and keeps the list of those that want the network thread's eye. */
 typedef struct Calls {
     WireConfig config;
-    Pool *pool;     /* NULL: a handler runs on the thread that starts it (fuzzing) */
+    Pool *pool;     /* NULL: a handler runs on the thread that starts it (turned; fuzzing) */
     size_t running; /* handlers that have not returned; network thread only */
 
     pthread_mutex_t lock; /* guards the rest, and `posted` and `finished` of every call */
@@ -97,6 +97,7 @@ struct WireCall {
     bool touched;
     bool ready;     /* the request's head is whole */
     bool started;   /* the handler runs, or ran */
+    bool held;      /* turned: it returned, and somebody ends the call later */
     bool ended;     /* it has returned */
     bool responded; /* headers are submitted */
     bool input_over;
@@ -113,6 +114,8 @@ void call_free(WireCall *call); /* its handler is not running */
 void call_deliver(WireCall *call, Bytes data);
 void call_end_input(WireCall *call);
 void call_fail_input(WireCall *call, InFault fault);
+/* Has enough of the request come for the handler? */
+bool call_may_start(const WireCall *call);
 /* Starts the handler. RESOURCE_EXHAUSTED when too many run. */
 Status call_start(WireCall *call);
 /* Wakes the handler if it waits for what came; returns how much of the window it gives back. */

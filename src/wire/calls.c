@@ -6,9 +6,10 @@
 
 void calls_init(Calls *calls, const WireConfig *config, int wake_fd, bool threads)
 {
-    size_t max = config->calls_max ? config->calls_max : WIRE_CALLS_MAX;
     *calls = (Calls){ .config = *config, .wake_fd = wake_fd };
-    calls->pool = threads ? pool_new("call", max) : NULL;
+    if (!config->calls_max)
+        calls->config.calls_max = WIRE_CALLS_MAX;
+    calls->pool = threads ? pool_new("call", calls->config.calls_max) : NULL;
     pthread_mutex_init(&calls->lock, NULL);
 }
 
@@ -80,7 +81,26 @@ static void run(void *arg)
         call->result = http_run(&call->ctx, call, config->http);
     else
         call->result = config->handle(config->self, &call->ctx, call);
+    if (!call->held)
+        post(call, true);
+}
+
+void wire_call_hold(WireCall *call)
+{
+    assert(call->calls->config.turned);
+    call->held = true;
+}
+
+void wire_call_end(WireCall *call, Status status)
+{
+    call->result = status;
     post(call, true);
+}
+
+bool call_may_start(const WireCall *call)
+{
+    return call->ready && !call->started && !call->ended &&
+           (call->input_over || !call->calls->config.turned);
 }
 
 Status call_start(WireCall *call)
@@ -88,6 +108,8 @@ Status call_start(WireCall *call)
     Calls *calls = call->calls;
     if (calls->pool)
         TRY(pool_run(calls->pool, run, call));
+    else if (calls->running >= calls->config.calls_max)
+        return STATUS(RESOURCE_EXHAUSTED);
     calls->running++;
     call->started = true;
     if (!calls->pool)

@@ -228,7 +228,7 @@ static void settle_touched(Conn *conn)
     for (WireCall *call; (call = conn->touched);) {
         conn->touched = call->next_touched;
         call->touched = false;
-        if (call->ready && !call->started && !call->ended)
+        if (call_may_start(call))
             start(conn, call);
         give_back(conn, call->stream_id, call_settle(call));
     }

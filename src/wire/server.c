@@ -285,10 +285,10 @@ static int sleep_ms(WireServer *server)
                                  : (int)MIN(MAX(until_ns - now_ns, 0) / NS_PER_MS + 1, INT32_MAX);
 }
 
-static void take_events(WireServer *server)
+static void take_events(WireServer *server, int wait_ms)
 {
     struct epoll_event events[EVENTS_MAX];
-    int n = epoll_wait(server->epoll_fd, events, EVENTS_MAX, sleep_ms(server));
+    int n = epoll_wait(server->epoll_fd, events, EVENTS_MAX, wait_ms);
     for (int i = 0; i < n; i++) {
         Conn *conn = events[i].data.ptr;
         if (!conn)
@@ -341,16 +341,32 @@ static bool drained(WireServer *server)
     return answered && server->calls.running == 0;
 }
 
+static void turn(WireServer *server, int wait_ms)
+{
+    take_events(server, wait_ms);
+    serve_posted(server);
+    sweep(server);
+    flush_dirty(server);
+}
+
 static void *network_thread(void *arg)
 {
     WireServer *server = arg;
-    while (!drained(server)) {
-        take_events(server);
-        serve_posted(server);
-        sweep(server);
-        flush_dirty(server);
-    }
+    while (!drained(server))
+        turn(server, sleep_ms(server));
     return NULL;
+}
+
+int wire_server_fd(const WireServer *server)
+{
+    return server->epoll_fd;
+}
+
+void wire_server_turn(WireServer *server)
+{
+    do {
+        turn(server, 0);
+    } while (server->dirty);
 }
 
 /* --- start and stop -------------------------------------------------------------------------- */
@@ -401,8 +417,8 @@ Status wire_server_start(Ctx *ctx, const WireConfig *config, WireServer **out)
     server->sweep_at_ns = INT64_MAX;
     server->listen_fd = server->epoll_fd = server->wake_fd = server->spare_fd = -1;
     Status s = open_all(ctx, server, config->listen);
-    calls_init(&server->calls, config, server->wake_fd, true);
-    if (status_ok(s))
+    calls_init(&server->calls, config, server->wake_fd, !config->turned);
+    if (status_ok(s) && !config->turned)
         s = thread_start(ctx, "wire", network_thread, server, &server->thread);
     if (!status_ok(s)) {
         server_free(server);
@@ -423,7 +439,11 @@ WireServer *wire_server_stop(WireServer *server, int64_t drain_ms)
         return NULL;
     atomic_store(&server->drain_until_ns, clock_mono_ns() + drain_ms * NS_PER_MS);
     atomic_store(&server->stop, true);
-    eventfd_write(server->wake_fd, 1);
-    pthread_join(server->thread, NULL);
+    if (server->calls.config.turned) {
+        network_thread(server);
+    } else {
+        eventfd_write(server->wake_fd, 1);
+        pthread_join(server->thread, NULL);
+    }
     return server_free(server);
 }

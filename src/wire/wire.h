@@ -28,6 +28,10 @@ typedef struct WireConfig {
     /* Runs one HTTP request (wire/http.h), on a pool thread; must outlive the server. NULL: 404. */
     const struct WireHttpHandler *http;
     void *self;
+    /* No threads: whoever starts the server is its network thread, by wire_server_turn. A gRPC
+     * handler runs in a turn, once its request is whole, and must not wait; one that cannot answer
+     * yet holds its call. Not for HTTP requests with a body. */
+    bool turned;
 } WireConfig;
 #define WIRE_CALLS_MAX 4096
 
@@ -37,6 +41,19 @@ const char *wire_server_address(const WireServer *server); /* "127.0.0.1:30650",
  * clients get UNAVAILABLE) and waits for their handlers to return; frees. NULL is fine; always
  * returns NULL. */
 WireServer *wire_server_stop(WireServer *server, int64_t drain_ms);
+
+/* --- a server without threads (WireConfig.turned); all from the one thread --- */
+
+int wire_server_fd(const WireServer *server); /* readable when a turn has something to do */
+/* Does what there is to do, without waiting: what came is handled, what is ready is sent. */
+void wire_server_turn(WireServer *server);
+/* In a handler: the call stays open when it returns, whatever it returns, until wire_call_end. */
+void wire_call_hold(WireCall *call);
+/* Ends a call that was held, before the server is stopped; the next turn sends it. The status must
+ * stay until then. */
+void wire_call_end(WireCall *call, Status status);
+
+/* --- in a handler --- */
 
 const char *wire_call_path(const WireCall *call); /* "/pfs_v2.API/CreateRepo" */
 /* Request metadata: the nth value of `key` (lower case; "-bin" values are decoded), or NULL. */

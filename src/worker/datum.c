@@ -227,44 +227,57 @@ static void end_attempt(void *attempt)
 
 typedef struct Wait {
     Cancel *attempt;
-    int wake_fd;
+    const RunWake *wake;
     int64_t deadline_ns;
 } Wait;
+
+/* Time for a look at what else may end the process; why it is killed, or NULL. *look_ns: when the
+ * next one is due. */
+static const char *check_limits(Run *run, const Wait *wait, int64_t *look_ns)
+{
+    int64_t now_ns = clock_mono_ns();
+    const char *cause = now_ns >= wait->deadline_ns ? "context deadline exceeded" : check_disk(run);
+    int64_t end_ns = clock_mono_ns();
+    *look_ns = end_ns + MAX(DISK_CHECK_NS, (end_ns - now_ns) * DISK_CHECK_SHARE);
+    if (cause)
+        sandbox_kill(run->sandbox);
+    return cause;
+}
 
 static Status wait_attempt(Run *run, const Wait *wait, SandboxEvent *out_event,
                            SandboxExit *out_exit, const char **out_cause)
 {
     Ctx attempt = *run->ctx;
     attempt.cancel = wait->attempt;
-    int64_t pause_ns = DISK_CHECK_NS;
+    int64_t look_ns = clock_mono_ns() + DISK_CHECK_NS;
     *out_cause = NULL;
     for (;;) {
-        int64_t look_ns = clock_mono_ns() + pause_ns;
+        const RunWake *wake = *out_cause ? NULL : wait->wake;
         int64_t until_ns = *out_cause ? DEADLINE_NONE : MIN(wait->deadline_ns, look_ns);
-        Status s = sandbox_wait(&attempt, run->sandbox, *out_cause ? -1 : wait->wake_fd, until_ns,
-                                out_event, out_exit);
+        *out_event = SANDBOX_WOKEN;
+        if (wake && wake->look(wake->self))
+            return OK;
+        Status s = sandbox_wait(&attempt, run->sandbox, wake ? wake->fd : -1, until_ns, out_event,
+                                out_exit);
         if (s.code == STATUS_CANCELLED && !cancel_is_set(run->ctx->cancel)) {
             *out_event = SANDBOX_ENDED;
             *out_cause = "context canceled"; /* a restart: this attempt's end, not the set's */
             return OK;
         }
         TRY(s);
-        if (*out_event != SANDBOX_DEADLINE)
+        if (*out_event == SANDBOX_ENDED)
             return OK;
-        int64_t now_ns = clock_mono_ns();
-        *out_cause = now_ns >= wait->deadline_ns ? "context deadline exceeded" : check_disk(run);
-        pause_ns = MAX(DISK_CHECK_NS, (clock_mono_ns() - now_ns) * DISK_CHECK_SHARE);
-        if (*out_cause)
-            sandbox_kill(run->sandbox);
+        if (*out_event == SANDBOX_DEADLINE || clock_mono_ns() >= until_ns)
+            *out_cause = check_limits(run, wait, &look_ns);
     }
 }
 
 /* The owner may end the attempt alone (a restart of the datum); whoever ends the set ends it
  * too. */
-Status run_wait(Run *run, int wake_fd, int64_t deadline_ns, SandboxEvent *out_event,
+Status run_wait(Run *run, const RunWake *wake, int64_t deadline_ns, SandboxEvent *out_event,
                 SandboxExit *out_exit, const char **out_cause)
 {
-    const Wait wait = { cancel_new(), wake_fd, deadline_ns };
+    const Wait wait = { cancel_new(), wake, deadline_ns };
     CancelHook hook = { .fn = end_attempt, .arg = wait.attempt };
     if (run->ctx->cancel)
         cancel_hook(run->ctx->cancel, &hook);
@@ -336,7 +349,7 @@ Status run_command(Run *run, const char *what, const char *const *argv,
     SandboxEvent event;
     const char *cause;
     TRY(run_start_process(run, &process));
-    TRY(run_wait(run, -1, timeout_ns > 0 ? clock_mono_ns() + timeout_ns : DEADLINE_NONE, &event,
+    TRY(run_wait(run, NULL, timeout_ns > 0 ? clock_mono_ns() + timeout_ns : DEADLINE_NONE, &event,
                  &ended, &cause));
     *out_reason = run_judge(run, &ended, cause);
 

@@ -21,7 +21,7 @@ typedef struct Run {
     bool out_is_empty; /* /pfs/out was, after the last datum, and is as it was made */
     void (*door)(void *self, int door_fd); /* as SandboxRun's; NULL: none */
     void *door_self;
-    int *env_fd;       /* where /pfs/.env is kept open, -1 until it is; NULL: it is not */
+    int *env_fd; /* where /pfs/.env is kept open, -1 until it is; NULL: it is not */
 } Run;
 
 /* How one try went. */
@@ -51,9 +51,16 @@ Status run_start_process(Run *run, const SandboxRun *process) NODISCARD;
  * *out_reason: why it failed; NULL: it did not. */
 Status run_command(Run *run, const char *what, const char *const *argv,
                    const char *const *stdin_lines, const char **out_reason) NODISCARD;
-/* Waits for the end, or until wake_fd (-1: none) is readable. What makes us kill the process is
- * *out_cause, else NULL. */
-Status run_wait(Run *run, int wake_fd, int64_t deadline_ns, SandboxEvent *out_event,
+/* What else may end a wait for the process: looked at first, and whenever fd is readable. */
+typedef struct RunWake {
+    int fd;
+    bool (*look)(void *self); /* has come what is waited for? */
+    void *self;
+} RunWake;
+
+/* Waits for the end, or for wake (NULL: nothing else): SANDBOX_WOKEN. What makes us kill the
+ * process is *out_cause, else NULL. */
+Status run_wait(Run *run, const RunWake *wake, int64_t deadline_ns, SandboxEvent *out_event,
                 SandboxExit *out_exit, const char **out_cause) NODISCARD;
 /* Why a process that ended so failed; NULL when it ended well. */
 const char *run_judge(Run *run, const SandboxExit *ended, const char *cause);

@@ -164,21 +164,20 @@ Status worker_run_datum(Ctx *ctx, Worker *worker, WorkerIo *io, const WorkerSpec
 
 /* The process asks for one datum after the other, which also says how the last one went. How its
  * calls come in is the owner's business: a door, opened anew for each process, so that no call of
- * one that was killed is taken for the next one's. */
-
-typedef struct WorkerBatch WorkerBatch;
-
-/* A call: says how the datum at work went (error "" : well) unless it is the process's first, waits
- * for the next datum and answers with its environment, NULL-terminated, in ctx's arena. One at a
- * time; others wait. Never returns OK after the last datum. Any thread. Errors: CANCELLED. */
-Status worker_batch_next(Ctx *ctx, WorkerBatch *batch, const char *error,
-                         const char *const **out_env);
+ * one that was killed is taken for the next one's. All from the thread that runs the batch. */
 
 typedef struct WorkerDoor WorkerDoor;
 struct WorkerDoor {
-    /* Lets calls in for this batch. *out_port: as the process is told, in ctx's arena. */
-    Status (*open)(WorkerDoor *door, Ctx *ctx, WorkerBatch *batch, const char **out_port);
-    void (*close)(WorkerDoor *door); /* no call is inside when it returns */
+    /* Lets calls in. *out_port: as the process is told, in ctx's arena. *out_fd, the door's own:
+     * readable when `turn` has something to do. */
+    Status (*open)(WorkerDoor *door, Ctx *ctx, const char **out_port, int *out_fd);
+    /* Serves what came and sends what was answered, without waiting. What the oldest call that asks
+     * for a datum says of the one before ("": it went well, or there was none), valid until it is
+     * answered; NULL: nobody asks. */
+    const char *(*turn)(WorkerDoor *door);
+    /* Answers that call with the datum's environment, NULL-terminated. False: who asked is gone. */
+    bool (*answer)(WorkerDoor *door, const char *const *env);
+    void (*close)(WorkerDoor *door); /* calls that are not answered are dropped */
 };
 
 /* Runs datums[n], and tells of each as it is done. As worker_run_datum else; datums that `done` was

@@ -1,12 +1,11 @@
 /* test_batch.c - many datums in one process, over a door of lines on a loopback socket: a line in
  * says how the last datum went, a line out names the next. Prints how fast that is. */
 #include <arpa/inet.h>
-#include <pthread.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/event.h"
 #include "testing.h"
 #include "worker/worker.h"
 
@@ -18,80 +17,79 @@ typedef struct Fixture {
     Ctx ctx;
     char *dir;
     Worker *worker;
-    WorkerBatch *batch;
-    int listen_fd;
-    Cancel *closing;
-    pthread_t thread;
-    Buf results; /* "id state tries reason\n" */
-    Buf outputs; /* "path=content;" */
+    int listen_fd, epoll_fd, fd; /* the door's; fd: the process, -1 until it connects */
+    char line[256];
+    size_t line_size;
+    unsigned answers_to_lose; /* as if who asked were gone; the process asks again */
+    Buf results;              /* "id state tries reason\n" */
+    Buf outputs;              /* "path=content;" */
     unsigned doors, done;
 } Fixture;
 
 /* --- the door --------------------------------------------------------------------------------- */
 
-/* One line; false at the end. */
-static bool read_line(int fd, char *line, size_t size)
+static void watch(const Fixture *fx, int fd)
 {
-    for (size_t n = 0; n + 1 < size;) {
-        if (read(fd, line + n, 1) != 1)
-            return false;
-        if (line[n] == '\n') {
-            line[n] = '\0';
-            return true;
-        }
-        n++;
-    }
-    return false;
+    struct epoll_event event = { .events = EPOLLIN };
+    assert_int_equal(epoll_ctl(fx->epoll_fd, EPOLL_CTL_ADD, fd, &event), 0);
 }
 
-static Status serve_line(Fixture *fx, int fd, const char *line)
-{
-    CLEANUP(ctx_done) Ctx ctx;
-    ctx_init(&ctx);
-    ctx.cancel = fx->closing;
-    const char *const *env;
-    TRY(worker_batch_next(&ctx, fx->batch, line, &env));
-    while (!str_starts(str(*env), STR("PACH_DATUM_ID=")))
-        env++;
-    char *reply = text_printf(ctx.arena, "%s\n", *env + strlen("PACH_DATUM_ID="));
-    return file_write_all(&ctx, fd, reply, strlen(reply));
-}
-
-static void *door_thread(void *arg)
-{
-    Fixture *fx = arg;
-    char line[256];
-    AUTO_FD fd = accept(fx->listen_fd, NULL, NULL);
-    while (fd >= 0 && read_line(fd, line, sizeof(line)) && status_ok(serve_line(fx, fd, line)))
-        continue;
-    return NULL;
-}
-
-static Status open_door(WorkerDoor *door, Ctx *ctx, WorkerBatch *batch, const char **out_port)
+static Status open_door(WorkerDoor *door, Ctx *ctx, const char **out_port, int *out_fd)
 {
     Fixture *fx = CONTAINER_OF(door, Fixture, door);
     struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
     socklen_t size = sizeof(at);
-    fx->batch = batch;
-    fx->closing = cancel_new();
-    fx->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    fx->fd = -1;
+    fx->line_size = 0;
+    fx->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    fx->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     assert_int_equal(bind(fx->listen_fd, (struct sockaddr *)&at, size), 0);
     assert_int_equal(listen(fx->listen_fd, 1), 0);
     getsockname(fx->listen_fd, (struct sockaddr *)&at, &size);
-    assert_int_equal(pthread_create(&fx->thread, NULL, door_thread, fx), 0);
+    watch(fx, fx->listen_fd);
     *out_port = text_printf(ctx->arena, "%d", ntohs(at.sin_port));
+    *out_fd = fx->epoll_fd;
     fx->doors++;
     return OK;
+}
+
+/* What came of a line so far; it is whole with its '\n'. */
+static const char *turn_door(WorkerDoor *door)
+{
+    Fixture *fx = CONTAINER_OF(door, Fixture, door);
+    if (fx->fd < 0 && (fx->fd = accept4(fx->listen_fd, NULL, NULL, SOCK_NONBLOCK)) >= 0)
+        watch(fx, fx->fd);
+    ssize_t n = recv(fx->fd, fx->line + fx->line_size, sizeof(fx->line) - 1 - fx->line_size, 0);
+    if (n == 0) { /* its end stays to be read */
+        epoll_ctl(fx->epoll_fd, EPOLL_CTL_DEL, fx->fd, NULL);
+        return NULL;
+    }
+    fx->line_size += n > 0 ? (size_t)n : 0;
+    if (!fx->line_size || fx->line[fx->line_size - 1] != '\n')
+        return NULL;
+    fx->line[fx->line_size - 1] = '\0';
+    return fx->line;
+}
+
+static bool answer_door(WorkerDoor *door, const char *const *env)
+{
+    Fixture *fx = CONTAINER_OF(door, Fixture, door);
+    while (!str_starts(str(*env), STR("PACH_DATUM_ID=")))
+        env++;
+    fx->line_size = 0;
+    if (fx->answers_to_lose && fx->answers_to_lose--)
+        return send(fx->fd, "again\n", strlen("again\n"), 0) < 0;
+    char *reply = text_printf(fx->ctx.arena, "%s\n", *env + strlen("PACH_DATUM_ID="));
+    return status_ok(file_write_all(&fx->ctx, fx->fd, reply, strlen(reply)));
 }
 
 static void close_door(WorkerDoor *door)
 {
     Fixture *fx = CONTAINER_OF(door, Fixture, door);
-    cancel_set(fx->closing);
-    shutdown(fx->listen_fd, SHUT_RDWR);
-    pthread_join(fx->thread, NULL);
+    close(fx->epoll_fd);
     close(fx->listen_fd);
-    fx->closing = cancel_unref(fx->closing);
+    if (fx->fd >= 0)
+        close(fx->fd);
 }
 
 /* --- the server ------------------------------------------------------------------------------- */
@@ -139,7 +137,7 @@ static int set_up(void **state)
     Fixture *fx = calloc(1, sizeof(*fx));
     ctx_init(&fx->ctx);
     fx->dir = scratch_dir(&fx->ctx);
-    fx->door = (WorkerDoor){ open_door, close_door };
+    fx->door = (WorkerDoor){ open_door, turn_door, answer_door, close_door };
     fx->io = (WorkerIo){ .output_begin = output_begin,
                          .output_file = output_file,
                          .output_data = output_data,
@@ -238,6 +236,21 @@ static void exits_before_asking(void **state)
                         "0 1 1 error running user code: exit status 3\n");
 }
 
+/* A call that was given up before its answer came: its datum goes to the next one. */
+static void answers_that_nobody_takes(void **state)
+{
+    Fixture *fx = *state;
+    if (!has_sandbox(fx))
+        return;
+    fx->answers_to_lose = 2;
+    const char *code = USER_CODE("    if d == 'again': continue\n"
+                                 "    open('/pfs/out/f', 'w').write(d)\n");
+    assert_ok(run_all(fx, code, 3, 1));
+    assert_string_equal(str_z(fx->ctx.arena, buf_str(&fx->results)), "0 0 1 \n1 0 1 \n2 0 1 \n");
+    assert_string_equal(str_z(fx->ctx.arena, buf_str(&fx->outputs)), "/f=0;/f=1;/f=2;");
+    assert_int_equal(fx->doors, 1);
+}
+
 static void measure(Fixture *fx, const char *what, const char *code)
 {
     fx->done = 0;
@@ -265,6 +278,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RUN(errors_and_exits_are_tries),
         RUN(exits_before_asking),
+        RUN(answers_that_nobody_takes),
         RUN(one_process_for_many),
     };
     return cmocka_run_group_tests_name("batch", tests, NULL, NULL);
