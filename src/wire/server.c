@@ -258,9 +258,11 @@ static void flush_dirty(WireServer *server)
 
 /* --- the loop -------------------------------------------------------------------------------- */
 
-static void serve_posted(WireServer *server)
+/* False: none was. */
+static bool serve_posted(WireServer *server)
 {
     WireCall *call = calls_take_posted(&server->calls);
+    bool any = call != NULL;
     for (WireCall *next; call; call = next) {
         next = call->next_taken;
         if (call->conn) {
@@ -270,6 +272,7 @@ static void serve_posted(WireServer *server)
             call_free(call);
         }
     }
+    return any;
 }
 
 static int sleep_ms(WireServer *server)
@@ -362,11 +365,15 @@ int wire_server_fd(const WireServer *server)
     return server->epoll_fd;
 }
 
+/* What came while something else was to be done goes on making the descriptor readable. */
 void wire_server_turn(WireServer *server)
 {
-    do {
+    if (serve_posted(server))
+        flush_dirty(server);
+    else
         turn(server, 0);
-    } while (server->dirty);
+    while (server->dirty)
+        turn(server, 0);
 }
 
 /* --- start and stop -------------------------------------------------------------------------- */

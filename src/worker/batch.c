@@ -62,6 +62,12 @@ static Status wait_call(BatchRun *self, const char **out_reason)
     return OK;
 }
 
+static void close_kept(RunKept *kept)
+{
+    fd_closep(&kept->env_fd);
+    fd_closep(&kept->out_fd);
+}
+
 /* Starts the process, and waits until it asks for its first datum. */
 static Status start(BatchRun *self, const char **out_reason)
 {
@@ -72,10 +78,10 @@ static Status start(BatchRun *self, const char **out_reason)
     self->is_open = true;
     self->starts++;
     TRY(run_make_out(run));
-    fd_closep(run->env_fd);
+    close_kept(run->kept);
     run->out_is_empty = false;
     TRY(folder_remove(ctx, run->worker->pfs_fd, ".env")); /* of the datum before */
-    self->base = env_build(ctx, &self->spec, NULL, run->user.home);
+    self->base = env_base(ctx, &self->spec, run->user.home);
     run->env = self->base;
     self->process = run_process(run, run->spec->cmd, run->spec->stdin_lines);
     run_log(run, "beginning to run user code");
@@ -133,7 +139,7 @@ static Status try_once(BatchRun *self, Attempt *attempt)
     *attempt = (Attempt){ 0 };
     if (!self->is_open)
         TRY(start(self, &attempt->reason));
-    run->env = env_build(run->ctx, &self->spec, run->datum, run->user.home);
+    run->env = env_of_datum(run->ctx, self->base, run->datum);
     if (!attempt->reason) {
         CLEANUP(lazy_freep) Lazy *lazy = lazy_new(run->io);
         TRY(run_prepare(run, lazy, true, &attempt->stats));
@@ -188,9 +194,9 @@ Status worker_run_batch(Ctx *ctx, Worker *worker, WorkerIo *io, const WorkerSpec
                         void *arg)
 {
     WorkerResult result = { .reason = "", .warning = "" };
-    AUTO_FD env_fd = -1;
+    CLEANUP(close_kept) RunKept kept = { .env_fd = -1, .out_fd = -1 };
     BatchRun self = {
-        .run = { .ctx = ctx, .worker = worker, .io = io, .result = &result, .env_fd = &env_fd },
+        .run = { .ctx = ctx, .worker = worker, .io = io, .result = &result, .kept = &kept },
         .door = door,
         .spec = *spec
     };

@@ -71,16 +71,28 @@ static bool is_out_fresh(Run *run, bool is_mapped)
            folder_is_empty(out);
 }
 
-static Status write_env(Run *run, int fd)
+/* Over what is there, of which old_bytes is the size. */
+static Status write_env(Run *run, int fd, size_t old_bytes, size_t *out_bytes)
 {
     Ctx *ctx = run->ctx;
     Str text = env_text(ctx, run->env);
-    struct stat st;
-    if (fstat(fd, &st) < 0)
-        return status_errno(ctx, errno, "could not look at file '/pfs/.env'");
+    *out_bytes = text.size;
     TRY(file_pwrite_all(ctx, fd, text.data, text.size, 0));
-    if (st.st_size > (off_t)text.size && ftruncate(fd, (off_t)text.size) < 0)
+    if (old_bytes > text.size && ftruncate(fd, (off_t)text.size) < 0)
         return status_errno(ctx, errno, "could not write file '/pfs/.env'");
+    return OK;
+}
+
+static Status open_env(Run *run, int *out_fd, size_t *out_bytes)
+{
+    struct stat st;
+    if (sandbox_level(run->sandbox) == SANDBOX_NONE)
+        TRY(folder_remove(run->ctx, run->worker->pfs_fd, ".env"));
+    *out_fd =
+        openat(run->worker->pfs_fd, ".env", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (*out_fd < 0 || fstat(*out_fd, &st) < 0)
+        return status_errno(run->ctx, errno, "could not create file '/pfs/.env'");
+    *out_bytes = (size_t)st.st_size;
     return OK;
 }
 
@@ -88,18 +100,17 @@ static Status write_env(Run *run, int fd)
  * still ours. */
 static Status write_env_file(Run *run)
 {
-    Ctx *ctx = run->ctx;
-    if (run->env_fd && *run->env_fd >= 0)
-        return write_env(run, *run->env_fd);
-    if (sandbox_level(run->sandbox) == SANDBOX_NONE)
-        TRY(folder_remove(ctx, run->worker->pfs_fd, ".env"));
-    AUTO_FD fd =
-        openat(run->worker->pfs_fd, ".env", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return status_errno(ctx, errno, "could not create file '/pfs/.env'");
-    TRY(write_env(run, fd));
-    if (run->env_fd)
-        *run->env_fd = fd_steal(&fd);
+    AUTO_FD fd = -1;
+    size_t bytes = 0;
+    RunKept *kept = run->kept;
+    if (kept && kept->env_fd >= 0)
+        return write_env(run, kept->env_fd, kept->env_bytes, &kept->env_bytes);
+    TRY(open_env(run, &fd, &bytes));
+    TRY(write_env(run, fd, bytes, &bytes));
+    if (kept) {
+        kept->env_fd = fd_steal(&fd);
+        kept->env_bytes = bytes;
+    }
     return OK;
 }
 
@@ -409,9 +420,15 @@ static uint64_t output_bytes_max(Run *run)
 static void look_at_out(Run *run)
 {
     struct stat st;
-    AUTO_FD out = folder_open(run->worker->pfs_fd, "out", O_RDONLY | O_DIRECTORY);
+    RunKept *kept = run->kept;
+    AUTO_FD opened = -1;
+    int out = kept ? kept->out_fd : -1;
+    if (out < 0)
+        out = opened = folder_open(run->worker->pfs_fd, "out", O_RDONLY | O_DIRECTORY);
     run->out_is_empty =
         out >= 0 && fstat(out, &st) == 0 && (st.st_mode & 07777) == 0755 && folder_is_empty(out);
+    if (kept && opened >= 0)
+        kept->out_fd = fd_steal(&opened);
 }
 
 static Status upload_nothing(Run *run)

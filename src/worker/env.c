@@ -141,15 +141,12 @@ static size_t count_strings(const char *const *strings)
 #define OWN_VARIABLES_MAX  20
 #define VARIABLES_AN_INPUT 4
 
-const char *const *env_build(Ctx *ctx, const WorkerSpec *spec, const WorkerDatum *datum,
-                             const char *home)
+const char *const *env_base(Ctx *ctx, const WorkerSpec *spec, const char *home)
 {
     EnvTable table;
     size_t image_count = count_strings(spec->image_env);
-    size_t inputs = datum ? datum->input_count : 0;
     table_init(&table, ctx->arena,
-               OWN_VARIABLES_MAX + image_count + spec->env_count + spec->server_env_count +
-                   VARIABLES_AN_INPUT * inputs);
+               OWN_VARIABLES_MAX + image_count + spec->env_count + spec->server_env_count);
     set_defaults(&table, spec);
     for (size_t i = 0; i < image_count; i++)
         set_item(&table, spec->image_env[i]);
@@ -160,21 +157,41 @@ const char *const *env_build(Ctx *ctx, const WorkerSpec *spec, const WorkerDatum
         set(&table, "PWD", spec->working_dir);
     set_fixed(&table, spec);
     set_pairs(&table, spec->server_env, spec->server_env_count);
-    for (size_t i = 0; i < inputs; i++)
-        set_input(&table, &datum->inputs[i]);
-    if (datum)
-        set(&table, "PACH_DATUM_ID", datum->id);
     set(&table, "PATH", text_printf(ctx->arena, "%s" OWN_PATH, get_item(&table, "PATH")));
     return table.items;
 }
 
+const char *const *env_of_datum(Ctx *ctx, const char *const *base, const WorkerDatum *datum)
+{
+    EnvTable table;
+    size_t base_count = count_strings(base);
+    table_init(&table, ctx->arena, base_count + VARIABLES_AN_INPUT * datum->input_count + 1);
+    for (size_t i = 0; i < base_count; i++)
+        set_item(&table, base[i]);
+    for (size_t i = 0; i < datum->input_count; i++)
+        set_input(&table, &datum->inputs[i]);
+    set(&table, "PACH_DATUM_ID", datum->id);
+    return table.items;
+}
+
+const char *const *env_build(Ctx *ctx, const WorkerSpec *spec, const WorkerDatum *datum,
+                             const char *home)
+{
+    const char *const *base = env_base(ctx, spec, home);
+    return datum ? env_of_datum(ctx, base, datum) : base;
+}
+
 Str env_text(Ctx *ctx, const char *const *env)
 {
-    CLEANUP(buf_done) Buf text = { 0 };
+    size_t size = 0, at = 0;
+    for (size_t i = 0; env[i]; i++)
+        size += strlen(env[i]) + 1;
+    char *text = arena_must(ctx->arena, size + 1);
     for (; *env; env++) {
-        buf_add_str(&text, str(*env));
-        buf_add_u8(&text, '\n');
+        size_t n = strlen(*env);
+        memcpy(text + at, *env, n);
+        text[at + n] = '\n';
+        at += n + 1;
     }
-    size_t size = text.size;
-    return (Str){ size ? arena_memdup(ctx->arena, text.data, size) : "", size };
+    return (Str){ text, size };
 }

@@ -4,8 +4,13 @@
 
 #include "worker/worker.h"
 
-/* "KEY=value" strings, NULL-terminated, each key once (the last one given wins). In ctx's arena.
- * datum may be NULL: what a batch of datums is started with. */
+/* "KEY=value" strings, NULL-terminated, each key once (the last one given wins). In ctx's arena. */
+
+/* Without a datum: what a batch of datums is started with. */
+const char *const *env_base(Ctx *ctx, const WorkerSpec *spec, const char *home);
+/* And what a datum adds; both must stay. */
+const char *const *env_of_datum(Ctx *ctx, const char *const *base, const WorkerDatum *datum);
+/* Both; datum may be NULL. */
 const char *const *env_build(Ctx *ctx, const WorkerSpec *spec, const WorkerDatum *datum,
                              const char *home);
 

@@ -7,6 +7,12 @@
 #include "worker/user.h"
 #include "worker/worker_priv.h"
 
+/* What stays open from one datum of a process to the next; -1: it is not open. */
+typedef struct RunKept {
+    int env_fd, out_fd; /* /pfs/.env and /pfs/out */
+    size_t env_bytes;
+} RunKept;
+
 typedef struct Run {
     Ctx *ctx;
     Worker *worker;
@@ -21,7 +27,7 @@ typedef struct Run {
     bool out_is_empty; /* /pfs/out was, after the last datum, and is as it was made */
     void (*door)(void *self, int door_fd); /* as SandboxRun's; NULL: none */
     void *door_self;
-    int *env_fd; /* where /pfs/.env is kept open, -1 until it is; NULL: it is not */
+    RunKept *kept; /* NULL: nothing is */
 } Run;
 
 /* How one try went. */
