@@ -91,6 +91,19 @@ class BatchTest(ApiTest):
     def logged(self):
         return "\n".join(line.message for line in self.client.pps.get_logs(job=self.job))
 
+    def test_asks_its_worker(self):
+        ask = """
+        data, = worker.status().datum_status.data
+        text += data.path
+        if data.path == "/001":
+            assert not worker.cancel(job_id=os.environ["PACH_JOB_ID"], data_filters=["/000"]).success
+            worker.cancel(job_id=os.environ["PACH_JOB_ID"], data_filters=["/001"])
+            import time; time.sleep(60)
+"""
+        info = self.run_batch(USER_CODE % ask, ["a", "b", "c"], datum_tries=1, datum_set_spec=pps.DatumSetSpec(number=3))
+        self.assertEqual((info.state, info.data_processed, info.data_failed), (pps.JobState.JOB_FAILURE, 2, 1))
+        self.assertIn("context canceled", self.logged())
+
     def test_without_batching(self):
         code = "from pachyderm_sdk import Client; Client().worker.next_datum()"
         info = self.run_batch(code, ["x"], batching=False, datum_tries=1)
