@@ -1,6 +1,7 @@
 /* settings.c - see settings.h. */
 #include "cmd/pcv/settings.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -16,7 +17,8 @@ static const char *home_path(Ctx *ctx, const char *below)
 
 #define SPOUT_CONFIG "/pachctl/config.json" /* what a spout finds beside its code */
 
-static const char *find_path(Ctx *ctx)
+/* As the caller named it; NULL: he did not. */
+static const char *named_path(void)
 {
     static const char *const variables[] = { "PCV_CONFIG", "PACH_CONFIG" };
     for (size_t i = 0; i < ARRAY_LEN(variables); i++) {
@@ -24,6 +26,11 @@ static const char *find_path(Ctx *ctx)
         if (path && *path)
             return path;
     }
+    return NULL;
+}
+
+static const char *find_path(Ctx *ctx)
+{
     if (access(SPOUT_CONFIG, F_OK) == 0)
         return SPOUT_CONFIG;
     const char *own = home_path(ctx, ".config/procavia/config.json");
@@ -31,12 +38,18 @@ static const char *find_path(Ctx *ctx)
     return access(own, F_OK) != 0 && access(shared, F_OK) == 0 ? shared : own;
 }
 
-static Status read_root(Ctx *ctx, Settings *settings)
+/* In a home that one may not enter, as sandboxes and containers have it. */
+static bool is_out_of_reach(const char *path)
+{
+    return access(path, F_OK) != 0 && errno == EACCES;
+}
+
+static Status read_root(Ctx *ctx, Settings *settings, bool is_named)
 {
     Buf text = { 0 };
     Status s = file_read_path(ctx, settings->path, &text);
     JsonValue *root = settings->root;
-    if (s.code == STATUS_NOT_FOUND)
+    if (s.code == STATUS_NOT_FOUND || (!is_named && is_out_of_reach(settings->path)))
         s = OK;
     else if (status_ok(s) && text.size)
         s = json_parse(ctx, buf_str(&text), &root);
@@ -57,8 +70,10 @@ static JsonValue *member(const JsonValue *object, const char *snake, const char 
 
 Status settings_load(Ctx *ctx, Settings *out)
 {
-    *out = (Settings){ .path = find_path(ctx), .root = json_object(ctx->arena) };
-    TRY_WRAP(ctx, read_root(ctx, out), "could not parse config json at \"%s\"", out->path);
+    const char *named = named_path();
+    *out = (Settings){ .path = named ? named : find_path(ctx), .root = json_object(ctx->arena) };
+    TRY_WRAP(ctx, read_root(ctx, out, named != NULL), "could not parse config json at \"%s\"",
+             out->path);
     const char *forced = getenv("PACH_CONTEXT");
     bool is_forced = forced && *forced;
     const JsonValue *v2 = json_get(out->root, "v2");

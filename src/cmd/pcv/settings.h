@@ -18,8 +18,8 @@ typedef struct Settings {
 
 /* Reads $PCV_CONFIG, else $PACH_CONFIG, else the first that exists of
  * ~/.config/procavia/config.json and
- * ~/.pachyderm/config.json, else nothing. The context is $PACH_CONTEXT, else the active one.
- * Errors: INVALID_ARGUMENT naming the file or the context. */
+ * ~/.pachyderm/config.json, else, or where the home may not be entered, nothing. The context is
+ * $PACH_CONTEXT, else the active one. Errors: INVALID_ARGUMENT naming the file or the context. */
 Status settings_load(Ctx *ctx, Settings *out) NODISCARD;
 
 /* Writes the file through a temporary one, and its folder when it is missing. */
