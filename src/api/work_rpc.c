@@ -14,6 +14,35 @@ typedef struct Orders {
     Cancel *cancel;
 } Orders;
 
+#define PART_BYTES (1 * MiB)
+
+/* A set in its parts: a datum may have more inputs than a message holds. */
+static Status send_set(Call *call, const Procavia__Work__WorkSet *set)
+{
+    Bytes packed = pb_pack_bytes(call->ctx, &set->base);
+    Procavia__Work__WorkOrder order;
+    Procavia__Work__WorkOrder__Part part;
+    procavia__work__work_order__init(&order);
+    procavia__work__work_order__part__init(&part);
+    order.body_case = PROCAVIA__WORK__WORK_ORDER__BODY_PART;
+    order.part = &part;
+    part.lease = set->lease;
+    for (size_t at = 0; !part.last;) {
+        size_t size = MIN(packed.size - at, PART_BYTES);
+        part.packed = (ProtobufCBinaryData){ size, (uint8_t *)(uintptr_t)packed.data + at };
+        at += size;
+        part.last = at == packed.size;
+        TRY(call_send(call, &order.base));
+    }
+    return OK;
+}
+
+static Status send_order(Call *call, const Procavia__Work__WorkOrder *order)
+{
+    return order->body_case == PROCAVIA__WORK__WORK_ORDER__BODY_RUN ? send_set(call, order->run)
+                                                                    : call_send(call, &order->base);
+}
+
 /* Has a ctx and a buffer of its own: the call's belong to the thread that receives. */
 static void *send_orders(void *arg)
 {
@@ -30,7 +59,7 @@ static void *send_orders(void *arg)
         Procavia__Work__WorkOrder *order;
         s = control_next_order(&ctx, orders->session, &order);
         if (status_ok(s))
-            s = call_send(&sender, &order->base);
+            s = send_order(&sender, order);
         arena_rewind(ctx.arena, mark);
     }
     buf_done(&sender.buf);

@@ -33,6 +33,7 @@ struct Link {
     Buf queue;           /* reports: varint size and message, in order */
     Buf logs;            /* the body of a Logs message: repeated field 1 */
     bool lingers;        /* linger_fd is set */
+    Buf parts;           /* of a set that has not come whole; the link thread's */
     Buf set;             /* the next set, packed; empty when there is none */
     bool closing, lost, quit;
     uint64_t lease;  /* being worked on; 0 none */
@@ -154,7 +155,7 @@ static bool wait_for_change(Link *link, int64_t deadline_ns)
 
 Status link_take(Ctx *ctx, Link *link, Procavia__Work__WorkSet **out, Cancel **out_cancel)
 {
-    Bytes packed;
+    CLEANUP(buf_done) Buf packed = { 0 };
     {
         LOCKED(&link->lock);
         while (!link->set.size && !link->lost && !link->quit) {
@@ -165,23 +166,27 @@ Status link_take(Ctx *ctx, Link *link, Procavia__Work__WorkSet **out, Cancel **o
             return FAIL(ctx, CANCELLED, "the server wants this worker to end");
         if (link->lost)
             return FAIL(ctx, UNAVAILABLE, "the connection to the server is over");
-        packed = bytes(arena_memdup(ctx->arena, link->set.data, link->set.size), link->set.size);
-        buf_clear(&link->set);
+        packed = link->set;
+        link->set = (Buf){ 0 };
         *out_cancel = link->cancel;
     }
-    return PB_UNPACK(ctx, procavia__work__work_set, packed, out);
+    return PB_UNPACK(ctx, procavia__work__work_set, buf_bytes(&packed), out);
 }
 
 /* --- the link thread -------------------------------------------------------------------------- */
 
-static void take_run(Link *link, const Procavia__Work__WorkSet *set)
+static void take_part(Link *link, const Procavia__Work__WorkOrder__Part *part)
 {
+    buf_add(&link->parts, part->packed.data, part->packed.len);
+    if (!part->last)
+        return;
     LOCKED(&link->lock);
     cancel_unref(link->cancel);
     link->cancel = cancel_new();
-    link->lease = set->lease;
-    buf_clear(&link->set);
-    pb_pack(&set->base, &link->set);
+    link->lease = part->lease;
+    buf_done(&link->set);
+    link->set = link->parts;
+    link->parts = (Buf){ 0 };
     pthread_cond_broadcast(&link->changed);
 }
 
@@ -204,8 +209,8 @@ static void take_cancel(Link *link, const Procavia__Work__WorkOrder__Cancel *ord
 
 static void take_order(Link *link, const Procavia__Work__WorkOrder *order)
 {
-    if (order->body_case == PROCAVIA__WORK__WORK_ORDER__BODY_RUN) {
-        take_run(link, order->run);
+    if (order->body_case == PROCAVIA__WORK__WORK_ORDER__BODY_PART) {
+        take_part(link, order->part);
     } else if (order->body_case == PROCAVIA__WORK__WORK_ORDER__BODY_CANCEL) {
         take_cancel(link, order->cancel);
     } else if (order->body_case == PROCAVIA__WORK__WORK_ORDER__BODY_QUIT) {
@@ -402,6 +407,7 @@ Link *link_close(Link *link)
     cancel_unref(link->cancel);
     buf_done(&link->queue);
     buf_done(&link->logs);
+    buf_done(&link->parts);
     buf_done(&link->set);
     pthread_cond_destroy(&link->sent);
     pthread_cond_destroy(&link->changed);

@@ -14,7 +14,9 @@
 #include "base/log.h"
 #include "base/text.h"
 
-#define SET_DATUMS_MAX 1024 /* so that an order fits a message */
+/* An order is held in memory, here and by its worker. */
+#define SET_DATUMS_MAX 1024
+#define SET_INPUTS_MAX 65536 /* one datum may have more */
 
 JobRun *job_run_find(Control *control, int64_t job)
 {
@@ -164,6 +166,7 @@ typedef struct RangeCutter {
     DatumSets sets;
     uint64_t position;
     size_t capacity;
+    size_t inputs; /* of the last range */
 } RangeCutter;
 
 static Status cut_range(void *arg, Ctx *ctx, const DatumRecord *record)
@@ -173,7 +176,10 @@ static Status cut_range(void *arg, Ctx *ctx, const DatumRecord *record)
     JobRun *run = cutter->run;
     bool starts = datum_sets_add(&cutter->sets, datum_size(&record->datum));
     DatumRange *last = run->range_count ? &run->ranges[run->range_count - 1] : NULL;
-    if (!last || starts || last->to - last->from >= SET_DATUMS_MAX) {
+    cutter->inputs += record->datum.input_count;
+    if (!last || starts || last->to - last->from >= SET_DATUMS_MAX ||
+        cutter->inputs > SET_INPUTS_MAX) {
+        cutter->inputs = record->datum.input_count;
         if (run->range_count == cutter->capacity) {
             cutter->capacity = MAX(cutter->capacity * 2, (size_t)16);
             DatumRange *ranges = realloc(run->ranges, cutter->capacity * sizeof(*ranges));

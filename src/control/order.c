@@ -11,11 +11,25 @@ typedef struct OrderMaker {
     size_t capacity;
     uint64_t position;
     Ride ride;
+    const PpsV2__PFSInput *from; /* the last one's, whose commit many inputs share */
+    PfsV2__Commit *commit;
 } OrderMaker;
 
 static void order_maker_done(OrderMaker *maker)
 {
     ride_done(&maker->ride);
+}
+
+static PfsV2__Commit *commit_of(Ctx *ctx, OrderMaker *maker, const PpsV2__PFSInput *from)
+{
+    if (maker->from == from)
+        return maker->commit;
+    maker->from = from;
+    maker->commit =
+        pfs_commit_ref(ctx, *from->project ? from->project : "default", from->repo, maker->set_id);
+    if (*from->repo_type)
+        maker->commit->repo->type = arena_strdup(ctx->arena, from->repo_type);
+    return maker->commit;
 }
 
 static Status input_of(Ctx *ctx, OrderMaker *maker, const DatumInput *input,
@@ -26,10 +40,7 @@ static Status input_of(Ctx *ctx, OrderMaker *maker, const DatumInput *input,
     const PpsV2__PFSInput *from = input->from;
     work->name = arena_strdup(ctx->arena, from->name);
     work->file = PB_NEW(ctx, pfs_v2__file, PfsV2__File);
-    work->file->commit =
-        pfs_commit_ref(ctx, *from->project ? from->project : "default", from->repo, maker->set_id);
-    if (*from->repo_type)
-        work->file->commit->repo->type = arena_strdup(ctx->arena, from->repo_type);
+    work->file->commit = commit_of(ctx, maker, from);
     work->file->path = str_z(ctx->arena, input->path);
     work->hash.data = arena_memdup(ctx->arena, input->hash.bytes, HASH_SIZE);
     work->hash.len = HASH_SIZE;
@@ -51,6 +62,7 @@ static Status add_datum(Ctx *ctx, OrderMaker *maker, const DatumRecord *record)
     datum->id = hash_hex(&record->datum.id, arena_must(ctx->arena, HASH_HEX_SIZE));
     datum->key = hash_hex(&record->head.key, arena_must(ctx->arena, HASH_HEX_SIZE));
     datum->index = maker->position++;
+    maker->from = NULL; /* where the one before was, another may be */
     datum->inputs =
         ARENA_NEW(ctx->arena, Procavia__Work__WorkInput *, record->datum.input_count + 1);
     if (!datum->inputs)
