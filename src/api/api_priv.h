@@ -48,9 +48,10 @@ typedef struct ApiTable {
 
 /* The tables, one a service file. */
 extern const ApiTable api_pfs_meta_table, api_pfs_commit_table, api_pfs_file_table, api_pps_table,
-    api_pps_ask_table, api_misc_table, api_work_table, api_transaction_table, api_record_table,
-    api_pfs_admin_table, api_fileset_table, api_cache_table, api_cdr_table, api_metadata_table,
-    api_auth_table, api_image_table, api_load_table, api_debug_table, api_logs_table;
+    api_pps_ask_table, api_misc_table, api_work_table, api_fetch_table, api_transaction_table,
+    api_record_table, api_pfs_admin_table, api_fileset_table, api_cache_table, api_cdr_table,
+    api_metadata_table, api_auth_table, api_image_table, api_load_table, api_debug_table,
+    api_logs_table;
 
 const ApiMethod *api_find(const char *path);
 

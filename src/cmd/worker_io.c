@@ -9,6 +9,7 @@
 #include "codec/pb.h"
 #include "codec/pbtime.h"
 #include "google/protobuf/wrappers.pb-c.h"
+#include "cmd/worker_inputs.h"
 #include "wire/wire.h"
 
 #define RIDE_ALONG_SUM_MAX   (1 * MiB) /* of output that goes with the result */
@@ -27,6 +28,7 @@ struct ServerIo {
     uint64_t lease;
     pthread_t owner;
     WireClient *client; /* the owner thread's */
+    InputReader reader; /* too */
     const WorkerDatum *datum;
 
     OutputFile *files, **files_end; /* while small */
@@ -56,138 +58,29 @@ static Status connect_client(Ctx *ctx, ServerIo *io, WireClient **out, bool *out
     return OK;
 }
 
-static PfsV2__File *file_at(Ctx *ctx, const WorkerInput *input, const char *path)
-{
-    const Procavia__Work__WorkInput *source = input->source;
-    PfsV2__File *file = PB_NEW(ctx, pfs_v2__file, PfsV2__File);
-    file->commit = source->file->commit;
-    file->path = arena_strdup(ctx->arena, path);
-    return file;
-}
-
-static Status send_request(Ctx *ctx, WireClient *client, const char *path,
-                           const ProtobufCMessage *request, WireStream **out)
-{
-    TRY(wire_stream_open(ctx, client, path, out));
-    TRY(wire_stream_send(ctx, *out, pb_pack_bytes(ctx, request)));
-    return wire_stream_close_send(ctx, *out);
-}
-
-static Status fetch_content(Ctx *ctx, WireClient *client, PfsV2__File *file, WorkerSink *sink)
-{
-    PfsV2__GetFileRequest *request = PB_NEW(ctx, pfs_v2__get_file_request, PfsV2__GetFileRequest);
-    request->file = file;
-    CLEANUP(wire_stream_closep) WireStream *stream = NULL;
-    TRY(send_request(ctx, client, "/pfs_v2.API/GetFile", &request->base, &stream));
-    Buf buf = { 0 };
-    Status s;
-    for (bool end = false;;) {
-        ArenaMark mark = arena_mark(ctx->arena);
-        Google__Protobuf__BytesValue *piece;
-        s = wire_stream_recv(ctx, stream, &buf, &end);
-        if (!status_ok(s) || end)
-            break;
-        s = PB_UNPACK(ctx, google__protobuf__bytes_value, buf_bytes(&buf), &piece);
-        if (status_ok(s))
-            s = sink->data(sink, ctx, bytes(piece->value.data, piece->value.len));
-        if (!status_ok(s))
-            break;
-        arena_rewind(ctx->arena, mark);
-    }
-    buf_done(&buf);
-    return s;
-}
-
-static Status fetch_listed(Ctx *ctx, WireClient *client, const WorkerInput *input,
-                           const PfsV2__FileInfo *info, WorkerSink *sink)
-{
-    if (info->file_type != PFS_V2__FILE_TYPE__FILE)
-        return OK;
-    bool wanted;
-    TRY(sink->file(sink, ctx, info->file->path, bytes(info->hash.data, info->hash.len),
-                   (uint64_t)info->size_bytes, &wanted));
-    return wanted && info->size_bytes
-               ? fetch_content(ctx, client, file_at(ctx, input, info->file->path), sink)
-               : OK;
-}
-
-/* Everything below a directory, file by file. */
-static Status fetch_tree(Ctx *ctx, WireClient *client, const WorkerInput *input, const char *path,
-                         WorkerSink *sink)
-{
-    PfsV2__WalkFileRequest *request =
-        PB_NEW(ctx, pfs_v2__walk_file_request, PfsV2__WalkFileRequest);
-    request->file = file_at(ctx, input, path);
-    CLEANUP(wire_stream_closep) WireStream *stream = NULL;
-    TRY(send_request(ctx, client, "/pfs_v2.API/WalkFile", &request->base, &stream));
-    Buf buf = { 0 };
-    Status s;
-    for (bool end = false;;) {
-        ArenaMark mark = arena_mark(ctx->arena);
-        PfsV2__FileInfo *info;
-        s = wire_stream_recv(ctx, stream, &buf, &end);
-        if (!status_ok(s) || end)
-            break;
-        s = PB_UNPACK(ctx, pfs_v2__file_info, buf_bytes(&buf), &info);
-        if (status_ok(s))
-            s = fetch_listed(ctx, client, input, info, sink);
-        if (!status_ok(s))
-            break;
-        arena_rewind(ctx->arena, mark);
-    }
-    buf_done(&buf);
-    return s;
-}
-
-static Status fetch_one(Ctx *ctx, WireClient *client, const WorkerInput *input, const char *path,
-                        WorkerSink *sink)
-{
-    bool wanted;
-    bool whole = strcmp(path, input->path) == 0;
-    TRY(sink->file(sink, ctx, path, whole ? input->hash : (Bytes){ 0 },
-                   whole ? input->size_bytes : 0, &wanted));
-    if (!wanted)
-        return OK;
-    if (whole && input->has_content)
-        return sink->data(sink, ctx, input->content);
-    return fetch_content(ctx, client, file_at(ctx, input, path), sink);
-}
-
-/* A directory that came with the datum. */
-static Status pass_files(Ctx *ctx, const Procavia__Work__WorkInput *from, WorkerSink *sink)
-{
-    for (size_t i = 0; i < from->n_files; i++) {
-        const Procavia__Work__WorkFile *file = from->files[i];
-        ArenaMark mark = arena_mark(ctx->arena);
-        bool wanted;
-        TRY(sink->file(sink, ctx, file->path, bytes(file->hash.data, file->hash.len),
-                       file->content.len, &wanted));
-        if (wanted && file->content.len)
-            TRY(sink->data(sink, ctx, bytes(file->content.data, file->content.len)));
-        arena_rewind(ctx->arena, mark);
-    }
-    return OK;
-}
-
 static Status io_fetch(WorkerIo *base, Ctx *ctx, const WorkerInput *input, const char *path,
                        bool names_only, WorkerSink *sink)
 {
     (void)names_only;
     ServerIo *io = of(base);
-    bool is_dir = str_ends(str(path), STR("/"));
-    bool at_hand = !is_dir && input->has_content && strcmp(path, input->path) == 0;
     bool temporary = false;
     WireClient *client = NULL;
-    const Procavia__Work__WorkInput *from = input->source;
-    if (is_dir && from->has_files && strcmp(path, input->path) == 0)
-        return pass_files(ctx, from, sink);
-    if (!at_hand)
+    if (!input_is_here(input, path))
         TRY(connect_client(ctx, io, &client, &temporary));
-    Status s = is_dir ? fetch_tree(ctx, client, input, path, sink)
-                      : fetch_one(ctx, client, input, path, sink);
-    if (temporary)
-        wire_client_close(client);
+    if (!temporary) {
+        io->reader.fetch.client = io->client;
+        return input_read(ctx, &io->reader, input, path, sink);
+    }
+    InputReader reader = { .fetch.client = client };
+    Status s = input_read(ctx, &reader, input, path, sink);
+    fetch_done(&reader.fetch);
+    wire_client_close(client);
     return s;
+}
+
+static void io_expect(WorkerIo *base, const WorkerInput *const *inputs, size_t n)
+{
+    input_reader_expect(&of(base)->reader, inputs, n);
 }
 
 /* --- outputs ---------------------------------------------------------------------------------- */
@@ -333,7 +226,7 @@ static Status io_output_copy(WorkerIo *base, Ctx *ctx, const char *path, const W
     request->body_case = PFS_V2__MODIFY_FILE_REQUEST__BODY_COPY_FILE;
     request->copy_file = PB_NEW(ctx, pfs_v2__copy_file, PfsV2__CopyFile);
     request->copy_file->dst = arena_strdup(ctx->arena, path);
-    request->copy_file->src = file_at(ctx, input, source_path);
+    request->copy_file->src = input_file(ctx, input, source_path);
     return send_modify(ctx, io, request, mark);
 }
 
@@ -430,6 +323,7 @@ ServerIo *server_io_new(const char *address, Link *link)
     if (!io)
         abort();
     io->base = (WorkerIo){ .fetch = io_fetch,
+                           .expect = io_expect,
                            .output_begin = io_output_begin,
                            .output_file = io_output_file,
                            .output_data = io_output_data,
@@ -451,6 +345,7 @@ ServerIo *server_io_free(ServerIo *io)
     if (!io)
         return NULL;
     drop_output(io);
+    fetch_done(&io->reader.fetch);
     wire_client_close(io->client);
     free(io->address);
     free(io);

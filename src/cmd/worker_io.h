@@ -1,6 +1,6 @@
-/* worker_io.h - how a datum reaches the server (WorkerIo): inputs by pfs_v2's WalkFile and GetFile,
- * outputs as files in the result when they are small, as a file set (CreateFileSet) when they are
- * not. */
+/* worker_io.h - how a datum reaches the server (WorkerIo): inputs as worker_inputs.h brings
+ * them, outputs as files in the result when they are small, as a file set (CreateFileSet) when they
+ * are not. */
 #pragma once
 
 #include "cmd/worker_link.h"

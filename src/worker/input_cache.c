@@ -172,6 +172,12 @@ static bool name_of(Bytes hash, char out[NAME_SIZE])
     return true;
 }
 
+bool input_cache_has(InputCache *cache, Bytes hash)
+{
+    char cached[NAME_SIZE];
+    return name_of(hash, cached) && find(cache, cached);
+}
+
 Status input_cache_place(Ctx *ctx, InputCache *cache, Bytes hash, int dir_fd, const char *name,
                          bool copy, bool *out_placed)
 {

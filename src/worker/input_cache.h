@@ -15,6 +15,7 @@ InputCache *input_cache_new(const char *dir, uint64_t bytes_max);
 InputCache *input_cache_free(InputCache *cache); /* leaves the files; NULL is fine */
 uint64_t input_cache_bytes(const InputCache *cache);
 
+bool input_cache_has(InputCache *cache, Bytes hash);
 /* Makes the cached content appear as dir_fd's new entry `name`: a hard link, or with `copy` (and
  * where links are impossible) a copy. False when it is not cached. Errors: errno's. */
 Status input_cache_place(Ctx *ctx, InputCache *cache, Bytes hash, int dir_fd, const char *name,

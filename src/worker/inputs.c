@@ -284,6 +284,12 @@ static Status sink_data(WorkerSink *base, Ctx *ctx, Bytes piece)
     return file_write_all(ctx, sink->fd, piece.data, piece.size);
 }
 
+static bool sink_needs(WorkerSink *base, Bytes hash)
+{
+    const PlaceSink *sink = CONTAINER_OF(base, PlaceSink, sink);
+    return sink->kind == INPUT_FULL && !input_cache_has(sink->inputs->cache, hash);
+}
+
 /* The whole file came with the datum: there is nothing to ask for. */
 static Status place_content(Ctx *ctx, PlaceSink *sink, const WorkerInput *input)
 {
@@ -334,7 +340,7 @@ static Status add_input(Ctx *ctx, Inputs *inputs, WorkerIo *io, const WorkerInpu
     if (!exists && spares_make_folder(inputs->spares, inputs->pfs_fd, input->name) < 0)
         return status_errno(ctx, errno, "could not make folder '/pfs/%s'", input->name);
     CLEANUP(sink_done)
-    PlaceSink sink = { .sink = { sink_file, sink_data },
+    PlaceSink sink = { .sink = { sink_file, sink_data, sink_needs },
                        .inputs = inputs,
                        .lazy = lazy,
                        .input = input,
@@ -442,6 +448,22 @@ static Status add_missing(Ctx *ctx, Inputs *inputs, WorkerIo *io, const WorkerIn
     return OK;
 }
 
+/* Those of the missing that are files, each to be fetched alone. */
+static void expect_missing(Ctx *ctx, const Inputs *inputs, WorkerIo *io,
+                           const WorkerInput *const *wanted, size_t n, const size_t *found)
+{
+    size_t count = 0;
+    const WorkerInput **coming = arena_must(ctx->arena, n * sizeof(*coming));
+    for (size_t i = 0; i < n; i++) {
+        const WorkerInput *input = wanted[i];
+        if (!found[i] && !is_dir(input) && !input->has_content && input->size_bytes &&
+            kind_of(input) == INPUT_FULL && !input_cache_has(inputs->cache, input->hash))
+            coming[count++] = input;
+    }
+    if (count > 1)
+        io->expect(io, coming, count);
+}
+
 /* After a failure nobody knows what is there: all of it goes. */
 static Status clear(Ctx *ctx, Inputs *inputs)
 {
@@ -501,8 +523,12 @@ Status inputs_place(Ctx *ctx, Inputs *inputs, WorkerIo *io, const WorkerDatum *d
         return STATUS(RESOURCE_EXHAUSTED);
 
     Status s = remove_others(ctx, inputs, wanted, n, found);
+    if (status_ok(s) && io->expect)
+        expect_missing(ctx, inputs, io, wanted, n, found);
     if (status_ok(s))
         s = add_missing(ctx, inputs, io, wanted, n, found, lazy, bytes_of);
+    if (io->expect)
+        io->expect(io, NULL, 0);
     spares_settle(inputs->spares);
     prune(ctx, inputs, wanted, n);
     remember_all(inputs, wanted, n, bytes_of);

@@ -104,6 +104,8 @@ struct WorkerSink {
     Status (*file)(WorkerSink *sink, Ctx *ctx, const char *path, Bytes hash, uint64_t size_bytes,
                    bool *out_wanted);
     Status (*data)(WorkerSink *sink, Ctx *ctx, Bytes piece);
+    /* May be NULL: yes. Will file() likely want the bytes of this hash? */
+    bool (*needs)(WorkerSink *sink, Bytes hash);
 };
 
 typedef struct WorkerIo WorkerIo;
@@ -113,6 +115,9 @@ struct WorkerIo {
      * threads too for lazy inputs. */
     Status (*fetch)(WorkerIo *io, Ctx *ctx, const WorkerInput *input, const char *path,
                     bool names_only, WorkerSink *sink);
+    /* May be NULL. The files that are fetched next, most likely all and in this order; they and the
+     * list stay until it is called again, with n = 0 when the datum's inputs are placed. */
+    void (*expect)(WorkerIo *io, const WorkerInput *const *inputs, size_t n);
     /* The output, after an attempt succeeded: begin, then any number of file+data and copy in path
      * order, then finish; or abort at any point after begin. A path comes once. data pieces are at
      * most 1 MiB. */

@@ -28,6 +28,21 @@ def copy_programs(folder):
     shutil.copytree(os.path.dirname(os.environ["PCVD"]), folder, ignore=shutil.ignore_patterns("*.p"))
 
 
+def lacks_runtime(runtime):
+    """Why containers of that OCI runtime cannot be tested; None: they can. "own" is no runtime."""
+    if runtime == "own":
+        return None
+    if not shutil.which(runtime):
+        return f"{runtime} is not installed"
+    init = os.path.join(os.path.dirname(os.environ["PCVD"]), "pcv-init")  # sanitized builds have none
+    return None if os.path.exists(init) else "this build has no pcv-init"
+
+
+def skip_without_runtime(runtime):
+    if lacks_runtime(runtime):
+        raise unittest.SkipTest(lacks_runtime(runtime))
+
+
 class Server:
     """A running pcvd; its folder outlives it until clean()."""
 

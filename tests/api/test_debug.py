@@ -10,7 +10,7 @@ import tempfile
 import time
 import unittest
 
-from harness import Server, copy_programs, name as unique
+from harness import Server, copy_programs, name as unique, skip_without_runtime
 from pps_case import PpsCase
 
 SECONDS_MAX = 30
@@ -160,8 +160,7 @@ class RuntimeCase:
 
     @classmethod
     def setUpClass(cls):
-        if not shutil.which(cls.runtime):
-            raise unittest.SkipTest(f"{cls.runtime} is not installed")
+        skip_without_runtime(cls.runtime)
         cls.own = Server(args=["--sandbox", cls.runtime, "--workers", "1"])
 
     @classmethod

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import unittest
 
-from harness import Server, name
+from harness import Server, lacks_runtime, name, skip_without_runtime
 from pachyderm_sdk.api import pfs, pps
 from oci_image import COMPRESSIONS, layer, write_layout
 from pps_case import FAILURE, PpsCase
@@ -54,11 +54,7 @@ class RuntimeCase:
 
     @classmethod
     def setUpClass(cls):
-        if cls.runtime != "own" and not shutil.which(cls.runtime):
-            raise unittest.SkipTest(f"{cls.runtime} is not installed")
-        init = os.path.join(os.path.dirname(PCVD), "pcv-init")
-        if cls.runtime != "own" and not os.path.exists(init):
-            raise unittest.SkipTest("this build has no pcv-init")
+        skip_without_runtime(cls.runtime)
         if cls.user is not None and os.geteuid() != 0:
             raise unittest.SkipTest("only root can be somebody else")
         if cls.user is not None and os.environ.get("PCV_SANITIZED") == "thread":
@@ -365,7 +361,7 @@ class ConfinedTest(PpsCase):
 
     def test_refused_when_told_so(self):
         for runtime in ("own", "crun"):
-            if runtime != "own" and not shutil.which(runtime):
+            if lacks_runtime(runtime):
                 continue
             with self.subTest(runtime):
                 self.serve("--require-sandbox", "1", runtime=runtime)
@@ -424,7 +420,7 @@ class GpuTest(PpsCase):
     def test_devices_are_there_for_who_asks(self):
         script = ("for d in 0 1 -caps/nvidia-cap1; do head -c 2 /dev/nvidia$d | od -An -tx1; done > /pfs/out/read; "
                   "echo x > /dev/nvidiactl; echo x > /dev/nvidia-uvm; ls -d /dev/nvidia* > /pfs/out/names")
-        for runtime in filter(lambda r: r == "own" or shutil.which(r), ("own", "crun", "runc")):
+        for runtime in itertools.filterfalse(lacks_runtime, ("own", "crun", "runc")):
             with self.subTest(runtime):
                 self.serve(runtime)
                 repo = self.repo(files={"/a": b"one\n"})
