@@ -4,6 +4,10 @@
 #include "base/text.h"
 #include "pps/log_priv.h"
 
+/* Of the files that a line's datum reads, so many are told with it: it must fit a message. Filters
+ * know all. */
+#define LINE_FILES_MAX 1000
+
 #define SPOUT_JOB        "spout" /* what the lines of one say for a job, as it has none */
 #define SINCE_DEFAULT_NS (24 * 3600 * NS_PER_SEC)
 
@@ -36,7 +40,7 @@ static Status send_line(void *arg, Ctx *ctx, const LogJob *job, const LogLine *l
     if (line->has_datum)
         message->datum_id = hash_hex(&line->datum, arena_must(ctx->arena, HASH_HEX_SIZE));
     message->data = getter->filter.files;
-    message->n_data = getter->filter.file_count;
+    message->n_data = MIN(getter->filter.file_count, LINE_FILES_MAX);
     return getter->fn(getter->arg, ctx, message);
 }
 

@@ -4,6 +4,8 @@ import hashlib
 import random
 import unittest
 
+from pachyderm_sdk.api import pps
+
 from pps_case import PpsCase
 
 # "<hash>  ./<path>" of each file, as its datum found it.
@@ -40,6 +42,7 @@ class ManyInputs(PpsCase):
         made = self.pipeline(input=input, script=LIST)
         self.assertEqual(self.succeeds(made).data_total, 1)
         self.assertEqual(self.read(made, "/list"), self.expected(files))
+        return made
 
     def test_files_of_a_group(self):
         """Some come with the order, some are fetched, one is empty, two are the same."""
@@ -48,7 +51,11 @@ class ManyInputs(PpsCase):
 
     def test_an_order_in_parts(self):
         folder = "/".join(["", *[letter * 240 for letter in "abcde"]])
-        self.group({f"{folder}/{i}": b"%d" % i for i in range(1000)}, "/(a)*/*/*/*/*/*")
+        made = self.group({f"{folder}/{i}": b"%d" % i for i in range(1100)}, "/(a)*/*/*/*/*/*")
+        lines = list(self.client.pps.get_logs(pipeline=pps.Pipeline(name=made),
+                                              data_filters=[f"{folder}/999"]))
+        self.assertTrue(lines)  # of all its files, but not all are told
+        self.assertEqual({len(line.data) for line in lines}, {1000})
 
 
 if __name__ == "__main__":
