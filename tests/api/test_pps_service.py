@@ -1,6 +1,7 @@
 """Services: user code that is kept running over the newest input and is reached by a port."""
 
 import concurrent.futures
+import http.client
 import os
 import signal
 import socket
@@ -45,11 +46,11 @@ def free_ports(n=2):
 
 
 def get(port, path):
-    """The answer; None while there is none."""
+    """The answer; None while there is none, or not the whole: who answers may be replaced meanwhile."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
             return answer.read()
-    except OSError:
+    except (OSError, http.client.HTTPException):
         return None
 
 
