@@ -91,6 +91,16 @@ Status pps_prepare_v1(Ctx *ctx, PfsTx *tx, const PpsV2__CreatePipelineRequest *r
     return prepared_of(ctx, &spec, out);
 }
 
+Status pps_prepare_again(Ctx *ctx, const PpsPipelineRow *row, bool reprocess,
+                         PpsV2__CreatePipelineTransaction **out)
+{
+    Spec spec;
+    TRY(spec_of_stored(ctx, row->info, &spec));
+    spec.request->pipeline = pps_pipeline_ref(ctx, row->project, row->name);
+    TRY(spec_apply_flags(ctx, &spec, true, reprocess));
+    return prepared_of(ctx, &spec, out);
+}
+
 Status pps_prepared_json(Ctx *ctx, const PpsV2__CreatePipelineTransaction *prepared,
                          char **out_json)
 {

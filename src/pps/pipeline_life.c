@@ -60,16 +60,8 @@ Status pps_rerun_pipeline(Ctx *ctx, PfsTx *tx, Pps *pps, const PpsV2__RerunPipel
     TRY_WRAP(ctx, pps_find_pipeline(ctx, tx, project, request->pipeline->name, &id),
              "inspect pipeline \"%s/%s\"", project, request->pipeline->name);
     TRY(pps_pipeline_row(ctx, tx, id, &row));
-    PpsV2__CreatePipelineV2Request again;
-    pps_v2__create_pipeline_v2_request__init(&again);
-    again.create_pipeline_request_json = row.info->effective_spec_json;
-    again.update = true;
-    again.reprocess = request->reprocess;
     PpsV2__CreatePipelineTransaction *prepared;
-    TRY(pps_prepare(ctx, tx, &again, &prepared));
-    prepared->create_pipeline_request->pipeline = pps_pipeline_ref(ctx, row.project, row.name);
-    prepared->user_json = row.info->user_spec_json;
-    prepared->effective_json = row.info->effective_spec_json;
+    TRY(pps_prepare_again(ctx, &row, request->reprocess, &prepared));
     return pps_create_pipeline(ctx, tx, pps, prepared);
 }
 

@@ -41,6 +41,10 @@ Status pps_has_pipeline(Ctx *ctx, PfsTx *tx, const char *project, const char *na
 /* pps_find_pipeline, with the words of calls that inspect a pipeline before they act on it. */
 Status pps_find_inspected(Ctx *ctx, PfsTx *tx, const PpsV2__Pipeline *pipeline, int64_t *out_id);
 
+/* A version made anew from the effective spec that it has, not merged with today's defaults. */
+Status pps_prepare_again(Ctx *ctx, const PpsPipelineRow *row, bool reprocess,
+                         PpsV2__CreatePipelineTransaction **out);
+
 /* One version as info, state and all; version 0 is the current one. */
 Status pps_pipeline_version(Ctx *ctx, PfsTx *tx, int64_t id, uint64_t version, PpsPipelineRow *out);
 

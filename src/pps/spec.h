@@ -50,6 +50,9 @@ Status spec_effective(Ctx *ctx, const SpecLookups *lookups, const char *user_jso
 Status spec_effective_of(Ctx *ctx, const SpecLookups *lookups,
                          const PpsV2__CreatePipelineRequest *request, Spec *out);
 
+/* That of a version that is stored: as it was merged then, whatever the defaults are now. */
+Status spec_of_stored(Ctx *ctx, const PpsV2__PipelineInfo *info, Spec *out);
+
 /* The outer request's flags replace the spec's; an empty project becomes "default". Errors: UNKNOWN
  * without a pipeline. */
 Status spec_apply_flags(Ctx *ctx, Spec *spec, bool update, bool reprocess);

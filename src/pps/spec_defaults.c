@@ -1,4 +1,5 @@
-/* spec_defaults.c - stored defaults of cluster and projects (pps.md §3.5); see spec.h. */
+/* spec_defaults.c - stored defaults of cluster and projects, and stored specs (pps.md §3.5); see
+ * spec.h. */
 #include "base/text.h"
 #include "codec/pbjson.h"
 #include "pps/spec_priv.h"
@@ -53,6 +54,16 @@ static Status parse_effective(Ctx *ctx, const char *json, ProtobufCMessage **out
     TRY_WRAP(ctx,
              pbjson_parse(ctx, &pps_v2__create_pipeline_request__descriptor, str(json), NULL, out),
              "stored effective spec is malformed");
+    return OK;
+}
+
+Status spec_of_stored(Ctx *ctx, const PpsV2__PipelineInfo *info, Spec *out)
+{
+    ProtobufCMessage *message;
+    TRY(parse_effective(ctx, info->effective_spec_json, &message));
+    out->request = (PpsV2__CreatePipelineRequest *)(void *)message;
+    out->user_json = info->user_spec_json;
+    out->effective_json = info->effective_spec_json;
     return OK;
 }
 

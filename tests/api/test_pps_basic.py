@@ -276,6 +276,20 @@ class Basic(PpsCase):
         self.assertEqual(len(list(self.client.pps.list_job(
             pipeline=pps.Pipeline(name=name), history=-1))), 3)
 
+    def test_rerun_keeps_its_spec(self):
+        project, cron = pfs.Project(name=unique("project")), {"name": "tick", "spec": "@never"}
+        self.client.pfs.create_project(project=project)
+        pipeline = pps.Pipeline(name=unique("p"), project=project)
+        self.create_json({"pipeline": {"name": pipeline.name, "project": {"name": project.name}},
+                          "transform": {"cmd": ["true"]}, "input": {"cron": cron}})
+        self.client.pps.set_project_defaults(project=project, project_defaults_json=(
+            '{"createPipelineRequest": {"description": "of later", "autoscaling": true}}'))
+        self.client.pps.rerun_pipeline(pipeline=pipeline)
+        info = self.client.pps.inspect_pipeline(pipeline=pipeline, details=True)
+        self.assertEqual((info.version, info.details.description, info.details.autoscaling),
+                         (2, "", False))
+        self.assertNotIn("of later", info.effective_spec_json)
+
     def test_delete(self):
         repo = self.repo(files={"/a": b"1"})
         name = self.pipeline(repo)
