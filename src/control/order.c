@@ -103,16 +103,21 @@ static void add_env(Ctx *ctx, const char *key, char *value, Procavia__Work__Work
     set->env[set->n_env++] = entry;
 }
 
-#define ADDRESS_VARIABLES 2
+#define ADDRESS_VARIABLES 4
 #define FILESET_VARIABLES 1
 
-/* How clients inside a cluster find the server. */
+/* How clients inside a cluster find the server: by the one service of it, or by the other. */
 static void add_address(Ctx *ctx, const Control *control, Procavia__Work__WorkSet *set)
 {
+    static const char *const services[] = { "PACHD", "PACHD_PEER" };
     if (!control->has_address || !*control->address.local_host)
         return;
-    add_env(ctx, "PACHD_SERVICE_HOST", arena_strdup(ctx->arena, control->address.local_host), set);
-    add_env(ctx, "PACHD_SERVICE_PORT", text_printf(ctx->arena, "%u", control->address.port), set);
+    for (size_t i = 0; i < ARRAY_LEN(services); i++) {
+        add_env(ctx, text_printf(ctx->arena, "%s_SERVICE_HOST", services[i]),
+                arena_strdup(ctx->arena, control->address.local_host), set);
+        add_env(ctx, text_printf(ctx->arena, "%s_SERVICE_PORT", services[i]),
+                text_printf(ctx->arena, "%u", control->address.port), set);
+    }
 }
 
 /* Code that takes its datums one by one, or runs for good, has none. Nor is it shown in meta repos:

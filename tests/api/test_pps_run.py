@@ -1,5 +1,6 @@
 """What user code meets when it runs, and what becomes of its failures."""
 
+import sys
 import unittest
 
 from pachyderm_sdk.api import pfs, pps
@@ -130,6 +131,15 @@ class Surroundings(PpsCase):
         self.assertEqual(env["in"], "/pfs/in/a")
         self.assertIn("in_COMMIT", env)
         self.assertEqual(env["MINE"], "yes")
+
+    @unittest.skipIf(sys.executable.startswith(("/tmp/", "/var/tmp/")), "the client is below /tmp")
+    def test_the_client_finds_the_server(self):
+        """As it does inside a cluster: by the variables of the service for peers."""
+        repo = self.repo(files={"/a": b"1"})
+        ask = ("from pachyderm_sdk import Client\nfrom pachyderm_sdk.api import pfs\n"
+               f"repo = pfs.Repo.from_uri('{repo}')\n"
+               "assert Client.new_in_cluster().pfs.repo_exists(repo=repo)")
+        self.succeeds(self.pipeline(repo, transform={"cmd": [sys.executable, "-c", ask]}))
 
     def test_file_set_of_the_inputs(self):
         repo = self.repo(files={"/a": b"1", "/d/x": b"22"})
