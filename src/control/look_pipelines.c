@@ -75,8 +75,6 @@ static PipelineEvent wanted_event(Ctx *ctx, Control *control, const PpsPipelineR
         return PIPELINE_EV_WORKERS_READY; /* none is wanted: it pauses from there */
     if (row->stopped)
         return paused ? PIPELINE_EVENT_COUNT : PIPELINE_EV_STOPPED;
-    if (paused)
-        return PIPELINE_EV_STARTED;
     *out_reason = pipeline_fatal(row->info);
     if (*out_reason)
         return PIPELINE_EV_FAIL;
@@ -88,6 +86,8 @@ static PipelineEvent wanted_event(Ctx *ctx, Control *control, const PpsPipelineR
     *out_reason = "";
     if (crashing)
         return PIPELINE_EV_CRASH_OVER;
+    if (paused)
+        return PIPELINE_EV_STARTED;
     return look_is_live(row->state) ? PIPELINE_EVENT_COUNT : PIPELINE_EV_WORKERS_READY;
 }
 

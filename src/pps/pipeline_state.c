@@ -7,7 +7,7 @@
 #define LIVE      (IN(RUNNING) | IN(STANDBY) | IN(CRASHING))
 #define ALL       (PREPARING | LIVE | IN(PAUSED) | IN(FAILURE))
 
-typedef enum When { ALWAYS, IF_STOPPED, IF_FIXED, IF_AUTOSCALING } When;
+typedef enum When { ALWAYS, IF_STOPPED, IF_WANTED, IF_FIXED, IF_AUTOSCALING } When;
 
 #define FAIL_EFFECTS (PIPELINE_DO_STOP_JOBS | PIPELINE_DO_REMOVE_WORKERS)
 
@@ -31,6 +31,7 @@ static const struct {
     { IN(STANDBY), PIPELINE_EV_WORK, ALWAYS, S(RUNNING), PIPELINE_DO_SCALE_UP },
     { IN(RUNNING), PIPELINE_EV_IDLE, IF_AUTOSCALING, S(STANDBY), PIPELINE_DO_SCALE_DOWN },
     { PREPARING | IN(RUNNING) | IN(CRASHING), PIPELINE_EV_CRASH, ALWAYS, S(CRASHING), 0 },
+    { IN(PAUSED), PIPELINE_EV_CRASH, IF_WANTED, S(CRASHING), 0 },
     { IN(CRASHING), PIPELINE_EV_CRASH_OVER, ALWAYS, S(RUNNING), PIPELINE_DO_SCALE_UP },
     { ALL, PIPELINE_EV_FAIL, ALWAYS, S(FAILURE), FAIL_EFFECTS },
 };
@@ -42,6 +43,8 @@ static bool when_holds(When when, const PipelineFacts *facts)
         return true;
     case IF_STOPPED:
         return facts->stopped;
+    case IF_WANTED:
+        return !facts->stopped;
     case IF_FIXED:
         return !facts->stopped && !facts->autoscaling;
     case IF_AUTOSCALING:

@@ -332,6 +332,22 @@ class Basic(PpsCase):
         self.pipeline(repo, name=name, update=True)
         self.succeeds(name)
 
+    def test_started_when_it_cannot_run(self):
+        repo = self.repo(files={"/a": b"1"})
+        for transform, state, reason in [
+                ({"image": "host"}, "FAILURE", "nothing to run: no transform.cmd"),
+                ({"image": "no-such-image:1", "cmd": ["true"]}, "CRASHING", "no-such-image:1")]:
+            with self.subTest(state):
+                name = self.pipeline(repo)
+                self.succeeds(name)
+                self.client.pps.stop_pipeline(pipeline=pps.Pipeline(name=name))
+                self.create_json({"pipeline": {"name": name}, "transform": transform,
+                                  "input": {"pfs": {"repo": repo, "glob": "/"}}}, update=True)
+                self.until_state(name, pps.PipelineState.PIPELINE_PAUSED)
+                self.client.pps.start_pipeline(pipeline=pps.Pipeline(name=name))
+                info = self.until_state(name, pps.PipelineState["PIPELINE_" + state])
+                self.assertIn(reason, info.reason)
+
     def test_chain(self):
         repo = self.repo()
         chain = [self.pipeline(repo, "sed s/$/1/ /pfs/in/a > /pfs/out/a")]
