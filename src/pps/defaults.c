@@ -1,6 +1,7 @@
 /* defaults.c - cluster and project defaults: stored as given, merged into specs, and laid over
  * existing pipelines on request (§3.5). */
 #include "base/text.h"
+#include "google/rpc/error_details.pb-c.h"
 #include "pps/pps_priv.h"
 
 typedef struct Stored {
@@ -140,16 +141,29 @@ static Status set_defaults(Ctx *ctx, PfsTx *tx, Pps *pps, const char *scope, con
     return dry_run ? OK : update_affected(ctx, tx, pps, out, reprocess);
 }
 
+/* What stood against it is told in a DebugInfo alone. Errors of the server rather than of the request
+ * are handed on as they are. */
+static Status not_written(Ctx *ctx, Status inner, const char *what)
+{
+    if (status_ok(inner) || !spec_is_the_requests_fault(inner.code))
+        return inner;
+    Google__Rpc__DebugInfo info;
+    google__rpc__debug_info__init(&info);
+    info.detail = arena_strdup(ctx->arena, status_message(inner));
+    return status_with_any(ctx, FAIL(ctx, UNKNOWN, "unknown error: could not write %s", what),
+                           "type.googleapis.com/google.rpc.DebugInfo",
+                           pb_pack_bytes(ctx, &info.base));
+}
+
 Status pps_set_cluster_defaults(Ctx *ctx, PfsTx *tx, Pps *pps,
                                 const PpsV2__SetClusterDefaultsRequest *r,
                                 PpsV2__SetClusterDefaultsResponse **out)
 {
     TRY(spec_check_cluster_defaults(ctx, r->cluster_defaults_json));
     Affected affected;
-    TRY_WRAP(ctx,
-             set_defaults(ctx, tx, pps, "cluster", NULL, r->cluster_defaults_json, r->regenerate,
-                          r->reprocess, r->dry_run, &affected),
-             "unknown error: could not write cluster defaults");
+    Status s = set_defaults(ctx, tx, pps, "cluster", NULL, r->cluster_defaults_json, r->regenerate,
+                            r->reprocess, r->dry_run, &affected);
+    TRY(not_written(ctx, s, "cluster defaults"));
     *out = PB_NEW(ctx, pps_v2__set_cluster_defaults_response, PpsV2__SetClusterDefaultsResponse);
     (*out)->affected_pipelines = affected.pipelines;
     (*out)->n_affected_pipelines = affected.n;
@@ -164,11 +178,10 @@ Status pps_set_project_defaults(Ctx *ctx, PfsTx *tx, Pps *pps,
     TRY(pps_get_cluster_defaults(ctx, tx, &cluster_json));
     TRY(spec_check_project_defaults(ctx, cluster_json, r->project_defaults_json));
     Affected affected;
-    TRY_WRAP(ctx,
-             set_defaults(ctx, tx, pps, project_scope(ctx, project), project,
-                          r->project_defaults_json, r->regenerate, r->reprocess, r->dry_run,
-                          &affected),
-             "unknown error: could not write project defaults");
+    Status s =
+        set_defaults(ctx, tx, pps, project_scope(ctx, project), project, r->project_defaults_json,
+                     r->regenerate, r->reprocess, r->dry_run, &affected);
+    TRY(not_written(ctx, s, "project defaults"));
     *out = PB_NEW(ctx, pps_v2__set_project_defaults_response, PpsV2__SetProjectDefaultsResponse);
     (*out)->affected_pipelines = affected.pipelines;
     (*out)->n_affected_pipelines = affected.n;

@@ -27,7 +27,7 @@ static Bytes pack_violation(Ctx *ctx, const char *field, const char *description
     return pb_pack_bytes(ctx, &bad->base);
 }
 
-static bool is_the_requests_fault(StatusCode code)
+bool spec_is_the_requests_fault(StatusCode code)
 {
     return code == STATUS_INVALID_ARGUMENT || code == STATUS_NOT_FOUND || code == STATUS_UNKNOWN;
 }
@@ -35,7 +35,7 @@ static bool is_the_requests_fault(StatusCode code)
 Status spec_bad_request(Ctx *ctx, Status inner, const char *message, const char *field,
                         const char *description)
 {
-    if (!is_the_requests_fault(inner.code))
+    if (!spec_is_the_requests_fault(inner.code))
         return inner;
     Status bad = FAIL(ctx, INVALID_ARGUMENT, "%s", message);
     return status_with_any(ctx, bad, "type.googleapis.com/google.rpc.BadRequest",

@@ -86,5 +86,8 @@ Status spec_check_repos(Ctx *ctx, const SpecLookups *lookups, const PpsV2__Pipel
 Status spec_check_cluster_defaults(Ctx *ctx, const char *json);
 Status spec_check_project_defaults(Ctx *ctx, const char *cluster_json, const char *json);
 
+/* Not an error of the server (RESOURCE_EXHAUSTED, CANCELLED, …). */
+bool spec_is_the_requests_fault(StatusCode code);
+
 /* Are two stored effective specs the same as messages, whatever their text? */
 Status spec_same(Ctx *ctx, const char *effective_a, const char *effective_b, bool *out_same);

@@ -121,6 +121,22 @@ class Refused(PpsCase):
         spec["specCommit"]["repo"] = {"name": unique(), "project": {"name": "default"}}
         self.refuses("NOT_FOUND", "error inspecting spec commit: ", spec)
 
+    def test_defaults_that_a_pipeline_cannot_have(self):
+        project = pfs.Project(name=unique("project"))
+        self.client.pfs.create_project(project=project)
+        self.create_json({"pipeline": {"name": unique("p"), "project": {"name": project.name}},
+                          "transform": {"cmd": ["true"], "image": "host"}})
+        json = '{"createPipelineRequest": {"input": {"pfs": {"repo": "none-such", "glob": "/"}}}}'
+        with self.fails("UNKNOWN", "unknown error: could not write project defaults",
+                        exact=True) as caught:
+            self.client.pps.set_project_defaults(project=project, project_defaults_json=json,
+                                                 regenerate=True)
+        details = dict(caught.error.trailing_metadata())["grpc-status-details-bin"]
+        self.assertIn(b"type.googleapis.com/google.rpc.DebugInfo", details)
+        self.assertIn(f"repo {project.name}/none-such not found".encode(), details)
+        stored = self.client.pps.get_project_defaults(project=project).project_defaults_json
+        self.assertEqual(stored, "{}")
+
     def test_unknown_pipeline(self):
         pipeline = pps.Pipeline(name="none-such")
         for call in [self.client.pps.inspect_pipeline, self.client.pps.start_pipeline, self.client.pps.rerun_pipeline,
