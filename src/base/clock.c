@@ -18,6 +18,12 @@ int64_t clock_mono_ns(void)
     return read_clock(CLOCK_MONOTONIC);
 }
 
+int64_t clock_deadline_ns(int64_t wait_ns)
+{
+    int64_t deadline_ns;
+    return __builtin_add_overflow(clock_mono_ns(), wait_ns, &deadline_ns) ? INT64_MAX : deadline_ns;
+}
+
 int64_t clock_wall_ns(void)
 {
     int64_t fixed = atomic_load_explicit(&fixed_wall_ns, memory_order_relaxed);

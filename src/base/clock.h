@@ -7,5 +7,7 @@
 #include "base/base.h"
 
 int64_t clock_mono_ns(void);
+/* CLOCK_MONOTONIC when wait_ns have passed; INT64_MAX, which is never, for one beyond its end. */
+int64_t clock_deadline_ns(int64_t wait_ns);
 int64_t clock_wall_ns(void);           /* since the epoch, UTC */
 void clock_set_wall(int64_t fixed_ns); /* 0: the real clock again */

@@ -243,7 +243,7 @@ static int64_t timeout_of(const JobRun *run)
         return DEADLINE_NONE;
     int64_t began_ns = run->job.started_ns;
     int64_t spent_ns = began_ns ? MAX(clock_wall_ns() - began_ns, INT64_C(0)) : 0;
-    return clock_mono_ns() + MAX(limit_ns - spent_ns, INT64_C(0));
+    return clock_deadline_ns(MAX(limit_ns - spent_ns, INT64_C(0)));
 }
 
 /* What was processed before the server ended is found again as skipped. */

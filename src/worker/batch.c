@@ -47,7 +47,7 @@ static Status wait_call(BatchRun *self, const char **out_reason)
 {
     Run *run = &self->run;
     int64_t timeout_ns = run->spec->timeout_ns;
-    int64_t deadline_ns = timeout_ns > 0 ? clock_mono_ns() + timeout_ns : DEADLINE_NONE;
+    int64_t deadline_ns = timeout_ns > 0 ? clock_deadline_ns(timeout_ns) : DEADLINE_NONE;
     SandboxEvent event;
     SandboxExit ended;
     const char *cause;

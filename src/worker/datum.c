@@ -360,7 +360,7 @@ Status run_command(Run *run, const char *what, const char *const *argv,
     SandboxEvent event;
     const char *cause;
     TRY(run_start_process(run, &process));
-    TRY(run_wait(run, NULL, timeout_ns > 0 ? clock_mono_ns() + timeout_ns : DEADLINE_NONE, &event,
+    TRY(run_wait(run, NULL, timeout_ns > 0 ? clock_deadline_ns(timeout_ns) : DEADLINE_NONE, &event,
                  &ended, &cause));
     *out_reason = run_judge(run, &ended, cause);
 

@@ -106,6 +106,13 @@ class Failures(PpsCase):
         self.assertEqual(info.state, FAILURE)
         self.assertIn("datum", info.reason)
 
+    def test_timeouts_beyond_any_clock(self):
+        repo = self.repo(files={"/a": b"1"})
+        for seconds in 3_000_000, 9_000_000_000, 315_576_000_000:  # the last is the most there is
+            for what in "job_timeout", "datum_timeout":
+                with self.subTest(what, seconds=seconds):
+                    self.succeeds(self.pipeline(repo, "sleep 0.1", **{what: f"{seconds}s"}))
+
     def test_children_do_not_stay(self):
         repo = self.repo(files={"/a": b"1"})
         name = self.pipeline(repo, "sleep 1000 & echo done > /pfs/out/a")
