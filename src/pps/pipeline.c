@@ -278,6 +278,17 @@ static Status read_metadata(Ctx *ctx, PfsTx *tx, PpsPipelineRow *row)
                              (void ***)&row->info->metadata, &row->info->n_metadata);
 }
 
+/* None that is asked for can run while the pipeline is crashing. */
+static void show_workers(const PpsPipelineRow *row)
+{
+    PpsV2__PipelineInfo__Details *details = row->info->details;
+    bool crashing = row->state == PPS_V2__PIPELINE_STATE__PIPELINE_CRASHING;
+    uint64_t asked =
+        pipeline_has_workers(row->state) ? MAX(row->info->parallelism, (uint64_t)1) : 0;
+    details->workers_requested = (int64_t)MIN(asked, (uint64_t)INT64_MAX);
+    details->workers_available = crashing ? 0 : details->workers_requested;
+}
+
 Status pps_inspect_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__InspectPipelineRequest *request,
                             PpsV2__PipelineInfo **out)
 {
@@ -301,14 +312,10 @@ Status pps_inspect_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__InspectPipelineReq
         TRY(pps_pipeline_version(ctx, tx, id, row.version - back, &row));
     TRY(last_job_state(ctx, tx, id, row.info->version + back, &row.info->last_job_state));
     TRY(read_metadata(ctx, tx, &row));
-    PpsV2__PipelineInfo__Details *details = row.info->details;
-    if (!request->details)
-        row.info->details = NULL;
-    else if (!pipeline_has_workers(row.state))
-        details->workers_requested = 0;
+    if (request->details)
+        show_workers(&row);
     else
-        details->workers_requested = details->workers_available =
-            (int64_t)MAX(row.info->parallelism, (uint64_t)1);
+        row.info->details = NULL;
     *out = row.info;
     return OK;
 }

@@ -329,8 +329,11 @@ class Basic(PpsCase):
         name = self.pipeline(repo, transform={"image": "no-such-image:1"})
         info = self.until_state(name, pps.PipelineState.PIPELINE_CRASHING)
         self.assertIn("no-such-image:1", info.reason)
+        self.assertEqual((info.details.workers_requested, info.details.workers_available), (1, 0))
         self.pipeline(repo, name=name, update=True)
         self.succeeds(name)
+        info = self.info(name)
+        self.assertEqual((info.details.workers_requested, info.details.workers_available), (1, 1))
 
     def test_started_when_it_cannot_run(self):
         repo = self.repo(files={"/a": b"1"})
