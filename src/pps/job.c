@@ -267,6 +267,14 @@ Status pps_stop_job(Ctx *ctx, PfsTx *tx, const PpsV2__StopJobRequest *request)
     return kill_job(ctx, tx, &row, *request->reason ? request->reason : JOB_REASON_STOPPED);
 }
 
+static Status delete_job_row(Ctx *ctx, PfsTx *tx, int64_t job)
+{
+    TRY(log_delete_job(ctx, tx, job));
+    TRY(db_exec(ctx, pfs_tx_db(tx), NULL, "DELETE FROM pps_job WHERE id = ?", "i", job));
+    pps_note_job(tx, job);
+    return OK;
+}
+
 Status pps_delete_job(Ctx *ctx, PfsTx *tx, const PpsV2__Job *job)
 {
     if (!job)
@@ -275,10 +283,7 @@ Status pps_delete_job(Ctx *ctx, PfsTx *tx, const PpsV2__Job *job)
     TRY(pps_find_job(ctx, tx, job, &row));
     if (!job_is_terminal(row.state))
         TRY(kill_job(ctx, tx, &row, JOB_REASON_DELETED));
-    TRY(log_delete_job(ctx, tx, row.id));
-    TRY(db_exec(ctx, pfs_tx_db(tx), NULL, "DELETE FROM pps_job WHERE id = ?", "i", row.id));
-    pps_note_job(tx, row.id);
-    return OK;
+    return delete_job_row(ctx, tx, row.id);
 }
 
 Status pps_update_job_state(Ctx *ctx, PfsTx *tx, const PpsV2__UpdateJobStateRequest *request)
@@ -388,6 +393,7 @@ Status pps_commit_finished(void *self, Ctx *ctx, PfsTx *tx, int64_t commit, cons
                        error);
 }
 
+/* §29: a job that is over stays, one that is not is killed and goes with its commit. */
 Status pps_commit_deleting(void *self, Ctx *ctx, PfsTx *tx, int64_t commit)
 {
     (void)self;
@@ -396,7 +402,8 @@ Status pps_commit_deleting(void *self, Ctx *ctx, PfsTx *tx, int64_t commit)
     if (s.code == STATUS_NOT_FOUND || (status_ok(s) && job_is_terminal(row.state)))
         return OK;
     TRY(s);
-    return write_state(ctx, tx, &row, PPS_V2__JOB_STATE__JOB_KILLED, "output commit removed");
+    TRY(write_state(ctx, tx, &row, PPS_V2__JOB_STATE__JOB_KILLED, JOB_REASON_COMMIT_REMOVED));
+    return delete_job_row(ctx, tx, row.id);
 }
 
 Status pps_repo_delete_check(void *self, Ctx *ctx, PfsTx *tx, const PfsV2__Repo *repo)

@@ -82,13 +82,29 @@ static Status look_at_job(Ctx *ctx, Pps *pps, const PpsV2__InspectJobRequest *re
     return pps_job_info(ctx, tx, &row, request->details, out);
 }
 
+/* Its commit went, if that is not there and the pipeline still is. */
+static Status why_deleted(Ctx *ctx, Pps *pps, const PpsV2__JobInfo *info, const char **out)
+{
+    const PpsV2__Pipeline *pipeline = info->job->pipeline;
+    CLEANUP(pfs_rollbackp) PfsTx *tx = NULL;
+    bool found;
+    int64_t id, commit;
+    TRY(pfs_begin_read(ctx, pps->pfs, &tx));
+    TRY(pps_has_pipeline(ctx, tx, pps_pipeline_project(pipeline), pipeline->name, &found, &id));
+    TRY(pfs_commit_in_set(ctx, tx, info->output_commit->repo, info->job->id, &commit));
+    *out = found && !commit ? JOB_REASON_COMMIT_REMOVED : JOB_REASON_DELETED;
+    return OK;
+}
+
 /* A job that went while it was waited for: whoever deletes one kills it first. */
-static Status deleted_job(Ctx *ctx, const Buf *last, PpsV2__JobInfo **out)
+static Status deleted_job(Ctx *ctx, Pps *pps, const Buf *last, PpsV2__JobInfo **out)
 {
     PpsV2__JobInfo *info;
+    const char *reason;
     TRY(PB_UNPACK(ctx, pps_v2__job_info, buf_bytes(last), &info));
+    TRY(why_deleted(ctx, pps, info, &reason));
     info->state = PPS_V2__JOB_STATE__JOB_KILLED;
-    info->reason = arena_strdup(ctx->arena, JOB_REASON_DELETED);
+    info->reason = arena_strdup(ctx->arena, reason);
     info->finished = pb_timestamp(ctx, clock_wall_ns());
     if (!info->started)
         info->started = info->finished;
@@ -108,7 +124,7 @@ Status pps_inspect_job(Ctx *ctx, Pps *pps, const PpsV2__InspectJobRequest *reque
         uint64_t topic, epoch = event_epoch(bus);
         Status s = look_at_job(ctx, pps, request, out, &topic);
         if (s.code == STATUS_NOT_FOUND && last.size)
-            return deleted_job(ctx, &last, out);
+            return deleted_job(ctx, pps, &last, out);
         TRY(s);
         if (!request->wait || job_is_terminal((*out)->state))
             return OK;

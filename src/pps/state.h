@@ -112,7 +112,7 @@ char *job_datum_failed_reason(Ctx *ctx, const char *datum_id);
                      */
 #define JOB_REASON_STOPPED        "job stopped"
 #define JOB_REASON_DELETED        "job deleted"
-#define JOB_REASON_COMMIT_MISSING "output commit missing"
+#define JOB_REASON_COMMIT_REMOVED "output commit removed"
 
 /* --- counters (§9.9) -------------------------------------------------------------------------- */
 

@@ -1,5 +1,6 @@
 """Pipelines from creation to deletion, their jobs and their output."""
 
+import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 
@@ -113,19 +114,42 @@ class Basic(PpsCase):
         self.assertFalse(self.client.pps.pipeline_exists(pps.Pipeline(name=name)))
         self.assertFalse(self.client.pfs.repo_exists(pfs.Repo.from_uri(name)))
 
-    def test_a_job_is_deleted_while_waited_for(self):
-        name = self.pipeline(self.repo(files={"/a": b"1"}), "echo on; sleep 1000")
-        job = self.until_job_runs(name)
+    def waited_for(self, job, end):
+        """What who waits for the job is told as end(), called meanwhile, ends it."""
         with ThreadPoolExecutor() as pool:
             waiter = self.server.client()
             self.addCleanup(waiter._channel.close)
             waiting = pool.submit(waiter.pps.inspect_job, job=job, wait=True)
-            deleting = pool.submit(self.client.pps.delete_job, job=job)
-            info = waiting.result(timeout=30)
-            deleting.result()
+            time.sleep(0.2)
+            end()
+            return waiting.result(timeout=30)
+
+    def test_a_job_is_deleted_while_waited_for(self):
+        name = self.pipeline(self.repo(files={"/a": b"1"}), "echo on; sleep 1000")
+        job = self.until_job_runs(name)
+        info = self.waited_for(job, lambda: self.client.pps.delete_job(job=job))
         self.assertEqual((info.state, info.reason), (KILLED, "job deleted"))
         self.assertEqual(info.job.id, job.id)
         self.assertGreaterEqual(info.finished, info.started)
+
+    def test_an_unfinished_job_goes_with_its_commit(self):
+        repo = self.repo()
+        done, name = self.pipeline(repo), self.pipeline(repo, "echo on; ! ls /pfs/in/a || sleep 1000")
+        self.succeeds(name)
+        commit = self.put(repo, {"/a": b"1"})
+        self.succeeds(done)
+        job = self.until_job_runs(name)
+        self.assertEqual(job.id, commit.id)
+        drop = pfs.CommitSet(id=commit.id)
+        info = self.waited_for(job, lambda: self.client.pfs.drop_commit_set(commit_set=drop))
+        self.assertEqual((info.state, info.reason), (KILLED, "output commit removed"))
+        with self.fails("NOT_FOUND", f"jobs default/{name}@{job.id} not found", exact=True):
+            self.client.pps.inspect_job(job=job)
+        self.assertNotIn(job.id, [i.job.id for i in self.jobs(name)])
+        self.assertEqual(self.info(name).last_job_state, SUCCESS)
+        # One that was over stays.
+        left = self.client.pps.inspect_job_set(job_set=pps.JobSet(id=job.id))
+        self.assertEqual([(i.job.pipeline.name, i.state) for i in left], [(done, SUCCESS)])
 
     def test_job_set_waits(self):
         repo = self.repo()
