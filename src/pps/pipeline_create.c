@@ -190,6 +190,11 @@ static Status connect(Ctx *ctx, PfsTx *tx, const PpsV2__PipelineInfo *info,
     return OK;
 }
 
+static bool has_meta(const PpsV2__PipelineInfo *info)
+{
+    return info->type == PPS_V2__PIPELINE_INFO__PIPELINE_TYPE__PIPELINE_TYPE_TRANSFORM;
+}
+
 Status pps_connect_branches(Ctx *ctx, PfsTx *tx, const PpsV2__PipelineInfo *info, bool connected)
 {
     InputBranch *inputs;
@@ -201,7 +206,7 @@ Status pps_connect_branches(Ctx *ctx, PfsTx *tx, const PpsV2__PipelineInfo *info
             TRY_WRAP(ctx, set_trigger(ctx, tx, &inputs[i]),
                      "could not create/update trigger branch");
     }
-    if (info->type != PPS_V2__PIPELINE_INFO__PIPELINE_TYPE__PIPELINE_TYPE_TRANSFORM)
+    if (!has_meta(info))
         return OK;
     TRY(create_repo(ctx, tx,
                     pfs_repo_ref(ctx, info->pipeline->project->name, info->pipeline->name, "meta"),
@@ -402,12 +407,15 @@ static Status close_spout_commit(Ctx *ctx, PfsTx *tx, Creation *c)
 }
 
 /* Takes the version before off its branches, where they do not just go on. An output branch that is
- * another's now becomes an ordinary one. And each version of a pipeline without inputs runs once:
- * as nothing but its spec moves, which makes no commit below, its branches are derived anew. */
+ * another's now becomes an ordinary one, as does the meta branch of what is a service or spout now:
+ * nobody would finish its commits. And each version of a pipeline without inputs runs once: as
+ * nothing but its spec moves, which makes no commit below, its branches are derived anew. */
 static Status leave_branches(Ctx *ctx, PfsTx *tx, const Creation *c)
 {
     if (!c->is_update)
         return OK;
+    if (has_meta(c->old.info) && !has_meta(c->info))
+        TRY(connect(ctx, tx, c->old.info, NULL, 0, "meta", false));
     const PpsV2__PipelineInfo__Details *old = c->old.info->details, *details = c->info->details;
     bool runs_once = !details->input && !pps_is_spout(c->info);
     if (!runs_once && strcmp(old->output_branch, details->output_branch) == 0)

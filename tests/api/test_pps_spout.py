@@ -164,6 +164,19 @@ class Spouts(SpoutCase):
         self.assertEqual(len(self.commits(name)), before)
         self.assertEqual(self.info(name).version, 2)
 
+    def test_what_was_no_spout(self):
+        """Nothing waits for metadata of jobs that it has no more, nor later when it has again."""
+        repo = self.repo(files={"/a": b"1"})
+        name = self.pipeline(repo)
+        self.succeeds(name)
+        self.pipeline(script="sleep 1000", name=name, update=True, spout={})
+        ids = [self.put(repo, {"/b": b"2"}).id]
+        self.pipeline(repo, name=name, update=True)
+        ids.append(self.succeeds(name).job.id)
+        for id in ids:
+            infos = self.client.pfs.inspect_commit_set(commit_set=pfs.CommitSet(id=id))
+            self.assertEqual([i.commit.repo.type for i in infos if i.finished.year < 2000], [])
+
     def test_inputs_need_a_service(self):
         repo = self.repo(files={"/a": b""})
         with self.fails("UNKNOWN", "spout pipelines (without a service) must not have an input"):
