@@ -297,6 +297,7 @@ typedef struct CreateWalk {
     ArenaMark empty; /* of scratch */
     PpsDatumFn fn;
     void *arg;
+    bool was_refused; /* by fn, whose errors are not the listing's */
 } CreateWalk;
 
 static Status send_shard(CreateWalk *walk, Ctx *ctx)
@@ -304,8 +305,11 @@ static Status send_shard(CreateWalk *walk, Ctx *ctx)
     Gathered *shard = &walk->shard;
     if (shard->n)
         qsort(shard->items, shard->n, sizeof(*shard->items), compare_ids);
-    for (size_t i = 0; i < shard->n; i++)
-        TRY(walk->fn(walk->arg, ctx, shard->items[i]));
+    for (size_t i = 0; i < shard->n; i++) {
+        Status s = walk->fn(walk->arg, ctx, shard->items[i]);
+        walk->was_refused = !status_ok(s);
+        TRY(s);
+    }
     walk->shard = (Gathered){ 0 };
     arena_rewind(walk->scratch.arena, walk->empty);
     return OK;
@@ -342,5 +346,7 @@ Status pps_create_datum(Ctx *ctx, Pps *pps, const PpsV2__Input *given, PpsDatumF
     walk.empty = arena_mark(walk.scratch.arena);
     Status s = status_copy(ctx, create_below(&walk, ctx, input));
     ctx_done(&walk.scratch);
-    return s;
+    return status_ok(s) || walk.was_refused
+               ? s
+               : status_wrap(ctx, as_unknown(ctx, s), "streaming iterate");
 }

@@ -83,6 +83,11 @@ class CreateDatum(PpsCase):
             (lambda q: q.start(pps.Input(cron=pps.CronInput(name="c", spec="@daily"))),
              StatusCode.UNKNOWN, "getting streaming iterator: can't create datums with a cron "
              "input, there will be no datums until the pipeline is created"),
+            (lambda q: q.start(leaf("none-such")), StatusCode.UNKNOWN,
+             "streaming iterate: pick commit tx: commit default/none-such@ not found\n"
+             "repo default/none-such not found"),
+            (lambda q: q.start(leaf(self.files, "/[")), StatusCode.UNKNOWN,
+             "streaming iterate: unexpected end of input"),
             (lambda q: (q.start(leaf(self.files), 1), q.start(leaf(self.files))),
              StatusCode.UNKNOWN,
              "subsequent messages must be a ContinueCreateDatumRequest message"),
