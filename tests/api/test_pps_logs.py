@@ -2,6 +2,7 @@
 
 import base64
 import datetime
+import os
 
 from pachyderm_sdk.api import pfs, pps
 
@@ -49,7 +50,8 @@ class Printed(LogsOf):
                              "yes $line | head -c 100000000")
         self.assertEqual(len(lines), 2500)
         self.assertTrue(all(len(line) == 39999 for line in lines))
-        self.assertLess(self.peak_memory() - memory, 64 * MIB)
+        if "PCV_SANITIZED" not in os.environ:
+            self.assertLess(self.peak_memory() - memory, 64 * MIB)
 
     def peak_memory(self):
         with open(f"/proc/{self.server.process.pid}/status", encoding="utf-8") as file:
