@@ -194,6 +194,13 @@ static Status finish_row(Ctx *ctx, PfsTx *tx, int64_t commit, const char *error)
     return pfs_finish_commit(ctx, tx, &request, true);
 }
 
+static Status finish_commits(Ctx *ctx, PfsTx *tx, const PpsJobRow *row, const char *error)
+{
+    if (row->meta_commit)
+        TRY(finish_row(ctx, tx, row->meta_commit, error));
+    return finish_row(ctx, tx, row->output_commit, error);
+}
+
 Status pps_job_finish(Ctx *ctx, PfsTx *tx, int64_t job, const Hash *output_layer, const char *error,
                       PpsV2__JobState failed)
 {
@@ -204,18 +211,14 @@ Status pps_job_finish(Ctx *ctx, PfsTx *tx, int64_t job, const Hash *output_layer
         TRY(pfs_attach_layer(ctx, tx, row.output_commit, output_layer));
     bool ok = *error == '\0';
     TRY(write_state(ctx, tx, &row, ok ? PPS_V2__JOB_STATE__JOB_FINISHING : failed, error));
-    if (row.meta_commit)
-        TRY(finish_row(ctx, tx, row.meta_commit, error));
-    return finish_row(ctx, tx, row.output_commit, error);
+    return finish_commits(ctx, tx, &row, error);
 }
 
 /* Ends a job and its commits from outside: stop, update, deletion. */
 static Status kill_job(Ctx *ctx, PfsTx *tx, const PpsJobRow *row, const char *reason)
 {
     TRY(write_state(ctx, tx, row, PPS_V2__JOB_STATE__JOB_KILLED, reason));
-    if (row->meta_commit)
-        TRY(finish_row(ctx, tx, row->meta_commit, reason));
-    return finish_row(ctx, tx, row->output_commit, reason);
+    return finish_commits(ctx, tx, row, reason);
 }
 
 typedef struct OpenJobs {
@@ -291,6 +294,9 @@ Status pps_update_job_state(Ctx *ctx, PfsTx *tx, const PpsV2__UpdateJobStateRequ
     PpsJobRow row;
     TRY(pps_find_job(ctx, tx, request->job, &row));
     TRY(refuse_finished(ctx, &row));
+    int number = (int)request->state;
+    if (!protobuf_c_enum_descriptor_get_value(&pps_v2__job_state__descriptor, number))
+        return FAIL(ctx, INVALID_ARGUMENT, "unknown job state %d", number);
     JobCounters counters = { .total = request->data_total,
                              .processed = request->data_processed,
                              .skipped = request->data_skipped,
@@ -306,7 +312,12 @@ Status pps_update_job_state(Ctx *ctx, PfsTx *tx, const PpsV2__UpdateJobStateRequ
     TRY(pps_job_progress(ctx, tx, row.id, &counters, &row.plan, &row.basis));
     TRY(db_exec(ctx, pfs_tx_db(tx), NULL, "UPDATE pps_job SET restart = ? WHERE id = ?", "ii",
                 (int64_t)request->restart, row.id));
-    return write_state(ctx, tx, &row, request->state, request->reason);
+    TRY(write_state(ctx, tx, &row, request->state, request->reason));
+    if (!job_is_terminal(request->state))
+        return OK;
+    bool ok = request->state == PPS_V2__JOB_STATE__JOB_SUCCESS;
+    const char *why = *request->reason ? request->reason : JOB_REASON_STOPPED;
+    return finish_commits(ctx, tx, &row, ok ? "" : why);
 }
 
 /* --- hooks into pfs --------------------------------------------------------------------------- */

@@ -285,6 +285,12 @@ class JobMethods(Methods):
         self.assertEqual((info.state, info.reason), (FAILURE, "said so"))
         with self.fails("UNKNOWN", "has already finished"):
             self.api.update_job_state(job=job, state=SUCCESS)
+        output = self.client.pfs.inspect_commit(commit=info.output_commit)
+        self.assertEqual((output.error, output.finished.year > 1970), ("said so", True))
+        _, job = self.running()
+        with self.fails("INVALID_ARGUMENT", "unknown job state 77"):
+            self.api.update_job_state(job=job, state=77)
+        self.client.pps.stop_job(job=job)
 
 
 class DatumMethods(Methods):
