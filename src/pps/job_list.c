@@ -232,7 +232,12 @@ static Status reads_all_inputs(Ctx *ctx, PfsTx *tx, const PpsV2__ListJobRequest 
     *out = true;
     for (size_t i = 0; *out && i < request->n_input_commit; i++) {
         PfsCommitRow input;
-        TRY(pfs_pick(ctx, tx, request->input_commit[i], &input));
+        Status s = pfs_pick(ctx, tx, request->input_commit[i], &input);
+        if (s.code == STATUS_NOT_FOUND) {
+            *out = false; /* nobody reads what is not there */
+            return OK;
+        }
+        TRY(s);
         TRY(set_reads(ctx, tx, set_id, &input, out));
     }
     return OK;

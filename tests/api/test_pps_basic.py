@@ -81,6 +81,15 @@ class Basic(PpsCase):
         sets = {s.job_set.id: s for s in self.client.pps.list_job_set()}
         self.assertEqual(len(sets[ids[0]].jobs), 2)
 
+    def test_list_job_of_a_commit_that_is_not_there(self):
+        repo = self.repo(files={"/a": b"1"})
+        job, = self.jobs(self.pipeline(repo))
+        for name, id, found in (repo, job.job.id, [job.job.id]), (repo, "0" * 32, []), \
+                ("none-such", job.job.id, []):
+            commit = pfs.Commit(repo=pfs.Repo.from_uri(name), id=id)
+            listed = self.client.pps.list_job(pipeline=job.job.pipeline, input_commit=[commit])
+            self.assertEqual([i.job.id for i in listed], found)
+
     def test_pages_of_jobs(self):
         first = self.pipeline(self.repo(files={"/a": b"1"}))
         second = self.pipeline(first)
