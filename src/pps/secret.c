@@ -23,18 +23,37 @@ static Status from_base64(Ctx *ctx, Str text, Bytes *out)
     return OK;
 }
 
+static Status unmarshal(Ctx *ctx, Bytes file, JsonValue **out)
+{
+    Status s = json_parse(ctx, bytes_str(file), out);
+    return status_ok(s) ? OK
+                        : FAIL(ctx, UNKNOWN, "failed to unmarshal secret: %s", status_message(s));
+}
+
+/* A map of the secret, or none. */
+static Status map_of(Ctx *ctx, const JsonValue *secret, const char *name, const JsonValue **out)
+{
+    const JsonValue *value = json_get(secret, name);
+    *out = json_is(value, JSON_OBJECT) ? value : NULL;
+    if (value && !*out && !json_is(value, JSON_NULL))
+        return FAIL(ctx, UNKNOWN, "failed to unmarshal secret: %s is not an object", name);
+    return OK;
+}
+
 /* A secret's data as one JSON object: key to base64, as given in `data`; `stringData` is encoded.
  */
 static Status data_of(Ctx *ctx, const JsonValue *secret, JsonValue **out)
 {
     JsonValue *data = json_object(ctx->arena);
-    const JsonValue *encoded = json_get(secret, "data"), *plain = json_get(secret, "stringData");
-    for (size_t i = 0; json_is(encoded, JSON_OBJECT) && i < encoded->count; i++) {
+    const JsonValue *encoded, *plain;
+    TRY(map_of(ctx, secret, "data", &encoded));
+    TRY(map_of(ctx, secret, "stringData", &plain));
+    for (size_t i = 0; encoded && i < encoded->count; i++) {
         Bytes ignored;
         TRY(from_base64(ctx, json_text(encoded->members[i].value), &ignored));
         json_set(ctx->arena, data, encoded->members[i].name, encoded->members[i].value);
     }
-    for (size_t i = 0; json_is(plain, JSON_OBJECT) && i < plain->count; i++)
+    for (size_t i = 0; plain && i < plain->count; i++)
         json_set(ctx->arena, data, plain->members[i].name,
                  encoded_string(ctx, json_text(plain->members[i].value)));
     *out = data;
@@ -44,7 +63,7 @@ static Status data_of(Ctx *ctx, const JsonValue *secret, JsonValue **out)
 Status pps_create_secret(Ctx *ctx, PfsTx *tx, Bytes file)
 {
     JsonValue *secret, *data;
-    TRY_WRAP(ctx, json_parse(ctx, bytes_str(file), &secret), "failed to unmarshal secret");
+    TRY(unmarshal(ctx, file, &secret));
     Str name = json_text(json_path(secret, "metadata", "name", NULL));
     if (!name.size)
         return FAIL(ctx, UNKNOWN, "failed to unmarshal secret: metadata.name is missing");

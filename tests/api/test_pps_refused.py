@@ -1,10 +1,11 @@
 """What is wrong is refused with its reason, and leaves nothing behind."""
 
+import json
 import unittest
 
 from pachyderm_sdk.api import pfs, pps
 
-from harness import name as unique
+from harness import name as unique, raw_call
 from pps_case import FAILURE, PpsCase
 
 
@@ -84,6 +85,14 @@ class Refused(PpsCase):
                              datum_tries=1)
         self.succeeds(name)
         self.assertEqual(self.paths(name), ["/a../..b"])
+
+    def test_what_is_no_secret(self):
+        named = {"metadata": {"name": unique("s")}}
+        for file in b"", b"{", b"[]", {"data": {"a": "!"}}, {"data": "x"}, {"stringData": ["x"]}:
+            text = file if isinstance(file, bytes) else json.dumps(named | file).encode()
+            request = bytes(pps.CreateSecretRequest(file=text))
+            with self.subTest(text), self.fails("UNKNOWN", "failed to unmarshal secret: "):
+                raw_call(self.client, "/pps_v2.API/CreateSecret", request)
 
     def test_unknown_job(self):
         job = pps.Job(pipeline=pps.Pipeline(name="none-such"), id="0" * 32)
