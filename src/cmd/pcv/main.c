@@ -8,6 +8,8 @@
 #include "base/text.h"
 #include "cmd/pcv/cli.h"
 #include "cmd/pcv/pager.h"
+#include "codec/pb.h"
+#include "google/rpc/error_details.pb-c.h"
 
 static void trim_end(char *text)
 {
@@ -16,11 +18,34 @@ static void trim_end(char *text)
         text[--size] = '\0';
 }
 
+static void tell_cause(const char *cause)
+{
+    if (*cause)
+        fprintf(stderr, "  %s\n", cause);
+}
+
+/* Some errors have their cause not in the message but beside it. */
+static void tell_causes(Ctx *ctx, const StatusAny *any)
+{
+    Google__Rpc__DebugInfo *info;
+    Google__Rpc__BadRequest *bad;
+    if (strcmp(any->type_url, "type.googleapis.com/google.rpc.DebugInfo") == 0 &&
+        status_ok(PB_UNPACK(ctx, google__rpc__debug_info, any->value, &info)))
+        tell_cause(info->detail);
+    if (strcmp(any->type_url, "type.googleapis.com/google.rpc.BadRequest") != 0 ||
+        !status_ok(PB_UNPACK(ctx, google__rpc__bad_request, any->value, &bad)))
+        return;
+    for (size_t i = 0; i < bad->n_field_violations; i++)
+        tell_cause(bad->field_violations[i]->description);
+}
+
 static int complain(Cli *cli, Status s)
 {
     char *message = arena_strdup(cli->ctx->arena, status_message(s));
     trim_end(message);
     fprintf(stderr, "%s\n", message);
+    for (const StatusAny *any = s.detail ? s.detail->any : NULL; any; any = any->next)
+        tell_causes(cli->ctx, any);
     if (s.detail && s.detail->hint)
         fprintf(stderr, "%s\n", s.detail->hint);
     return status_info(s.code)->exit_code;
