@@ -30,7 +30,9 @@ static Status list_project(Call *call, const void *request)
 static Status delete_project(Call *call, PfsTx *tx, const void *request, void **response)
 {
     (void)response;
-    return pfs_delete_project(call->ctx, tx, request);
+    const PfsV2__DeleteProjectRequest *r = request;
+    TRY(pfs_delete_project(call->ctx, tx, r));
+    return pps_drop_project_defaults(call->ctx, tx, r->project);
 }
 
 static Status create_repo(Call *call, PfsTx *tx, const void *request, void **response)

@@ -65,6 +65,12 @@ Status pps_get_project_defaults(Ctx *ctx, PfsTx *tx, const PfsV2__Project *proje
     return OK;
 }
 
+Status pps_drop_project_defaults(Ctx *ctx, PfsTx *tx, const PfsV2__Project *project)
+{
+    return db_exec(ctx, pfs_tx_db(tx), NULL, "DELETE FROM pps_spec_defaults WHERE scope = ?", "s",
+                   project_scope(ctx, pps_project_of(project)));
+}
+
 /* --- laying new defaults over what exists ----------------------------------------------------- */
 
 typedef struct Affected {

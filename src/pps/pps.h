@@ -313,6 +313,8 @@ Status pps_set_cluster_defaults(Ctx *ctx, PfsTx *tx, Pps *pps,
 /* What is set for a project. Errors: NOT_FOUND. */
 Status pps_get_project_defaults(Ctx *ctx, PfsTx *tx, const PfsV2__Project *project,
                                 PpsV2__GetProjectDefaultsResponse **out);
+/* With the project: one that is made anew has none. */
+Status pps_drop_project_defaults(Ctx *ctx, PfsTx *tx, const PfsV2__Project *project);
 /* As pps_set_cluster_defaults, for the pipelines of a project. Errors: the same; NOT_FOUND. */
 Status pps_set_project_defaults(Ctx *ctx, PfsTx *tx, Pps *pps,
                                 const PpsV2__SetProjectDefaultsRequest *request,

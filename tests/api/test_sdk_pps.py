@@ -399,6 +399,9 @@ class DefaultsMethods(Methods):
         self.assertEqual(json.loads(answer.project_defaults_json), json.loads(defaults))
         with self.fails("NOT_FOUND"):
             self.api.get_project_defaults(project=pfs.Project(name=unique("project")))
+        self.client.pfs.delete_project(project=project)
+        self.client.pfs.create_project(project=project)  # it was never set for this one
+        self.assertEqual(self.api.get_project_defaults(project=project).project_defaults_json, "{}")
 
 
 class SecretMethods(Methods):
