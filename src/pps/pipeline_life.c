@@ -122,9 +122,20 @@ static Status delete_row(Ctx *ctx, PfsTx *tx, const PpsPipelineRow *row, bool fo
     return delete_cron_repos(ctx, tx, row, force);
 }
 
-/* The request's deprecated `all` is ignored: deleting everything is DeletePipelines' business. */
+static bool asks_for_all(const PpsV2__DeletePipelineRequest *request)
+{
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations" /* clients of old send it */
+    return request->all;
+#pragma GCC diagnostic pop
+}
+
+/* `all` deletes nothing, nor what is named beside it: deleting everything is DeletePipelines'
+ * business. */
 Status pps_delete_pipeline(Ctx *ctx, PfsTx *tx, const PpsV2__DeletePipelineRequest *request)
 {
+    if (asks_for_all(request))
+        return OK;
     int64_t id;
     Status s = pps_find_inspected(ctx, tx, request->pipeline, &id);
     if (s.code == STATUS_NOT_FOUND && !request->must_exist)

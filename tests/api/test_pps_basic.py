@@ -334,6 +334,11 @@ class Basic(PpsCase):
             self.info(name)
         self.assertFalse(self.client.pfs.repo_exists(pfs.Repo.from_uri(name)))
 
+    def test_delete_all_of_old_deletes_nothing(self):
+        name = self.pipeline(self.repo())
+        self.client.pps.delete_pipeline(pipeline=pps.Pipeline(name=name), all=True)
+        self.assertEqual(self.info(name).version, 1)
+
     def test_delete_keeps_repo(self):
         repo = self.repo(files={"/a": b"1"})
         name = self.pipeline(repo)
