@@ -340,7 +340,7 @@ static Status add_input(Ctx *ctx, Inputs *inputs, WorkerIo *io, const WorkerInpu
     if (!exists && spares_make_folder(inputs->spares, inputs->pfs_fd, input->name) < 0)
         return status_errno(ctx, errno, "could not make folder '/pfs/%s'", input->name);
     CLEANUP(sink_done)
-    PlaceSink sink = { .sink = { sink_file, sink_data, sink_needs },
+    PlaceSink sink = { .sink = { .file = sink_file, .data = sink_data, .needs = sink_needs },
                        .inputs = inputs,
                        .lazy = lazy,
                        .input = input,

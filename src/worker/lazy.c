@@ -143,7 +143,8 @@ static void *feed(void *arg)
     Item *item = arg;
     char at[32];
     snprintf(at, sizeof(at), "/proc/self/fd/%d", item->fd);
-    FifoSink fifo = { .sink = { fifo_file, fifo_data }, .fd = open(at, O_WRONLY | O_CLOEXEC) };
+    FifoSink fifo = { .sink = { .file = fifo_file, .data = fifo_data },
+                      .fd = open(at, O_WRONLY | O_CLOEXEC) };
     fd_closep(&item->fd);
     if (fifo.fd < 0) {
         item->status =
