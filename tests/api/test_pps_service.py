@@ -82,6 +82,8 @@ class ServiceCase(PpsCase):
                 socket.create_connection(("127.0.0.1", port), timeout=5).close()
             except ConnectionRefusedError:
                 return True
+            except ConnectionResetError:
+                pass  # it was let in just before the port was closed: ask again
             return False
         self.until(refused)
 
