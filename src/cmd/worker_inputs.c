@@ -7,7 +7,7 @@
 /* Files of a directory that are looked at together. */
 #define LISTED_MAX FETCH_AHEAD_FILES
 
-PfsV2__File *input_file(Ctx *ctx, const WorkerInput *input, const char *path)
+PfsV2__File *input_repo_file(Ctx *ctx, const WorkerInput *input, const char *path)
 {
     const Procavia__Work__WorkInput *source = input->source;
     PfsV2__File *file = PB_NEW(ctx, pfs_v2__file, PfsV2__File);
@@ -43,7 +43,7 @@ static Status ask(Ctx *ctx, InputReader *reader, const WorkerInput *input, const
                   uint64_t size_bytes)
 {
     ArenaMark mark = arena_mark(ctx->arena);
-    TRY(fetch_ask(ctx, &reader->fetch, input_file(ctx, input, path), size_bytes));
+    TRY(fetch_ask(ctx, &reader->fetch, input_repo_file(ctx, input, path), size_bytes));
     arena_rewind(ctx->arena, mark);
     return OK;
 }
@@ -94,7 +94,7 @@ static Status open_listing(Ctx *ctx, Listing *listing, const char *path)
 {
     PfsV2__WalkFileRequest *request =
         PB_NEW(ctx, pfs_v2__walk_file_request, PfsV2__WalkFileRequest);
-    request->file = input_file(ctx, listing->input, path);
+    request->file = input_repo_file(ctx, listing->input, path);
     TRY(wire_stream_open(ctx, listing->reader->fetch.client, "/pfs_v2.API/WalkFile",
                          &listing->stream));
     TRY(wire_stream_send(ctx, listing->stream, pb_pack_bytes(ctx, &request->base)));
@@ -209,7 +209,7 @@ static Status take_alone(Ctx *ctx, InputReader *reader, const WorkerInput *input
     PfsV2__FileInfo *info;
     PfsV2__InspectFileRequest *request =
         PB_NEW(ctx, pfs_v2__inspect_file_request, PfsV2__InspectFileRequest);
-    request->file = input_file(ctx, input, path);
+    request->file = input_repo_file(ctx, input, path);
     uint64_t size_bytes = input->size_bytes;
     start_over(reader);
     if (!is_whole(input, path)) {

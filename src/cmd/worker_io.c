@@ -226,7 +226,7 @@ static Status io_output_copy(WorkerIo *base, Ctx *ctx, const char *path, const W
     request->body_case = PFS_V2__MODIFY_FILE_REQUEST__BODY_COPY_FILE;
     request->copy_file = PB_NEW(ctx, pfs_v2__copy_file, PfsV2__CopyFile);
     request->copy_file->dst = arena_strdup(ctx->arena, path);
-    request->copy_file->src = input_file(ctx, input, source_path);
+    request->copy_file->src = input_repo_file(ctx, input, source_path);
     return send_modify(ctx, io, request, mark);
 }
 

@@ -57,10 +57,9 @@ static Status wait_call(BatchRun *self, const char **out_reason)
         return OK;
     close_door(self);
     const char *reason = run_judge(run, &ended, cause);
-    bool has_cause = cause && cause != reason;
-    *out_reason = text_printf(run->ctx->arena, "error running user code: %s%s%s",
-                              reason ? reason : "user code exited prematurely",
-                              has_cause ? " because " : "", has_cause ? cause : "");
+    *out_reason =
+        text_printf(run->ctx->arena, "error running user code: %s",
+                    reason ? run_because(run, reason, cause) : "user code exited prematurely");
     return OK;
 }
 

@@ -326,6 +326,12 @@ const char *run_judge(Run *run, const SandboxExit *ended, const char *cause)
     return ended->text;
 }
 
+const char *run_because(Run *run, const char *reason, const char *cause)
+{
+    return cause && cause != reason ? text_printf(run->ctx->arena, "%s because %s", reason, cause)
+                                    : reason;
+}
+
 static void pass_door(void *self, int door_fd)
 {
     Run *run = self;
@@ -369,9 +375,8 @@ Status run_command(Run *run, const char *what, const char *const *argv,
     if (!*out_reason)
         run_log(run, text_printf(ctx->arena, "finished running %s after %s", what, took));
     else
-        run_log(run, text_printf(ctx->arena, "errored running %s after %s: %s%s%s", what, took,
-                                 *out_reason, cause && cause != *out_reason ? " because " : "",
-                                 cause && cause != *out_reason ? cause : ""));
+        run_log(run, text_printf(ctx->arena, "errored running %s after %s: %s", what, took,
+                                 run_because(run, *out_reason, cause)));
     return OK;
 }
 

@@ -70,6 +70,9 @@ Status run_wait(Run *run, const RunWake *wake, int64_t deadline_ns, SandboxEvent
                 SandboxExit *out_exit, const char **out_cause) NODISCARD;
 /* Why a process that ended so failed; NULL when it ended well. */
 const char *run_judge(Run *run, const SandboxExit *ended, const char *cause);
+/* A reason of run_judge's with the cause behind it, where that is another; either of them, or in
+ * the arena of run's ctx. */
+const char *run_because(Run *run, const char *reason, const char *cause);
 /* The code for datums that failed, where there is some. */
 Status run_handle_error(Run *run, Attempt *attempt) NODISCARD;
 Status run_upload(Run *run, Attempt *attempt) NODISCARD;
